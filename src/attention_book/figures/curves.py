@@ -1,0 +1,63 @@
+"""Curves with intervals: a score over length, a loss over steps."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+
+def plot_curves(
+    x: ArrayLike,
+    curves: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    ylabel: str,
+    intervals: Mapping[str, ArrayLike] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one line for each name, and its interval as a band of the same colour.
+
+    Args:
+        x: where the points stand, the same for all lines.
+        curves: the lines by name; a name becomes an entry of the legend.
+        xlabel: what ``x`` is, with its unit.
+        ylabel: what the lines measure, with its unit.
+        intervals: for names of ``curves``, ``(low, high)`` at every point.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if a line or its intervals have not one entry for each ``x``, or
+            ``intervals`` has a name that ``curves`` has not.
+
+    Example:
+        >>> ax = plot_curves([1, 2], {"a": [0.5, 1]}, xlabel="words", ylabel="accuracy")
+        >>> ax.get_xlabel()
+        'words'
+    """
+    x = np.asarray(x)
+    curves = {name: np.asarray(line) for name, line in curves.items()}
+    bands = {name: np.asarray(band) for name, band in (intervals or {}).items()}
+    if unknown := sorted(set(bands) - set(curves)):
+        raise ValueError(f"intervals has names that curves has not: {unknown}")
+    for kind, lines, shape in (
+        ("curves", curves, (len(x),)),
+        ("intervals", bands, (len(x), 2)),
+    ):
+        for name, points in lines.items():
+            if points.shape != shape:
+                raise ValueError(
+                    f"{kind}[{name!r}] must have shape {shape} to fit x, "
+                    f"got {points.shape}"
+                )
+    ax = ax or plt.figure().subplots()
+    many = len(x) > 40  # a marker on each point would hide the line
+    for name, points in curves.items():
+        (line,) = ax.plot(x, points, label=name, **({"marker": ""} if many else {}))
+        if name in bands:
+            ax.fill_between(x, *bands[name].T, color=line.get_color(), alpha=0.15, lw=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if len(curves) > 1:
+        ax.legend()
+    return ax

@@ -1,0 +1,88 @@
+"""Figures of the chapter on the bottleneck."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+_ENCODER, _SUMMARY, _DECODER = "#56B4E9", "#D55E00", "#009E73"
+
+
+def plot_bottleneck(
+    source: Sequence[str], target: Sequence[str], *, ax: Axes | None = None
+) -> Axes:
+    """Draw an encoder-decoder: all that passes from left to right is one vector.
+
+    Args:
+        source: words in the order in which the encoder reads them.
+        target: words that the decoder writes; it reads each before writing the next.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if one of the sentences has no word.
+
+    Example:
+        >>> ax = plot_bottleneck(["twenty", "one"], ["ein", "und", "zwanzig"])
+        >>> "twenty" in [text.get_text() for text in ax.texts]
+        True
+    """
+    if not source or not target:
+        raise ValueError("source and target must have at least one word each")
+    ax = ax or plt.figure(figsize=(6.4, 2.6)).subplots()
+    start = len(source) + 2  # where the decoder stands, with room for the summary
+    for x, word in enumerate(source):
+        _cell(ax, x, f"$h_{{{x + 1}}}$", _ENCODER)
+        _label(ax, x, -1.0, word, "input")
+        ax.annotate("", (x, -0.35), (x, -0.75), arrowprops=_ARROW)
+    for x, (read, word) in enumerate(
+        zip(["<bos>", *target], [*target, "<eos>"], strict=True)
+    ):
+        _cell(ax, start + x, f"$h'_{{{x + 1}}}$", _DECODER)
+        _label(ax, start + x, -1.0, read, "input")
+        _label(ax, start + x, 1.0, word, "output")
+        ax.annotate("", (start + x, -0.35), (start + x, -0.75), arrowprops=_ARROW)
+        ax.annotate("", (start + x, 0.75), (start + x, 0.35), arrowprops=_ARROW)
+    summary = len(source) + 0.5
+    _cell(ax, summary, "$v$", _SUMMARY, height=1.3)
+    ax.text(summary, 1.0, "the summary", ha="center", va="center", color=_SUMMARY)
+    centres = [
+        *range(len(source)),
+        summary,
+        *(start + x for x in range(len(target) + 1)),
+    ]
+    for left, right in pairwise(centres):
+        ax.annotate("", (right - 0.36, 0), (left + 0.36, 0), arrowprops=_ARROW)
+    ax.set(xlim=(-0.7, centres[-1] + 0.7), ylim=(-1.3, 1.3))
+    ax.axis("off")
+    return ax
+
+
+_ARROW = {
+    "arrowstyle": "-|>",
+    "color": "#404040",
+    "lw": 1.1,
+    "shrinkA": 0,
+    "shrinkB": 0,
+}
+
+
+def _cell(ax: Axes, x: float, text: str, color: str, height: float = 0.6) -> None:
+    corner = (x - 0.3, -height / 2)
+    box = FancyBboxPatch(
+        corner,
+        0.6,
+        height,
+        boxstyle="round,pad=0.03",
+        fc=color + "55",
+        ec=color,
+        lw=1.3,
+    )
+    ax.add_patch(box)
+    ax.text(x, 0, text, ha="center", va="center")
+
+
+def _label(ax: Axes, x: float, y: float, word: str, role: str) -> None:
+    weight = "bold" if role == "output" else "normal"
+    ax.text(x, y, word, ha="center", va="center", fontsize=9, fontweight=weight)

@@ -1,0 +1,213 @@
+"""What all mechanisms share: masks, the softmax that respects them, the weighted sum.
+
+One convention holds in the whole package: a mask is boolean and **True means "may
+attend"**, as in :func:`torch.nn.functional.scaled_dot_product_attention`.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Mask = Bool[Tensor, "..."]
+"""True where a query may attend: one axis for each axis of the scores, of full size
+or of size 1."""
+
+
+def token_mask(
+    lengths: Int[Tensor, " batch"], num_tokens: int
+) -> Bool[Tensor, "batch tokens"]:
+    """Mark the real tokens of right-padded sentences.
+
+    Args:
+        lengths: number of real tokens of each sentence, at most ``num_tokens``; that
+            is not checked, since looking at the values would stall a GPU.
+        num_tokens: length of the padded sentences.
+
+    Returns:
+        True at a real token, False at padding. As a mask of attention scores it needs
+        an axis for the queries: ``token_mask(...)[:, None]``.
+
+    Raises:
+        ValueError: if ``lengths`` is not one number for each sentence, or
+            ``num_tokens`` is negative.
+        TypeError: if ``lengths`` does not hold integers.
+
+    Example:
+        >>> token_mask(torch.tensor([3, 1]), 3)
+        tensor([[ True,  True,  True],
+                [ True, False, False]])
+    """
+    if (
+        lengths.is_floating_point()
+        or lengths.is_complex()
+        or lengths.dtype == torch.bool
+    ):
+        raise TypeError(f"lengths must hold integers, got {lengths.dtype}")
+    if lengths.ndim != 1:
+        raise ValueError(
+            f"lengths must have shape (batch,), got {tuple(lengths.shape)}"
+        )
+    if num_tokens < 0:
+        raise ValueError(f"num_tokens must not be negative, got {num_tokens}")
+    positions = torch.arange(num_tokens, device=lengths.device)
+    return positions < lengths[:, None]
+
+
+def causal_mask(
+    num_tokens: int, device: torch.device | str | None = None
+) -> Bool[Tensor, "1 tokens tokens"]:
+    """Let each token attend to itself and to those before it.
+
+    The first axis stands for the batch: the mask fits the scores of a layer as it is
+    and combines with a padding mask, ``causal_mask(n) & token_mask(...)[:, None]``.
+
+    Args:
+        num_tokens: number of queries, and of keys.
+        device: where the mask is made; None: PyTorch's default device.
+
+    Raises:
+        ValueError: if ``num_tokens`` is negative.
+
+    Example:
+        >>> causal_mask(3)
+        tensor([[[ True, False, False],
+                 [ True,  True, False],
+                 [ True,  True,  True]]])
+    """
+    if num_tokens < 0:
+        raise ValueError(f"num_tokens must not be negative, got {num_tokens}")
+    allowed = torch.ones(1, num_tokens, num_tokens, dtype=torch.bool, device=device)
+    return allowed.tril()
+
+
+def masked_softmax(
+    scores: Float[Tensor, "*axes keys"], mask: Mask | None = None
+) -> Float[Tensor, "*axes keys"]:
+    r"""Turn scores into weights over the keys that a query may attend to.
+
+    .. math:: \alpha_j = \frac{m_j \exp e_j}{\sum_k m_k \exp e_k}
+
+    with ``scores`` :math:`e`, ``mask`` :math:`m` (1 for True) and weights
+    :math:`\alpha`. A blocked key has weight 0 exactly, whatever its score, an infinite
+    one or NaN included. A query with no key gets a row of zeros, and finite gradients,
+    where a plain softmax over :math:`-\infty` gives NaN.
+
+    Args:
+        scores: any number of axes; the last one runs over the keys.
+        mask: True where a query may attend; None: everywhere.
+
+    Raises:
+        TypeError: if ``scores`` does not hold floats, or ``mask`` booleans.
+        ValueError: if ``mask`` has not one axis for each axis of ``scores``, of full
+            size or of size 1. A mask of shape (batch, keys) would otherwise broadcast
+            without a word wherever there are as many queries as sentences.
+
+    Example:
+        >>> mask = torch.tensor([[True, True, False], [False, False, False]])
+        >>> masked_softmax(torch.zeros(2, 3), mask)
+        tensor([[0.5000, 0.5000, 0.0000],
+                [0.0000, 0.0000, 0.0000]])
+    """
+    if not scores.is_floating_point():
+        raise TypeError(f"scores must hold floats, got {scores.dtype}")
+    if mask is None:
+        return scores.softmax(dim=-1)
+    _check_mask(mask, scores)
+    # Where a row has no key, 0 stands in for -inf: the softmax stays finite, backwards
+    # too, and the last line sets its weights to 0.
+    no_key = ~mask.any(dim=-1, keepdim=True)
+    scores = scores.masked_fill(~mask, -torch.inf).masked_fill(no_key, 0.0)
+    return scores.softmax(dim=-1).masked_fill(~mask, 0.0)
+
+
+def attend(
+    scores: Float[Tensor, "*axes queries keys"],
+    value: Float[Tensor, "*axes keys value_dim"],
+    mask: Mask | None = None,
+) -> tuple[
+    Float[Tensor, "*axes queries value_dim"], Float[Tensor, "*axes queries keys"]
+]:
+    r"""Average the values with the weights that the scores give.
+
+    .. math:: c_i = \sum_j \alpha_{ij} v_j, \qquad \alpha = \mathrm{softmax}(e)
+
+    Args:
+        scores: :math:`e`, before the softmax.
+        value: :math:`v`, what is averaged; blocked ones must be finite, since 0 times
+            infinity is not 0.
+        mask: True where a query may attend; None: everywhere.
+
+    Returns:
+        ``(context, weights)``: :math:`c` and :math:`\alpha`. A query with no key gets
+        zeros in both.
+
+    Raises:
+        TypeError: as :func:`masked_softmax`.
+        ValueError: if ``value`` does not fit ``scores``, or as :func:`masked_softmax`.
+
+    Example:
+        >>> value = torch.tensor([[[1.0], [3.0]]])
+        >>> attend(torch.zeros(1, 1, 2), value)
+        (tensor([[[2.]]]), tensor([[[0.5000, 0.5000]]]))
+    """
+    batch, keys = scores.shape[:-2], scores.shape[-1]
+    if (
+        scores.ndim < 2
+        or value.ndim != scores.ndim
+        or value.shape[:-1] != (*batch, keys)
+    ):
+        raise ValueError(
+            f"value must have shape {(*batch, keys, 'value_dim')} to fit scores of "
+            f"shape {tuple(scores.shape)}, got {tuple(value.shape)}"
+        )
+    weights = masked_softmax(scores, mask)
+    return weights @ value, weights
+
+
+def token_cross_entropy(
+    logits: Float[Tensor, "batch tokens vocab"],
+    target: Int[Tensor, "batch tokens"],
+    mask: Bool[Tensor, "batch tokens"],
+) -> Float[Tensor, ""]:
+    r"""Mean negative log-likelihood of the real tokens, in nats per token.
+
+    .. math:: -\frac{1}{\sum m} \sum_{b,t} m_{bt} \log p(y_{bt} \mid \ldots)
+
+    Args:
+        logits: scores of the words of the vocabulary at every position.
+        target: the words :math:`y` that were to be predicted.
+        mask: :math:`m`, True at real tokens.
+
+    Raises:
+        ValueError: if the shapes do not fit each other.
+
+    Example:
+        >>> logits, target = torch.zeros(1, 2, 4), torch.tensor([[3, 0]])
+        >>> token_cross_entropy(logits, target, target != 0).exp()
+        tensor(4.)
+    """
+    if logits.shape[:-1] != target.shape or target.shape != mask.shape:
+        raise ValueError(
+            f"target and mask must have shape {tuple(logits.shape[:-1])} to fit the "
+            f"logits, got {tuple(target.shape)} and {tuple(mask.shape)}"
+        )
+    # A sum over a product with the mask, not logits[mask]: the size of the latter
+    # depends on values, which a GPU would have to be waited for.
+    losses = F.cross_entropy(
+        logits.flatten(0, 1), target.flatten(), reduction="none"
+    )
+    return (losses * mask.flatten()).sum() / mask.sum()
+
+
+def _check_mask(mask: Tensor, scores: Tensor) -> None:
+    if mask.dtype != torch.bool:
+        raise TypeError(f"mask must be boolean, True = may attend, got {mask.dtype}")
+    fits = mask.ndim == scores.ndim and all(
+        size in (1, full) for size, full in zip(mask.shape, scores.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"mask must have one axis for each axis of the scores "
+            f"{tuple(scores.shape)}, of full size or 1, got {tuple(mask.shape)}"
+        )

@@ -1,0 +1,226 @@
+"""Weights and whole runs on disk: complete or not there, and never a pickle."""
+
+import json
+import os
+import random
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+FORMAT = "attention_book checkpoint 1"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Write a file so that it is never seen half written.
+
+    What is written goes to ``<name>.tmp`` in the same folder, then to the disk, and
+    only then takes the name ``path``: until that moment the old file stays. The folder
+    is made where it is missing. After an error nothing is left over; after ``kill -9``
+    the temporary file is, until the next write overwrites it.
+
+    Args:
+        path: the file to write or to replace.
+
+    Yields:
+        The open temporary file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_weights(model: nn.Module, path: str | Path) -> None:
+    """Save a model's weights, and its config beside them, in safetensors format.
+
+    Args:
+        model: a model with a dataclass as ``config``.
+        path: the file to write, whole or not at all.
+    """
+    from safetensors.torch import save
+
+    # A copy of its own for each name: safetensors refuses tied weights.
+    weights = {name: part.detach().clone() for name, part in _weights(model).items()}
+    with atomic_write(Path(path)) as file:
+        file.write(save(weights, {"model": json.dumps(describe_model(model))}))
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Load what :func:`save_weights` saved into a model of the same config.
+
+    Args:
+        model: the model to fill; its weights stay on their device.
+        path: the file to read.
+
+    Raises:
+        ValueError: if the file is damaged, or belongs to another model or config; the
+            message names each difference.
+        FileNotFoundError: if there is no such file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            saved = json.loads((file.metadata() or {}).get("model", "null"))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or no safetensors file: save or fetch it again"
+        ) from error
+    if saved is None:
+        raise ValueError(f"{path} was not written by save_weights: it names no config")
+    refuse_differences(path, saved, describe_model(model))
+    model.load_state_dict(weights)
+
+
+def describe_model(model: nn.Module) -> dict[str, Any]:
+    """A model's class and config as plain values, ``config.<field>`` by name."""
+    described = {"model": type(model).__name__}
+    described |= {f"config.{name}": x for name, x in asdict(model.config).items()}
+    # As JSON gives it back, so that a saved description equals a fresh one.
+    return json.loads(json.dumps(described, default=str))
+
+
+def refuse_differences(path: Path, saved: dict, wanted: dict) -> None:
+    """Stop unless a file belongs to what is being done now.
+
+    Args:
+        path: the file, for the message.
+        saved: names and values that the file was written with.
+        wanted: names and values of now.
+
+    Raises:
+        ValueError: naming the file and each differing name with both values.
+    """
+    differences = [
+        f"{name} is {saved.get(name, 'absent')!r} there, {wanted.get(name, 'absent')!r}"
+        " here"
+        for name in dict.fromkeys([*saved, *wanted])
+        if saved.get(name, "absent") != wanted.get(name, "absent")
+    ]
+    if differences:
+        raise ValueError(f"{path} is of another run: {'; '.join(differences)}")
+
+
+def save_checkpoint(
+    path: Path,
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator | None,
+    best: dict[str, Tensor] | None,
+    history: dict[str, Any],
+    settings: dict[str, Any],
+) -> None:
+    """Write all that a run needs to go on as if it had never stopped.
+
+    Args:
+        path: the file to replace, atomically.
+        model: the weights so far.
+        optimizer: its moments and counts so far.
+        generator: the source of the data's order; None: PyTorch's global one.
+        best: weights of the best epoch so far; None without a dev set.
+        history: what was measured so far, plain values.
+        settings: what must be the same in a run that goes on from here.
+    """
+    saved = {
+        "format": FORMAT,
+        "settings": settings,
+        "history": history,
+        "model": _weights(model),
+        "best": best,
+        "optimizer": optimizer.state_dict(),
+        "generator": None if generator is None else generator.get_state(),
+        "random": _random_states(),
+    }
+    with atomic_write(path) as file:
+        torch.save(saved, file)
+
+
+def load_checkpoint(
+    path: Path,
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator | None,
+    settings: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
+    """Put model, optimizer and all random numbers back to where a run was.
+
+    Args:
+        path: a file that :func:`save_checkpoint` wrote.
+        model: gets the weights.
+        optimizer: gets its moments and counts.
+        generator: gets its state.
+        settings: what must be as it was.
+
+    Returns:
+        ``(history, best)`` as they were saved.
+
+    Raises:
+        ValueError: if the file is damaged, or was written under other settings.
+    """
+    saved = _read(path)
+    refuse_differences(path, saved["settings"], settings)
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    if generator is not None and saved["generator"] is not None:
+        generator.set_state(saved["generator"])
+    _restore_random_states(saved["random"])
+    return saved["history"], saved["best"]
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    # A plain dict: state_dict() returns an OrderedDict with attributes of its own.
+    return dict(model.state_dict())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        # torch.load does not look at the checksums that torch.save writes.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # zipfile, torch and pickle each have their own
+        damaged, saved = str(error), None
+    if damaged or not isinstance(saved, dict) or saved.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} is not a whole checkpoint of fit (cut off or damaged: {damaged}); "
+            "put back a copy, or delete the file to train from the beginning"
+        )
+    return saved
+
+
+def _random_states() -> dict[str, Any]:
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002 -- see seed_everything
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    }
+
+
+def _restore_random_states(states: dict[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002 -- see seed_everything
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])

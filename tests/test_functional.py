@@ -1,0 +1,204 @@
+"""Masks, masked softmax and attend: the equations in loops, then the laws."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from attention_book.functional import (
+    attend,
+    causal_mask,
+    masked_softmax,
+    token_cross_entropy,
+    token_mask,
+)
+
+B, H, Q, K, V = 2, 7, 3, 5, 11  # all different: swapped axes fail
+DTYPES = torch.float32, torch.bfloat16, torch.float64
+
+
+def test_token_mask_marks_the_real_tokens():
+    mask = token_mask(torch.tensor([2, 0, 3]), 3)
+    assert mask.tolist() == [[True, True, False], [False] * 3, [True] * 3]
+    assert token_mask(torch.tensor([], dtype=torch.long), 4).shape == (0, 4)
+    assert token_mask(torch.tensor([0]), 0).shape == (1, 0)
+
+
+@pytest.mark.parametrize("wrong", [torch.tensor([1.0]), torch.tensor([True])])
+def test_token_mask_wants_integers(wrong, no_shape_checks):
+    with pytest.raises(TypeError, match=rf"lengths must hold integers.*{wrong.dtype}"):
+        token_mask(wrong, 3)
+
+
+def test_token_mask_wants_one_number_a_sentence(no_shape_checks):
+    with pytest.raises(ValueError, match=r"lengths.*\(batch,\).*got \(1, 2\)"):
+        token_mask(torch.tensor([[1, 2]]), 3)
+    with pytest.raises(ValueError, match="num_tokens must not be negative, got -1"):
+        token_mask(torch.tensor([1]), -1)
+
+
+def test_causal_mask_hides_the_future():
+    mask = causal_mask(K)
+    assert mask.shape == (1, K, K)
+    for query in range(K):
+        assert mask[0, query].tolist() == [key <= query for key in range(K)]
+    both = causal_mask(K) & token_mask(torch.tensor([K, 2]), K)[:, None]
+    assert both.shape == (2, K, K)
+    with pytest.raises(ValueError, match="num_tokens must not be negative, got -2"):
+        causal_mask(-2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_masked_softmax_is_the_softmax_over_the_keys_that_remain(dtype):
+    scores = torch.randn(B, Q, K, dtype=dtype)
+    mask = torch.rand(B, Q, K) < 0.5
+    mask[0, 0] = False
+    weights = masked_softmax(scores, mask)
+    assert weights.dtype == dtype
+    for b in range(B):
+        for i in range(Q):
+            allowed = [j for j in range(K) if mask[b, i, j]]
+            e = {j: math.exp(scores[b, i, j].item()) for j in allowed}
+            want = [e[j] / sum(e.values()) if j in e else 0.0 for j in range(K)]
+            assert_close(weights[b, i], torch.tensor(want, dtype=dtype))
+    assert (weights[~mask] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_row_without_a_key_is_zero_with_finite_gradients(dtype):
+    scores = torch.randn(Q, K, dtype=dtype, requires_grad=True)
+    value = torch.randn(K, V, dtype=dtype, requires_grad=True)
+    mask = torch.tensor([[True] * K, [False] * K, [False, True] + [False] * (K - 2)])
+    with torch.autograd.set_detect_anomaly(True):  # no NaN on the way back either
+        context, weights = attend(scores, value, mask)
+        (context.square().sum() + weights.square().sum()).backward()
+    assert (context[1] == 0).all()
+    assert (weights[1] == 0).all()
+    assert scores.grad.isfinite().all()
+    assert (scores.grad[1] == 0).all()
+    assert value.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("extreme", [1e30, -1e30, math.inf, -math.inf, math.nan])
+def test_what_a_blocked_key_scores_does_not_matter(extreme):
+    scores = torch.tensor([[1.0, extreme, 2.0]], requires_grad=True)
+    mask = torch.tensor([[True, False, True]])
+    weights = masked_softmax(scores, mask)
+    want = torch.tensor([1.0, 2.0]).softmax(-1)
+    assert_close(weights, torch.stack([want[0], torch.tensor(0.0), want[1]])[None])
+    weights[0, 0].backward()
+    assert scores.grad.isfinite().all()
+
+
+def test_scores_at_the_end_of_their_range():
+    # Filling with the smallest finite number, as many do, spreads the weight here.
+    lowest = torch.finfo(torch.float32).min
+    weights = masked_softmax(
+        torch.full((1, 3), lowest), torch.tensor([[True, True, False]])
+    )
+    assert_close(weights, torch.tensor([[0.5, 0.5, 0.0]]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_attend_equals_the_fused_kernel(dtype):
+    query, key = (
+        torch.randn(B, H, Q, V, dtype=dtype),
+        torch.randn(B, H, K, V, dtype=dtype),
+    )
+    value = torch.randn(B, H, K, V, dtype=dtype)
+    mask = torch.rand(B, 1, Q, K) < 0.6
+    mask[0, 0, 1] = False
+    context, _ = attend(query @ key.mT / math.sqrt(V), value, mask)
+    fused = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    loose = {"atol": 3e-2, "rtol": 3e-2} if dtype == torch.bfloat16 else {}
+    assert_close(context, fused, **loose)
+
+
+def test_gradients_against_finite_differences():
+    scores = torch.randn(Q, K, dtype=torch.float64, requires_grad=True)
+    value = torch.randn(K, 2, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True] * K, [False] * K, [True, False] + [True] * (K - 2)])
+    assert torch.autograd.gradcheck(lambda e, v: attend(e, v, mask), (scores, value))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 6))
+def test_laws_of_every_weight_matrix(seed, queries, keys):
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(queries, keys, generator=generator, dtype=torch.float64)
+    mask = torch.rand(queries, keys, generator=generator) < 0.7
+    weights = masked_softmax(10 * scores, mask)
+    assert (weights >= 0).all()
+    assert (weights[~mask] == 0).all()
+    assert_close(weights.sum(-1), mask.any(-1).double())
+    order = torch.randperm(keys, generator=generator)
+    assert_close(
+        masked_softmax(10 * scores[:, order], mask[:, order]), weights[:, order]
+    )
+    assert_close(masked_softmax(10 * scores + 3.0, mask), weights)  # shift invariance
+
+
+def test_no_keys_and_no_sentences():
+    context, weights = attend(torch.zeros(B, Q, 0), torch.zeros(B, 0, V))
+    assert weights.shape == (B, Q, 0)
+    assert_close(context, torch.zeros(B, Q, V))
+    context, _ = attend(torch.zeros(0, Q, K), torch.zeros(0, K, V))
+    assert context.shape == (0, Q, V)
+
+
+@pytest.mark.parametrize(
+    "shape", [(B, K), (Q, K), (K,), (B, Q, K - 1), (B + 1, Q, K), (1, B, Q, K)]
+)
+def test_mask_of_another_shape_is_an_error(shape, no_shape_checks):
+    message = rf"mask must have one axis.*\(2, 3, 5\).*got \({shape[0]},"
+    with pytest.raises(ValueError, match=message):
+        masked_softmax(torch.zeros(B, Q, K), torch.ones(shape, dtype=torch.bool))
+
+
+def test_mask_that_would_broadcast_silently_is_an_error(no_shape_checks):
+    # As many queries as sentences: PyTorch would take sentences for queries.
+    with pytest.raises(ValueError, match=r"got \(3, 5\)"):
+        masked_softmax(torch.zeros(3, 3, 5), torch.ones(3, 5, dtype=torch.bool))
+
+
+def test_wrong_dtypes_are_errors(no_shape_checks):
+    with pytest.raises(TypeError, match=r"mask must be boolean.*torch.float32"):
+        masked_softmax(torch.zeros(Q, K), torch.ones(Q, K))
+    with pytest.raises(TypeError, match=r"scores must hold floats, got torch.int64"):
+        masked_softmax(torch.zeros(Q, K, dtype=torch.long))
+
+
+@pytest.mark.parametrize("shape", [(B, K + 1, V), (K, V), (B + 1, K, V)])
+def test_value_that_does_not_fit_is_an_error(shape, no_shape_checks):
+    with pytest.raises(
+        ValueError, match=r"value must have shape \(2, 5, 'value_dim'\)"
+    ):
+        attend(torch.zeros(B, Q, K), torch.zeros(shape))
+
+
+def test_compiles_to_one_graph(no_shape_checks):
+    compiled = torch.compile(attend, backend="eager", fullgraph=True)
+    scores, value = torch.randn(B, Q, K), torch.randn(B, K, V)
+    mask = token_mask(torch.tensor([K, 0]), K)[:, None]
+    assert_close(compiled(scores, value, mask), attend(scores, value, mask))
+
+
+def test_cross_entropy_counts_real_tokens_only():
+    logits = torch.randn(2, 3, 5, dtype=torch.float64)
+    target = torch.tensor([[4, 1, 0], [2, 0, 0]])
+    mask = target != 0
+    losses = [
+        -logits[b, t].log_softmax(0)[target[b, t]] for b, t in [(0, 0), (0, 1), (1, 0)]
+    ]
+    assert_close(token_cross_entropy(logits, target, mask), sum(losses) / 3)
+
+
+def test_cross_entropy_of_shapes_that_do_not_fit_is_an_error(no_shape_checks):
+    with pytest.raises(ValueError, match=r"must have shape \(2, 3\).*\(2, 4\)"):
+        token_cross_entropy(
+            torch.zeros(2, 3, 5), torch.zeros(2, 4).long(), torch.ones(2, 4).bool()
+        )

@@ -1,0 +1,196 @@
+"""The two commands: set-up, the build's cache, the repository's address, the pins."""
+
+import collections
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import build
+import nbformat
+import pytest
+import repository
+import setup
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+ELSEWHERE = "https://github.com/some-one/other.book"
+
+
+def test_old_python_gets_one_sentence(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 .* is Python 3\.10: .*"):
+        setup.check_python()
+
+
+def test_setup_is_readable_by_old_pythons():
+    # What Python 2.7 cannot parse would be a traceback instead of the sentence.
+    text = (ROOT / "tools" / "setup.py").read_text("ascii")
+    assert not re.search(r"""\bf["']|:=|\basync\b|->|^\s*nonlocal\b""", text, re.M)
+
+
+@pytest.mark.parametrize("module", ["venv", "ensurepip"])
+def test_python_without_venv_gets_one_sentence(monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SystemExit, match=f"no module {module}.*python3-venv"):
+        setup.check_python()
+
+
+def test_full_disk_gets_one_sentence(monkeypatch, tmp_path):
+    usage = collections.namedtuple("usage", "free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0.4e9))
+    monkeypatch.setattr(setup, "VENV", str(tmp_path / ".venv"))
+    with pytest.raises(SystemExit, match=r"about 3 GB .* has 0\.4 GB free: make room"):
+        setup.install()
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_failed_install_shows_pips_last_words(monkeypatch, tmp_path, capsys):
+    made_by_hand(tmp_path, 'echo "ERROR: No space left on device"; exit 2')
+    monkeypatch.setattr(setup, "VENV", str(tmp_path))
+    with pytest.raises(SystemExit, match="The disk is full: make room"):
+        setup.install()
+    assert "No space left" in capsys.readouterr().out
+    assert (tmp_path / "setup.stamp").read_text() == setup.UNFINISHED
+
+
+def test_set_up_twice_does_nothing_the_second_time(monkeypatch, tmp_path):
+    log = tmp_path / "log"
+    made_by_hand(tmp_path, f'echo "$@" >> {log}')
+    monkeypatch.setattr(setup, "VENV", str(tmp_path))
+    setup.install()
+    setup.install()
+    assert log.read_text().count("-m pip install") == 1
+
+
+def test_cut_off_install_starts_afresh(monkeypatch, tmp_path):
+    made_by_hand(tmp_path, "exit 0")
+    (tmp_path / "setup.stamp").write_text(setup.UNFINISHED)
+    monkeypatch.setattr(setup, "VENV", str(tmp_path))
+    commands = []
+    monkeypatch.setattr(subprocess, "check_call", commands.append)
+    setup.install()
+    assert commands == [[sys.executable, "-m", "venv", "--clear", str(tmp_path)]]
+
+
+def made_by_hand(venv, script):
+    """A stand-in for .venv, whose python answers pip's command with a shell script."""
+    python = venv / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\n{script}\n')
+    python.chmod(0o755)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of what the build and the repository's address depend on."""
+    for name in ("src", "book"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for pattern in ("*.toml", "*.txt", "*.yml", "*.md", "*.cff"):
+        for path in ROOT.glob(pattern):
+            shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["src/attention_book/functional.py", "requirements.txt", "_config.yml"],
+)
+def test_cache_is_emptied_when_an_input_changes(tree, name):
+    assert build.drop_stale_cache(tree)
+    outputs = tree / "_build" / ".jupyter_cache" / "outputs"
+    outputs.mkdir(parents=True)
+    assert not build.drop_stale_cache(tree)
+    assert outputs.exists()
+    (tree / name).write_text((tree / name).read_text("utf-8") + "\n# new\n", "utf-8")
+    assert build.drop_stale_cache(tree)
+    assert not outputs.exists()
+
+
+def test_cache_is_kept_when_only_prose_changes(tree):
+    build.drop_stale_cache(tree)
+    (tree / "book" / "index.md").write_text("# New\n")
+    assert not build.drop_stale_cache(tree)
+
+
+def test_address_is_the_same_everywhere():
+    url = repository.address(ROOT)
+    page = f"https://{repository.forms(url)[2]}/"
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert settings["html"]["baseurl"] == citation["url"] == page
+    assert citation["repository-code"] == url
+    assert f'Repository = "{url}"\n' in (ROOT / "pyproject.toml").read_text("utf-8")
+    for name in ("README.md", "book/index.md"):
+        assert f"git clone {url} attention-book\n" in (ROOT / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_bootstrap_cell_is_the_canonical_one(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert code[0] == repository.bootstrap_cell(repository.address(ROOT))
+
+
+def test_address_changes_everywhere_and_back(tree):
+    before = {path: path.read_bytes() for path in repository.followers(tree)}
+    url = repository.address(tree)
+    repository.set_address(tree, ELSEWHERE)
+    for path in repository.followers(tree):
+        text = path.read_text("utf-8")
+        assert not [form for form in repository.forms(url) if form in text], path
+    assert repository.address(tree) == ELSEWHERE
+    repository.set_address(tree, url)
+    assert before == {path: path.read_bytes() for path in repository.followers(tree)}
+
+
+@pytest.mark.parametrize(
+    "url", ["", "github.com/a/b", "https://github.com/a", "https://github.com/a/b.git"]
+)
+def test_wrong_address_is_an_error(url):
+    with pytest.raises(ValueError, match="URL must be like https"):
+        repository.forms(url)
+
+
+def pins(name):
+    """Name and version of every pinned package of a requirements file."""
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    found = [line.split("==") for line in lines if "==" in line]
+    return {canonicalize_name(package): version for package, version in found}
+
+
+def test_every_package_of_the_environment_is_pinned():
+    own, others = pins("requirements.txt"), pins("constraints.txt")
+    assert not own.keys() & others.keys()
+    assert not [version for version in others.values() if "+" in version]
+    seen, queue = set(), list(own)
+    while queue:
+        package = queue.pop()
+        if package in seen:
+            continue
+        seen.add(package)
+        for line in importlib.metadata.requires(package) or []:
+            needed = Requirement(line)
+            if needed.marker and not needed.marker.evaluate({"extra": ""}):
+                continue
+            if package != "torch" or not needed.name.startswith(("nvidia", "cuda")):
+                queue.append(canonicalize_name(needed.name))
+    loose = seen - own.keys() - others.keys()
+    assert loose <= {"setuptools", "pip", "wheel", "triton", "attention-book"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda p: p.stem
+)
+def test_workflows_are_well_formed(path):
+    workflow = yaml.safe_load(path.read_text("utf-8"))
+    assert {"name", True, "jobs"} <= workflow.keys()  # YAML reads `on` as True
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step)
+            assert re.fullmatch(r"[\w./-]+@v\d+", step.get("uses", "a@v1"))

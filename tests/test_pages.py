@@ -1,0 +1,241 @@
+"""The built pages: links, buttons and, in a real browser, what a reader sees."""
+
+import functools
+import gzip
+import http.server
+import re
+import shutil
+import threading
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+SETTINGS = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+THEME = SETTINGS["sphinx"]["config"]["html_theme_options"]
+REPOSITORY, BRANCH = THEME["repository_url"], THEME["repository_branch"]
+WIDTHS = 1400, 390  # pixels: a desk, a phone
+MEGABYTES = 1.5  # a page, figures apart
+# With these Chromium asks nothing of the network by itself.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def table_of_contents():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    return [toc["root"], *files]
+
+
+PAGES = table_of_contents()
+NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+pytestmark = pytest.mark.skipif(
+    not (SITE / "index.html").exists(), reason="the book is not built: `make book`"
+)
+
+
+@functools.cache
+def soup(path):
+    return BeautifulSoup((SITE / path).read_text("utf-8"), "html.parser")
+
+
+def links(page, tag, attribute):
+    """Addresses on a page, as a browser resolves them; external ones keep a host."""
+    found = soup(f"{page}.html").find_all(tag, **{attribute: True})
+    return [urljoin(f"{page}.html", element[attribute]) for element in found]
+
+
+def hrefs(page, label):
+    """Where the header's button or menu entry of this name leads."""
+    header = soup(f"{page}.html").select(".bd-header-article a")
+    return [a["href"] for a in header if label in a.get_text()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_buttons(page):
+    extension = ".ipynb" if page in NOTEBOOKS else ".md"
+    assert hrefs(page, "Repository") == [REPOSITORY]
+    assert hrefs(page, "Suggest edit") == [
+        f"{REPOSITORY}/edit/{BRANCH}/{page}{extension}"
+    ]
+    (issue,) = hrefs(page, "Open issue")
+    assert issue.startswith(f"{REPOSITORY}/issues/new?")
+    (source,) = hrefs(page, extension)
+    assert (SITE / urljoin(page, source)).is_file()
+    colab = hrefs(page, "Colab")
+    if page in NOTEBOOKS:  # Colab opens notebooks only
+        name = urlsplit(REPOSITORY).path
+        notebook = f"{name}/blob/{BRANCH}/{page}.ipynb"
+        assert colab == [f"https://colab.research.google.com/github{notebook}"]
+    else:
+        assert not colab
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_internal_links_and_fragments_resolve(page):
+    addresses = links(page, "a", "href") + links(page, "img", "src")
+    addresses += links(page, "script", "src") + links(page, "link", "href")
+    missing = []
+    for address in addresses:
+        if urlsplit(address).scheme:
+            continue
+        path, fragment = urldefrag(address)
+        file = SITE / unquote(urlsplit(path).path)
+        if not file.is_file():
+            missing.append(address)
+        elif fragment and file.suffix == ".html":
+            target = unquote(fragment)
+            if not soup(file.relative_to(SITE)).find(id=target):
+                missing.append(address)
+    assert not missing
+
+
+def test_front_door_leads_to_the_welcome_page():
+    assert f"{PAGES[0]}.html" in (SITE / "index.html").read_text("utf-8")
+
+
+def test_every_page_is_in_the_sitemap():
+    sitemap = (SITE / "sitemap.xml").read_text("utf-8")
+    base = SETTINGS["html"]["baseurl"]
+    assert not [page for page in PAGES if f"<loc>{base}{page}.html<" not in sitemap]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A file server that writes no log."""
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address():
+    handler = functools.partial(Quiet, directory=SITE)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        program = shutil.which("chromium") or playwright.chromium.executable_path
+        if not Path(program).exists():
+            pytest.skip("no browser: `apt-get install chromium`")
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open a page at a width in a theme; the tab knows what it asked for and why."""
+    contexts = []
+
+    def open_page(page, width=WIDTHS[0], theme="light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        tab = context.new_page()
+        tab.responses, tab.asked, tab.errors = [], [], []
+        tab.on("request", lambda request: tab.asked.append(request.url))
+        tab.on("response", lambda response: tab.responses.append(response))
+        tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+        tab.on(
+            "console",
+            lambda line: tab.errors.append(line.text) if line.type == "error" else None,
+        )
+        tab.goto(address + page, wait_until="networkidle")
+        tab.evaluate("async () => window.MathJax?.startup?.promise")
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def weight(response):
+    """Bytes of one file, compressed as GitHub Pages sends it; nothing for a figure."""
+    if "/_images/" in response.url or not response.ok:
+        return 0
+    return min(len(response.body()), len(gzip.compress(response.body())))
+
+
+@pytest.mark.parametrize("page", [f"{page}.html" for page in PAGES] + ["search.html"])
+def test_page_needs_no_other_host_and_is_light(visit, address, page):
+    tab = visit(page)
+    assert not tab.errors
+    assert not [url for url in tab.asked if not url.startswith((address, "data:"))]
+    assert sum(map(weight, tab.responses)) < MEGABYTES * 1e6
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_math_is_typeset(visit, page):
+    tab = visit(f"{page}.html")
+    formulas = tab.locator("main .math").count()
+    assert tab.locator("main .math mjx-container").count() >= formulas
+    assert tab.locator("mjx-merror, [data-mjx-error]").count() == 0
+    text = tab.locator("main").inner_text()
+    assert not re.search(r"\\\(|\\\[|\\begin\{", text)
+    if page in NOTEBOOKS:
+        assert formulas
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_figures_are_there_and_told_in_words(visit, page):
+    tab = visit(f"{page}.html")
+    for image in tab.locator("main article img").all():
+        image.scroll_into_view_if_needed()
+        alt = image.get_attribute("alt")
+        assert alt is not None
+        assert not re.search(r"\.(png|svg|jpe?g)$|_images/", alt), alt
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)")
+        if image.evaluate("image => image.closest('figure') !== null"):
+            assert len(alt) > 10
+
+
+# Elements that stick out of the window and stand in no box that scrolls by itself.
+STICKING_OUT = """() => {
+  const scrolls = element => element && element.matches('main *') && (
+    ['auto', 'scroll'].includes(getComputedStyle(element).overflowX) ||
+    scrolls(element.parentElement));
+  return [...document.querySelectorAll('main article *')]
+    .filter(element => {
+      const box = element.getBoundingClientRect();
+      return box.width && box.height && !scrolls(element.parentElement) &&
+        !element.closest('mjx-assistive-mml, .visually-hidden') &&
+        (box.right > innerWidth + 1 || box.left < -1);
+    }).map(element => element.outerHTML.slice(0, 80));
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_cut_off(visit, page, width, theme):
+    tab = visit(f"{page}.html", width, theme)
+    assert tab.locator("html").get_attribute("data-theme") == theme
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate(STICKING_OUT) == []
+
+
+def test_search_finds_a_term(visit):
+    tab = visit("search.html?q=attention")
+    tab.locator("#search-results li a").first.wait_for(timeout=10_000)
+    assert tab.locator("#search-results li").count() > 0

@@ -1,0 +1,74 @@
+"""Execute and render the book into _build/html.
+
+jupyter-cache keeps the outputs of every notebook, keyed on the notebook alone. Here the
+cache is emptied when something else changes that a notebook's results depend on: the
+package, the requirements, the settings.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def inputs(root: Path) -> Iterator[Path]:
+    """The files, notebooks apart, that the chapters' results depend on."""
+    for name in ("requirements.txt", "constraints.txt", "_config.yml"):
+        yield root / name
+    for path in sorted((root / "src" / "attention_book").rglob("*")):
+        if path.suffix in {".py", ".tsv"}:
+            yield path
+
+
+def fingerprint(root: Path) -> str:
+    """One hash over the names and contents of all `inputs`, and over this Python."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in inputs(root):
+        digest.update(f"\n{path.relative_to(root)}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def drop_stale_cache(root: Path) -> bool:
+    """Empty the cache where it was filled from other inputs; True where it was."""
+    cache, stamp = root / "_build" / ".jupyter_cache", root / "_build" / "inputs.sha256"
+    wanted = fingerprint(root)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return False
+    shutil.rmtree(cache, ignore_errors=True)
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text(wanted)
+    return True
+
+
+def build(root: Path) -> int:
+    """Run jupyter-book; its exit status."""
+    # --all renders every page again, so that none shows an old table of contents;
+    # what a notebook computed still comes from the cache.
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [str(jupyter_book), "build", str(root), "--all"]
+    command += ["-n", "-W", "--keep-going"]
+    # One thread: two threads each on two busy cores are several times slower.
+    environ = {"OMP_NUM_THREADS": "1"} | dict(os.environ)
+    return subprocess.run(command, env=environ, stdin=subprocess.DEVNULL).returncode
+
+
+def main() -> int:
+    """Build the book and say where it is, or that it failed."""
+    if drop_stale_cache(ROOT):
+        print("Every chapter is run: the package or the settings are new.", flush=True)
+    status = build(ROOT)
+    if status:
+        print("The book was not built: the messages above say why.", file=sys.stderr)
+    else:
+        print(f"The book: {ROOT / '_build' / 'html' / 'index.html'}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""A Sphinx extension: built pages that ask nothing of any other host, and are light."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.util.fileutil import copy_asset
+
+# What _config.yml lets MathJax load. The whole package is 24 MB.
+PARTS = ("startup.js", "core.js", "input", "output", "a11y")
+
+
+def serve_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """Make MathJax, taken from an installed package, a part of the book's own files."""
+    if error is None:
+        (package,) = find_spec("sphinx-mathjax-offline").submodule_search_locations
+        target = Path(app.outdir, "_static", "mathjax")
+        for part in PARTS:
+            source = Path(package, "static", "mathjax", part)
+            copy_asset(source, target / part if source.is_dir() else target)
+
+
+def drop_icon_script(app: Sphinx, error: Exception | None) -> None:
+    """Empty the theme's icon script: 1.5 MB that draw what its icon font draws too."""
+    script = Path(app.outdir, "_static", "scripts", "fontawesome.js")
+    if error is None and script.exists():
+        script.write_text("")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the above, and take out Thebe, which jupyter-book always loads.
+
+    Thebe runs cells on a public server through a script from a CDN; even unused, its
+    settings raise an error on every page, because they are declared twice.
+    """
+    app.connect("build-finished", serve_mathjax)
+    app.connect("build-finished", drop_icon_script)
+    for listeners in list(app.events.listeners.values()):
+        for listener in list(listeners):
+            if listener.handler.__module__ == "sphinx_thebe":
+                app.disconnect(listener.id)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
