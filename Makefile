@@ -5,7 +5,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: help setup book test lab serve clean repository
+.PHONY: help setup book test style pytest lab serve clean repository
 
 help:
 	@echo "make book         execute and render the book into _build/html"
@@ -22,10 +22,15 @@ setup:
 book: setup
 	@$(BIN)/python tools/build.py
 
-test: setup
+test: style pytest
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax \
+
+# Files of tests and notebooks run side by side, each whole in one process.
+pytest: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
 	    --numprocesses=logical --maxprocesses=4 --dist=loadfile tests src book
 
 lab: setup

@@ -8,10 +8,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-import nbformat
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,8 +106,8 @@ def plain_python(pytestconfig, tmp_path_factory):
 @pytest.mark.chapter
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_chapter_runs_on_the_package_alone(plain_python, path, tmp_path):
-    notebook = nbformat.read(path, as_version=4)
-    notebook = parameterize_notebook(notebook, {"epochs": 1, "limit": 200})
+    short = {"epochs": 1, "limit": 200}
+    notebook = parameterize_notebook(load_notebook_node(str(path)), short)
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     script = tmp_path / "chapter.py"
     script.write_text("\n\n".join(cells), "utf-8")

@@ -8,17 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import build
-import nbformat
 import pytest
-import repository
-import setup
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools import build, repository, setup
+
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 ELSEWHERE = "https://github.com/some-one/other.book"
 
 
@@ -118,6 +115,18 @@ def test_cache_is_kept_when_only_prose_changes(tree):
     assert not build.drop_stale_cache(tree)
 
 
+@pytest.mark.parametrize(
+    ("status", "words"), [(0, "index.html"), (1, "The book was not built")]
+)
+def test_build_says_where_the_book_is_or_that_it_failed(
+    monkeypatch, capsys, tree, status, words
+):
+    monkeypatch.setattr(build, "ROOT", tree)
+    monkeypatch.setattr(build, "build", lambda root: status)
+    assert build.main() == status
+    assert words in "".join(capsys.readouterr())
+
+
 def test_address_is_the_same_everywhere():
     url = repository.address(ROOT)
     page = f"https://{repository.forms(url)[2]}/"
@@ -128,13 +137,6 @@ def test_address_is_the_same_everywhere():
     assert f'Repository = "{url}"\n' in (ROOT / "pyproject.toml").read_text("utf-8")
     for name in ("README.md", "book/index.md"):
         assert f"git clone {url} attention-book\n" in (ROOT / name).read_text("utf-8")
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_bootstrap_cell_is_the_canonical_one(path):
-    cells = nbformat.read(path, as_version=4).cells
-    code = [cell.source for cell in cells if cell.cell_type == "code"]
-    assert code[0] == repository.bootstrap_cell(repository.address(ROOT))
 
 
 def test_address_changes_everywhere_and_back(tree):

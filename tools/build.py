@@ -48,8 +48,10 @@ def drop_stale_cache(root: Path) -> bool:
 
 def build(root: Path) -> int:
     """Run jupyter-book; its exit status."""
-    # --all renders every page again, so that none shows an old table of contents;
-    # what a notebook computed still comes from the cache.
+    # Every page is rendered again, so that none shows an old table of contents and
+    # none is left of a chapter that is gone; what a notebook computed still comes from
+    # the cache.
+    shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [str(jupyter_book), "build", str(root), "--all"]
     command += ["-n", "-W", "--keep-going"]

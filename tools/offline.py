@@ -35,8 +35,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """
     app.connect("build-finished", serve_mathjax)
     app.connect("build-finished", drop_icon_script)
-    for listeners in list(app.events.listeners.values()):
-        for listener in list(listeners):
+    for event in ("env-before-read-docs", "doctree-resolved"):
+        for listener in list(app.events.listeners[event]):
             if listener.handler.__module__ == "sphinx_thebe":
                 app.disconnect(listener.id)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

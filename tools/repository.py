@@ -51,10 +51,6 @@ def forms(url: str) -> tuple[str, str, str]:
 
     Raises:
         ValueError: if ``url`` is not that of a GitHub repository.
-
-    Example:
-        >>> forms("https://github.com/you/book")[2]
-        'you.github.io/book'
     """
     match = ADDRESS.fullmatch(url)
     if match is None or url.endswith(".git"):

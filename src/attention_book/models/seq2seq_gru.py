@@ -1,8 +1,10 @@
 """The RNN encoder-decoder with gated hidden units (Cho et al., 2014)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -79,31 +81,43 @@ class GatedUnit(nn.Module):
                 "to no other"
             )
         projected = self.input_proj(inputs)
-        fixed = None if context is None else self.context_proj(context)
+        step = self._plain_step() if context is None else self._context_step(context)
         states = []
         for t in range(inputs.shape[1]):
-            new = self._next_state(projected[:, t], state, fixed)
+            new = step(projected[:, t], state)
             state = new if mask is None else torch.where(mask[:, t, None], new, state)
             states.append(state)
         return torch.stack(states, dim=1), state
 
-    def _next_state(
-        self, projected: Tensor, state: Tensor, fixed: Tensor | None
-    ) -> Tensor:
-        x_gates, x = projected.tensor_split([2 * state.shape[1]], dim=-1)
-        if fixed is None:
-            gate_weight, weight = self.state_proj.weight.tensor_split(
-                [2 * state.shape[1]]
+    # The weights are cut once, outside the loop: each cut costs a full-sized gradient.
+
+    def _plain_step(self) -> Callable[[Tensor, Tensor], Tensor]:
+        size = self.state_proj.in_features
+        gate_weight, weight = self.state_proj.weight.split([2 * size, size])
+
+        def step(projected: Tensor, state: Tensor) -> Tensor:
+            x_gates, x = projected.split([2 * size, size], dim=-1)
+            reset, keep = (
+                (x_gates + F.linear(state, gate_weight)).sigmoid().chunk(2, -1)
             )
-            reset, keep = (x_gates + state @ gate_weight.T).sigmoid().chunk(2, dim=-1)
-            candidate = (x + (reset * state) @ weight.T).tanh()
-        else:
-            gates, inner = (self.state_proj(state) + fixed).tensor_split(
-                [2 * state.shape[1]], dim=-1
-            )
-            reset, keep = (x_gates + gates).sigmoid().chunk(2, dim=-1)
-            candidate = (x + reset * inner).tanh()
-        return keep * state + (1 - keep) * candidate
+            candidate = (x + F.linear(reset * state, weight)).tanh()
+            return torch.lerp(candidate, state, keep)
+
+        return step
+
+    def _context_step(self, context: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        size = self.state_proj.in_features
+        fixed = self.context_proj(context)
+
+        def step(projected: Tensor, state: Tensor) -> Tensor:
+            x_gates, x = projected.split([2 * size, size], dim=-1)
+            inner = F.linear(state, self.state_proj.weight) + fixed
+            gates, inner = inner.split([2 * size, size], dim=-1)
+            reset, keep = (x_gates + gates).sigmoid().chunk(2, -1)
+            candidate = torch.addcmul(x, reset, inner).tanh()
+            return torch.lerp(candidate, state, keep)
+
+        return step
 
 
 @dataclass(frozen=True, kw_only=True)

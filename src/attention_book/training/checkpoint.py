@@ -191,20 +191,21 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    message = (
+        f"{path} is not a whole checkpoint of fit (cut off, damaged or another file): "
+        "put back a copy, or delete it to train from the beginning"
+    )
     try:
         # torch.load does not look at the checksums that torch.save writes.
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = None if damaged else torch.load(path, "cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # zipfile, torch and pickle each have their own
-        damaged, saved = str(error), None
-    if damaged or not isinstance(saved, dict) or saved.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} is not a whole checkpoint of fit (cut off or damaged: {damaged}); "
-            "put back a copy, or delete the file to train from the beginning"
-        )
+        raise ValueError(message) from error
+    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+        raise ValueError(message)
     return saved
 
 

@@ -28,7 +28,8 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adadelta": partial(torch.optim.Adadelta, rho=0.95),
     "adagrad": torch.optim.Adagrad,
 }
-CUDA_BLOCK = 50  # steps between two looks at the losses: each look waits for the GPU
+# Steps between two looks at the losses: each look waits for the GPU.
+BLOCK = {"cpu": 1, "cuda": 50}
 
 
 @dataclass
@@ -115,9 +116,9 @@ def fit(
         device = default_device(device)
     model.to(device)
     optim = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate)
-    history, best, path, run = History(), None, None, {}
+    history, best, run = History(), None, {}
     if checkpoint is not None:
-        path = Path(checkpoint)
+        checkpoint = Path(checkpoint)
         run = {
             "model": model,
             "optimizer": optim,
@@ -132,13 +133,13 @@ def fit(
                 "number of dev examples": _num_examples(dev_loader or ()),
             },
         }
-        if path.exists():
-            saved, best = load_checkpoint(path, **run)
+        if checkpoint.exists():
+            saved, best = load_checkpoint(checkpoint, **run)
             history = History(**saved)
     done = len(history.epoch_loss)
     if done > epochs:
         raise ValueError(
-            f"epochs ({epochs}) must not be less than the {done} that {path} has"
+            f"epochs ({epochs}) must not be less than the {done} in {checkpoint}"
         )
 
     def set_step_size(step: int) -> None:
@@ -146,13 +147,8 @@ def fit(
             for group in optim.param_groups:
                 group["lr"] = learning_rate * schedule(step)
 
-    with tqdm(
-        desc=description,
-        total=epochs * len(loader),
-        initial=done * len(loader),
-        unit="step",
-        leave=False,
-    ) as bar:
+    bar = tqdm(desc=description, total=(epochs - done) * len(loader), leave=False)
+    with bar:
         for epoch in range(done, epochs):
             start = time.perf_counter()
             _train_epoch(
@@ -165,8 +161,8 @@ def fit(
                 if history.best_epoch == epoch:
                     best = {k: x.clone() for k, x in model.state_dict().items()}
             history.seconds += time.perf_counter() - start
-            if path is not None:
-                save_checkpoint(path, best=best, history=asdict(history), **run)
+            if checkpoint is not None:
+                save_checkpoint(checkpoint, best=best, history=asdict(history), **run)
     if best is not None:
         model.load_state_dict(best)
     model.eval()
@@ -207,8 +203,8 @@ def _train_epoch(
         loss = batch_loss(model, batch, device)
         unseen.append(loss.detach())
         num_tokens.append(batch.num_tokens)
-        if device.type == "cpu" or len(unseen) == CUDA_BLOCK:
-            look()  # before the weights change: on a CPU it costs nothing
+        if len(unseen) == BLOCK[device.type]:
+            look()  # before this step changes the weights
         optim.zero_grad()
         loss.backward()
         if clip_norm is not None:

@@ -1,0 +1,77 @@
+"""What the pieces of a number word express together."""
+
+from typing import NamedTuple
+
+# 10^5 and 10^7 have names of their own in India, 10^4 and 10^8 in East Asia.
+SCALES = tuple(10**exponent for exponent in (2, 3, 4, 5, 6, 7, 8, 9))
+CONNECTOR = None  # the worth of "and": a piece that stands for no digit
+
+
+class Value(NamedTuple):
+    """What pieces are worth together.
+
+    Attributes:
+        total: the number that they express.
+        shares: what each piece adds to it, its own worth times all later factors; a
+            scale that multiplied others counts as multiplied by 1.
+        is_factor: whether a piece is a scale that multiplied others.
+    """
+
+    total: int
+    shares: list[int]
+    is_factor: list[bool]
+
+
+def evaluate(words: list[list[int | None]]) -> Value | None:
+    """Work out what the pieces of a row of words express.
+
+    A scale (100, 1000, ...) multiplies all smaller numbers right before it; 10 and 20
+    multiply a digit that is the word before them (French 4 x 20); all else is added,
+    as is what follows a connector.
+
+    Args:
+        words: worth of each piece of each word, ``CONNECTOR`` for a connector.
+
+    Returns:
+        The total, and who added what to it. None if a digit stands right before 10 or
+        20 in one word: that is 13 in German (drei-zehn) and 50 in Swedish (fem-tio), so
+        that such a word has to stay in one piece.
+
+    Example:
+        >>> evaluate([[4], [20], [10], [7]])  # quatre-vingt-dix-sept
+        Value(total=97, shares=[80, 80, 10, 7], is_factor=[False, False, False, False])
+        >>> evaluate([[3, 100, 5, None, 40, 1000]]).total  # a long German word
+        345000
+    """
+    worths = [worth for word in words for worth in word]
+    starts_word = [i == 0 for word in words for i in range(len(word))]
+    shares = [worth or 0 for worth in worths]
+    is_factor = [False] * len(worths)
+    summands: list[tuple[int, list[int]]] = []  # value, its pieces
+    for i, worth in enumerate(worths):
+        if worth is CONNECTOR:
+            continue
+        factor, pieces = 0, [i]
+        if i and worths[i - 1] is not CONNECTOR:
+            if worth in SCALES:
+                while summands and summands[-1][0] < worth:
+                    value, earlier = summands.pop()
+                    factor, pieces = factor + value, earlier + pieces
+            elif worth in (10, 20) and _is_digit(summands[-1]):
+                if not starts_word[i]:
+                    return None
+                factor, earlier = summands.pop()
+                pieces = earlier + pieces
+        if factor:
+            for piece in pieces[:-1]:
+                shares[piece] *= worth
+            is_factor[i] = worth in SCALES
+            if not is_factor[i]:
+                shares[i] = factor * worth
+        summands.append(((factor or 1) * worth, pieces))
+    return Value(sum(value for value, _ in summands), shares, is_factor)
+
+
+def _is_digit(summand: tuple[int, list[int]]) -> bool:
+    value, pieces = summand
+    return 2 <= value <= 9 and len(pieces) == 1

@@ -1,0 +1,165 @@
+"""How sure one can be of a mean: intervals, for all sentences and by length."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+# scipy.stats is imported where it is used: it takes longer than the whole package.
+
+
+@dataclass(frozen=True)
+class BinScore:
+    """The mean score of the sentences whose lengths are in one bin.
+
+    Attributes:
+        low: shortest length of the bin, in tokens.
+        high: longest length of the bin, in tokens.
+        count: number of sentences.
+        mean: mean of their scores.
+        interval: lower and upper end of the mean's 95 % interval.
+    """
+
+    low: int
+    high: int
+    count: int
+    mean: float
+    interval: tuple[float, float]
+
+
+def bootstrap_interval(
+    values: Sequence[float | int] | np.ndarray, *, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Interval of a mean, from the means of resampled values (percentiles).
+
+    Values that are all the same, one alone for instance, give that value twice: they
+    say nothing about the spread. For values 0 and 1 see :func:`proportion_interval`.
+
+    Args:
+        values: one score a sentence, or a seed.
+        level: share of such intervals that hold the true mean.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: if there are no values, or ``level`` is not between 0 and 1.
+
+    Example:
+        >>> low, high = bootstrap_interval([0.1, 0.5, 0.4, 0.3, 0.2])
+        >>> 0.1 < low < 0.3 < high < 0.5
+        True
+    """
+    from scipy.stats import bootstrap
+
+    values = np.asarray(values, dtype=float)
+    if not values.size:
+        raise ValueError("values must not be empty")
+    _check_level(level)
+    if (values == values[0]).all():  # scipy warns and returns NaN
+        return float(values[0]), float(values[0])
+    interval = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=1999,
+        batch=100,  # memory: so many copies of the values at a time
+        confidence_level=level,
+        method="percentile",
+        random_state=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def proportion_interval(
+    successes: int, trials: int, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's interval of a proportion, which has a width even at 0 and at 1.
+
+    Args:
+        successes: how often it was so.
+        trials: out of how many.
+        level: share of such intervals that hold the true proportion.
+
+    Raises:
+        ValueError: unless 0 <= ``successes`` <= ``trials`` and ``trials`` is at least
+            1, or if ``level`` is not between 0 and 1.
+
+    Example:
+        >>> low, high = proportion_interval(10, 10)
+        >>> round(low, 2), high
+        (0.72, 1.0)
+    """
+    from scipy.stats import binomtest
+
+    if trials < 1 or not 0 <= successes <= trials:
+        raise ValueError(
+            f"successes ({successes}) must be from 0 to trials ({trials}), and trials "
+            "at least 1"
+        )
+    _check_level(level)
+    interval = binomtest(successes, trials).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def score_by_bin(
+    lengths: Sequence[int] | np.ndarray,
+    scores: Sequence[float | int] | np.ndarray,
+    edges: Sequence[int],
+) -> list[BinScore]:
+    """Mean score by sentence length, with counts and 95 % intervals.
+
+    The intervals are Wilson's if all scores are 0 or 1, otherwise bootstrapped.
+
+    Args:
+        lengths: of the source of each sentence, in tokens.
+        scores: of each sentence, in the same order.
+        edges: rising: the first length of each bin, and at the end the first length
+            beyond the last bin.
+
+    Returns:
+        The bins in rising order; one without a sentence is left out.
+
+    Raises:
+        ValueError: if the numbers of sentences differ or are 0, ``edges`` do not rise,
+            or a length is in no bin: nothing that was measured is dropped.
+
+    Example:
+        >>> for part in score_by_bin([1, 2, 5, 6], [1, 1, 0, 1], edges=[1, 3, 5, 7]):
+        ...     print(part.low, part.high, part.count, part.mean)
+        1 2 2 1.0
+        5 6 2 0.5
+    """
+    if len(lengths) != len(scores):
+        raise ValueError(
+            f"lengths ({len(lengths)}) and scores ({len(scores)}) must be equally many"
+        )
+    if not len(lengths):
+        raise ValueError("lengths must not be empty")
+    edges = list(edges)
+    if len(edges) < 2 or edges != sorted(set(edges)):
+        raise ValueError(f"edges must be at least two rising numbers, got {edges}")
+    lengths, scores = np.asarray(lengths), np.asarray(scores, dtype=float)
+    outside = lengths[(lengths < edges[0]) | (lengths >= edges[-1])]
+    if outside.size:
+        raise ValueError(
+            f"lengths must be from {edges[0]} to {edges[-1] - 1}, the bins' ends, got "
+            f"{outside[0]}"
+        )
+    yes_or_no = bool(np.isin(scores, (0.0, 1.0)).all())
+    bins = []
+    for low, high in pairwise(edges):
+        chosen = scores[(lengths >= low) & (lengths < high)]
+        if not chosen.size:
+            continue
+        count = len(chosen)
+        interval = (
+            proportion_interval(int(chosen.sum()), count)
+            if yes_or_no
+            else bootstrap_interval(chosen)
+        )
+        bins.append(BinScore(low, high - 1, count, float(chosen.mean()), interval))
+    return bins
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")

@@ -1,0 +1,61 @@
+"""Learning rates that change: factors by the number of the optimizer step, from 0."""
+
+from collections.abc import Callable
+
+
+def halve_every(start: int, every: int) -> Callable[[int], float]:
+    """Keep the learning rate, then halve it again and again.
+
+    Args:
+        start: first step at half the learning rate.
+        every: steps from one halving to the next.
+
+    Returns:
+        The factor as a function of the step.
+
+    Raises:
+        ValueError: if ``start`` is negative or ``every`` less than 1.
+
+    Source: arXiv:1409.3215, 3.4: "after 5 epochs, we began halving the learning rate
+    every half epoch", read as: the first halving comes right after the 5 epochs.
+
+    Example:
+        >>> [halve_every(3, 2)(step) for step in range(7)]
+        [1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+    if start < 0:
+        raise ValueError(f"start must not be negative, got {start}")
+    if every < 1:
+        raise ValueError(f"every must be at least 1, got {every}")
+    return lambda step: 1.0 if step < start else 0.5 ** ((step - start) // every + 1)
+
+
+def linear_decay(total_steps: int, warmup_steps: int = 0) -> Callable[[int], float]:
+    """Raise the learning rate in equal parts during warm-up, then lower it to 0.
+
+    Args:
+        total_steps: step at which the factor would be 0, the first one not trained.
+        warmup_steps: steps until the factor is 1.
+
+    Returns:
+        The factor as a function of the step; 0 from ``total_steps`` on.
+
+    Raises:
+        ValueError: unless 0 <= ``warmup_steps`` < ``total_steps``.
+
+    Example:
+        >>> [linear_decay(6, warmup_steps=2)(step) for step in range(7)]
+        [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    if not 0 <= warmup_steps < total_steps:
+        raise ValueError(
+            f"warmup_steps ({warmup_steps}) must be from 0 to below total_steps "
+            f"({total_steps})"
+        )
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        return max(0.0, (total_steps - step) / (total_steps - warmup_steps))
+
+    return factor

@@ -1,0 +1,204 @@
+"""What every chapter owes its readers, checked on the notebook as a file."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from tools.repository import address, bootstrap_cell
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+PARAMETERS = {
+    "preset": "quick",
+    "seed": 0,
+    "device": "auto",
+    "epochs": None,
+    "limit": None,
+}
+HEADINGS = (
+    "The problem",
+    "The idea in one picture",
+    "By hand",
+    "What breaks without it",
+    "Faithful to the paper?",
+    "Exercises",
+    "What to read next",
+)
+
+
+def load(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def only(notebook, tag):
+    (cell,) = [cell for cell in notebook.cells if tag in tags(cell)]
+    return cell
+
+
+def prose(notebook):
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return load(path)
+
+
+def test_there_are_chapters_and_the_toc_has_them():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    listed = {c["file"] for part in toc["parts"] for c in part["chapters"]}
+    assert NOTEBOOKS
+    assert {f"book/{path.stem}" for path in NOTEBOOKS} <= listed
+    for file in listed:
+        assert list(ROOT.glob(f"{file}.*")), (
+            f"_toc.yml lists {file}, which is not there"
+        )
+
+
+def test_the_slug_names_the_chapter_everywhere(path, notebook):
+    slug = path.stem
+    assert notebook.cells[0].source.startswith(f"({slug})=\n# ")
+    code = [f"src/attention_book/{part}/{slug}.py" for part in ("attention", "models")]
+    assert any((ROOT / file).exists() for file in code), f"none of {code} exists"
+    assert (ROOT / f"src/attention_book/figures/{slug}.py").exists()
+
+
+def test_is_a_valid_notebook_without_outputs(notebook):
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in code_cells(notebook):
+        assert cell.execution_count is None
+        if "nbval-check-output" not in tags(cell):
+            assert cell.outputs == [], f"stored output: {cell.source[:60]}"
+
+
+def test_first_code_cell_is_the_canonical_bootstrap(notebook):
+    first = code_cells(notebook)[0]
+    assert first.source == bootstrap_cell(address(ROOT))
+    assert "remove-input" in tags(first)
+
+
+def test_parameters_stand_one_a_line_and_are_checked_at_once(notebook):
+    cells = code_cells(notebook)
+    parameters = only(notebook, "parameters")
+    lines = [line.split("#")[0] for line in parameters.source.splitlines()]
+    found = {}
+    for line in lines:
+        name, value = line.split(" = ")
+        found[name] = ast.literal_eval(value.strip())
+    assert found == PARAMETERS
+    assert cells[1] is parameters
+    assert "choose_settings(" in cells[2].source
+
+
+def test_classes_live_in_the_package(notebook):
+    for cell in code_cells(notebook):
+        classes = [
+            n for n in ast.walk(ast.parse(cell.source)) if type(n) is ast.ClassDef
+        ]
+        assert not classes, f"class {classes[0].name}: put it into src/"
+
+
+def test_every_figure_has_caption_name_and_alternative_text(path, notebook):
+    names = []
+    for cell in code_cells(notebook):
+        if not re.search(r"\bplot_\w+\(|plt\.show\(", cell.source):
+            continue
+        meta = cell.metadata.get("mystnb", {})
+        assert meta, f"a figure without metadata: {cell.source[:60]}"
+        assert len(meta["figure"]["caption"]) > 60, "a caption that can be read alone"
+        assert len(meta["image"]["alt"]) > 60, "say what there is to see"
+        assert meta["figure"]["name"].startswith("fig-")
+        names.append(meta["figure"]["name"])
+    assert names
+    assert len(set(names)) == len(names)
+    for other in NOTEBOOKS:
+        if other != path:
+            assert not set(names) & set(
+                re.findall(r'"(fig-[\w-]+)"', other.read_text())
+            )
+
+
+def test_citations_resolve(notebook):
+    bibliography = (ROOT / "book/references.bib").read_text("utf-8")
+    entries = dict(re.findall(r"@\w+\{([\w-]+),(.*?)(?=\n@|\Z)", bibliography, re.S))
+    cited = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", prose(notebook))
+    keys = {key.strip() for group in cited for key in group.split(",")}
+    assert keys
+    for key in keys:
+        assert key in entries, f"{key} is not in references.bib"
+        assert re.search(r"\b(doi|url|eprint)\s*=", entries[key]), f"{key}: no link"
+
+
+def test_sections_stand_in_the_agreed_order(notebook):
+    found = re.findall(r"^## (.+)$", prose(notebook), re.M)
+    assert [heading for heading in found if heading in HEADINGS] == list(HEADINGS)
+
+
+def test_says_what_differs_from_the_paper_and_which_test_holds_it(notebook):
+    section = prose(notebook).split("## Faithful to the paper?")[1].split("\n## ")[0]
+    assert re.search(r"\| the paper says \| we do \| why \|", section)
+    named = set(re.findall(r"`(test_\w+)(?:\.py)?`", section))
+    assert named
+    tests = {file.stem for file in (ROOT / "tests").rglob("test_*.py")}
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        tests |= set(re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.M))
+    assert named <= tests, f"no such test: {sorted(named - tests)}"
+
+
+def test_claims_are_asserted_unless_the_run_was_shortened(notebook):
+    claims = only(notebook, "claims").source
+    assert "settings.shortened" in claims
+    assert claims.count("assert ") >= 5
+
+
+def test_exercises_have_folded_solutions_that_run(notebook):
+    text = prose(notebook)
+    exercises = re.findall(r"\{exercise\}.*\n:label: ([\w-]+)", text)
+    solutions = re.findall(r"\{solution-start\} ([\w-]+)\n:class: dropdown", text)
+    assert len(exercises) >= 5
+    assert solutions == exercises
+    inside, ran = False, 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            ran += inside
+            continue
+        if "{solution-end}" in cell.source:
+            assert inside
+            assert ran, "a solution without code that runs"
+            inside = False
+        if "{solution-start}" in cell.source:
+            inside, ran = True, 0
+    assert not inside
+
+
+def test_results_are_glued_under_the_chapters_name(path, notebook):
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    used = set(re.findall(r"\{glue:text\}`(\w+)", prose(notebook)))
+    assert used
+    for name in used:
+        assert name.startswith(f"{path.stem}_")
+    for call in re.findall(r"\bglue\((.*?)\n?\)\n", code, re.S):
+        for name in re.findall(r"^\s*(\w+)=", call, re.M):
+            assert name.startswith(f"{path.stem}_"), f"glue({name}=...)"
+
+
+def test_time_and_memory_are_printed_at_the_end(notebook):
+    assert code_cells(notebook)[-1].source == "print(meter)"

@@ -1,0 +1,213 @@
+"""Files: complete or not there, no pickle, and refused where they do not belong."""
+
+import pickle
+import random
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from attention_book.training.checkpoint import (
+    atomic_write,
+    describe_model,
+    load_checkpoint,
+    load_weights,
+    refuse_differences,
+    save_checkpoint,
+    save_weights,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    sizes: tuple[int, ...] = (3, 5)
+    tied: bool = True
+    folder: Path = Path("here")
+
+
+class Model(nn.Module):
+    def __init__(self, **config):
+        super().__init__()
+        self.config = Config(**config)
+        self.first = nn.Linear(*self.config.sizes)
+        self.norm = nn.BatchNorm1d(self.config.sizes[1])
+        self.again = self.first  # one layer under two names
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_atomic_write_makes_folders_and_replaces(tmp_path):
+    path = tmp_path / "new" / "folder" / "file"
+    for text in b"first", b"second":
+        with atomic_write(path) as file:
+            file.write(text)
+        assert path.read_bytes() == text
+    assert names(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space left")])
+def test_what_is_cut_off_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(type(error) if isinstance(error, OSError) else error):
+        write_half(path, error)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def write_half(path, error):
+    with atomic_write(path) as file:
+        file.write(b"ne")
+        raise error
+
+
+def test_weights_there_and_back(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    model, other = Model(), Model()
+    model.norm(torch.randn(7, 5))  # a buffer of integers, and of floats
+    save_weights(model, path)
+    load_weights(other, str(path))
+    assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
+    assert other.first is other.again
+    assert names(tmp_path) == [path.name]
+
+
+def test_weights_of_another_config_are_refused_by_name(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(Model(sizes=(3, 7), tied=False), path)
+    model = Model()
+    before = model.first.weight.clone()
+    message = (
+        r"weights.safetensors is of another run: config.sizes is \[3, 7\] there, "
+        r"\[3, 5\] here; config.tied is False there, True here"
+    )
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, path)
+    assert_close(model.first.weight, before)
+
+
+def test_damaged_weights(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save_weights(Model(), path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=r"weights.safetensors is damaged"):
+        load_weights(Model(), path)
+    from safetensors.torch import save_file
+
+    save_file({"first.weight": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match="not written by save_weights"):
+        load_weights(Model(), path)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        load_weights(Model(), tmp_path / "absent")
+
+
+def test_description_and_differences():
+    described = describe_model(Model(folder=Path("there")))
+    assert described == {
+        "model": "Model",
+        "config.sizes": [3, 5],
+        "config.tied": True,
+        "config.folder": "there",
+    }
+    refuse_differences(Path("file"), described, dict(described))
+    with pytest.raises(ValueError, match=r"file is .*: a is 1 there, 'absent' here; b"):
+        refuse_differences(Path("file"), {"a": 1}, {"b": None})
+
+
+@pytest.fixture
+def run():
+    model = Model()
+    model.first(torch.randn(2, 3)).sum().backward()
+    optimizer = torch.optim.Adam(model.parameters())
+    optimizer.step()
+    generator = torch.Generator().manual_seed(5)
+    return {
+        "model": model,
+        "optimizer": optimizer,
+        "generator": generator,
+        "settings": describe_model(model) | {"clip_norm": None},
+    }
+
+
+def save(run, path):
+    best = {name: 2 * part for name, part in run["model"].state_dict().items()}
+    history = {"step_loss": [0.1, 1 / 3], "best_epoch": 0}
+    save_checkpoint(path, best=best, history=history, **run)
+    return history, best
+
+
+def test_a_checkpoint_puts_everything_back(run, tmp_path):
+    path = tmp_path / "run.pt"
+    saved = save(run, path)
+    draws = [
+        lambda: random.random(),
+        lambda: np.random.rand(),  # noqa: NPY002 -- the global one is what is saved
+        lambda: torch.rand(2).tolist(),
+        lambda: torch.rand(2, generator=run["generator"]).tolist(),
+    ]
+    wanted = [draw() for draw in draws]
+    weights = {name: x.clone() for name, x in run["model"].state_dict().items()}
+    moments = run["optimizer"].state_dict()["state"][0]["exp_avg"].clone()
+    run["model"].first.weight.data.zero_()
+    run["optimizer"].state_dict()["state"][0]["exp_avg"].zero_()
+
+    assert_close(load_checkpoint(path, **run), saved, rtol=0, atol=0)
+    assert [draw() for draw in draws] == wanted
+    assert_close(dict(run["model"].state_dict()), weights, rtol=0, atol=0)
+    assert_close(run["optimizer"].state_dict()["state"][0]["exp_avg"], moments)
+    assert names(tmp_path) == ["run.pt"]
+
+
+def test_other_settings_are_refused_before_anything_changes(run, tmp_path):
+    path = tmp_path / "run.pt"
+    save(run, path)
+    run["settings"] = run["settings"] | {"clip_norm": 5.0, "config.tied": False}
+    run["model"].first.weight.data.zero_()
+    message = (
+        "run.pt is .*config.tied is True there, False here; clip_norm is None there"
+    )
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path, **run)
+    assert not run["model"].first.weight.any()
+
+
+def flip_a_bit_of_a_weight(path):
+    weight = next(n for n in zipfile.ZipFile(path).namelist() if "data/0" in n)
+    stored = zipfile.ZipFile(path).read(weight)
+    whole = path.read_bytes()
+    place = whole.index(stored)
+    path.write_bytes(whole[:place] + bytes([stored[0] ^ 1]) + whole[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-100]),
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"what is this?"),
+        lambda path: path.write_bytes(pickle.dumps({"format": 1})),
+        lambda path: torch.save({"weights": torch.zeros(3)}, path),
+        lambda path: torch.save(Config(), path),  # a pickle of an object
+        flip_a_bit_of_a_weight,
+    ],
+)
+def test_damaged_checkpoints(run, tmp_path, damage):
+    path = tmp_path / "run.pt"
+    save(run, path)
+    damage(path)
+    message = r"run.pt is not a whole checkpoint of fit.*put back a copy, or delete"
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path, **run)
+
+
+def test_a_folder_is_no_checkpoint(run, tmp_path):
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
+        load_checkpoint(tmp_path, **run)

@@ -1,0 +1,173 @@
+"""fit: what it computes, what it refuses, where it stops."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.training import loop
+from attention_book.training.loop import fit
+
+BATCHES = 4
+CPU = {"device": "cpu"}
+
+
+def plain_sgd(model, loader, learning_rate, epochs, clip_norm=math.inf):
+    losses = []
+    for batch in list(loader) * epochs:
+        loss = model.loss(batch)
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        norm = math.sqrt(sum(g.square().sum().item() for g in gradients))
+        scale = learning_rate * 0.9 ** len(losses) * min(1.0, clip_norm / norm)
+        for weight, gradient in zip(model.parameters(), gradients, strict=True):
+            weight.data -= scale * gradient
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("clip_norm", [math.inf, 0.4])
+def test_the_loop_is_gradient_descent_with_schedule_and_clipping(clip_norm, Toy, data):
+    model, other = Toy(dropout=0.0), Toy(dropout=0.0)
+    other.load_state_dict(model.state_dict())
+    history = fit(
+        model,
+        data(1),
+        epochs=3,
+        learning_rate=0.2,
+        optimizer="sgd",
+        schedule=lambda step: 0.9**step,
+        clip_norm=None if clip_norm == math.inf else clip_norm,
+        **CPU,
+    )
+    losses = plain_sgd(other, data(1), 0.2, 3, clip_norm)
+    assert_close(history.step_loss, losses, rtol=1e-5, atol=0)
+    assert_close(model.state_dict(), other.state_dict())
+    tokens = [8, 8, 8, 6]  # the last batch is smaller
+    for epoch, mean in enumerate(history.epoch_loss):
+        steps = losses[BATCHES * epoch :][:BATCHES]
+        want = sum(loss * n for loss, n in zip(steps, tokens, strict=True)) / 30
+        assert_close(mean, want, rtol=1e-5, atol=0)
+    assert history.num_tokens == 90
+    assert history.tokens_per_second == 90 / history.seconds
+    assert (history.dev_loss, history.best_epoch) == ([], None)
+    assert not model.training
+
+
+@pytest.mark.parametrize("optimizer", list(loop.OPTIMIZERS))
+def test_every_optimizer_learns(optimizer, Toy, data):
+    rate = {"adadelta": 1.0, "sgd": 0.3}.get(optimizer, 0.05)
+    model = Toy(dropout=0.0)
+    history = fit(
+        model, data(1), epochs=30, learning_rate=rate, optimizer=optimizer, **CPU
+    )
+    assert history.epoch_loss[-1] < 0.8 * history.epoch_loss[0]
+
+
+def test_a_seed_gives_the_same_run_twice(train):
+    (model, first), (other, again) = train(), train()
+    assert first.step_loss == again.step_loss
+    assert_close(model.state_dict(), other.state_dict(), rtol=0, atol=0)
+
+
+def test_the_best_epoch_is_put_back(data, train):
+    def harm(model, step):
+        if step >= 3 * BATCHES:
+            model.layers[2].bias.data += 2.0
+
+    model, history = train(at_step=harm, schedule=lambda step: 0.1)
+    assert len(history.dev_loss) == 5
+    assert 0 < history.best_epoch < 3
+    assert history.dev_loss[history.best_epoch] == min(history.dev_loss)
+    assert loop.evaluate(model, data(3), **CPU) == min(history.dev_loss)
+
+
+def test_of_equal_epochs_the_first_is_best(train):
+    _, history = train(schedule=lambda step: 0.0)
+    assert len(set(history.dev_loss)) == 1
+    assert history.best_epoch == 0
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_changes_nothing(wrong, tmp_path, Toy, data):
+    seen = {}
+
+    def spoil(model, step):
+        if step == 6:
+            seen.update({k: x.clone() for k, x in model.state_dict().items()})
+            return wrong
+        return None
+
+    path = tmp_path / "run.pt"
+    torch.manual_seed(0)
+    model = Toy(spoil)
+    message = rf"loss is {wrong} at optimizer step 6 \(epoch 1, both from 0\)"
+    with pytest.raises(FloatingPointError, match=message):
+        fit(model, data(1), epochs=3, learning_rate=0.1, checkpoint=path, **CPU)
+    assert_close(dict(model.state_dict()), seen, rtol=0, atol=0)
+    saved = torch.load(path, weights_only=True)
+    assert len(saved["history"]["step_loss"]) == BATCHES
+
+
+def test_a_dev_loss_that_is_not_finite(Toy, data):
+    def spoil(model, step):
+        if step == BATCHES - 1:
+            model.layers[2].bias.register_hook(lambda gradient: gradient * 1e38)
+
+    model = Toy(spoil)
+    with pytest.raises(FloatingPointError, match="loss over 30 tokens is inf"):
+        fit(model, data(1), epochs=1, learning_rate=0.1, dev_loader=data(3), **CPU)
+
+
+def test_nothing_is_printed_and_the_bar_is_on_standard_error(capsys, train):
+    train(description="forward")
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "forward" in output.err
+    assert "0/20" in output.err
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive, got 0.0"),
+        ({"learning_rate": math.nan}, "learning_rate must be positive, got nan"),
+        ({"optimizer": "lion"}, "one of adam, adamw, sgd, .*, got 'lion'"),
+        ({"clip_norm": 0.0}, "clip_norm must be positive or None, got 0.0"),
+        ({"loader": []}, "^loader must have at least one batch, got none"),
+        ({"dev_loader": []}, "dev_loader must have at least one batch, got none"),
+        ({"device": "tpu"}, 'device must be "auto", "cpu" or "cuda"'),
+    ],
+)
+def test_wrong_arguments(changed, message, Toy, data):
+    arguments = {"loader": data(1), "epochs": 1, "learning_rate": 0.1, **CPU, **changed}
+    with pytest.raises(ValueError, match=message):
+        fit(Toy(), **arguments)
+
+
+def spoil_late(model, step):
+    return math.nan if step >= 5 else None
+
+
+def test_losses_looked_at_in_blocks_name_the_same_step(monkeypatch, train):
+    # As on a GPU: blocks within an epoch, and what is left at its end.
+    wanted = train()[1]
+    for block in 3, 50:
+        monkeypatch.setitem(loop.BLOCK, "cpu", block)
+        history = train()[1]
+        assert history.step_loss == wanted.step_loss
+        assert history.epoch_loss == wanted.epoch_loss
+        with pytest.raises(
+            FloatingPointError, match=r"nan at optimizer step 5 \(epoch 1"
+        ):
+            train(at_step=spoil_late)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_on_cuda(train):
+    history = train(device="cuda", config={"dropout": 0.0})[1]
+    wanted = train(config={"dropout": 0.0})[1]
+    assert_close(history.step_loss, wanted.step_loss, rtol=0.05, atol=0.02)  # bfloat16
+    with pytest.raises(FloatingPointError, match=r"nan at optimizer step 5 \(epoch 1"):
+        train(at_step=spoil_late, device="cuda")

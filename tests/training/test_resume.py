@@ -1,0 +1,179 @@
+"""A run that was stopped goes on as if it had not been.
+
+As a program, ``test_resume.py CHECKPOINT WHEN`` is a run that kills itself.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.training.loop import fit
+
+EPOCHS, BATCHES = 5, 4
+
+
+def assert_same_run(ours, wanted):
+    """Bit for bit, and left behind with the same random numbers to come."""
+    (model, history), (wanted_model, wanted_history) = ours, wanted
+    for name in "step_loss", "epoch_loss", "dev_loss", "best_epoch", "num_tokens":
+        assert getattr(history, name) == getattr(wanted_history, name)
+    for name, weight in wanted_model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], weight), name
+
+
+def stop_at(step, error=KeyboardInterrupt):
+    def at_step(model, now):
+        if now == step:
+            raise error
+
+    return at_step
+
+
+def test_interrupted_and_resumed(tmp_path, train):
+    path = tmp_path / "run.pt"
+    with pytest.raises(KeyboardInterrupt):
+        train(path, stop_at(2 * BATCHES + 1))
+    assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
+    kept = path.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        train(path, stop_at(2))  # third step of the third epoch
+    assert path.read_bytes() == kept
+    assert_same_run(train(path), train())
+
+
+def test_interrupted_while_saving(tmp_path, monkeypatch, train):
+    path = tmp_path / "run.pt"
+    train(path, epochs=2)
+    kept = path.read_bytes()
+
+    def save_half(saved, file):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save_half)
+        with pytest.raises(KeyboardInterrupt):
+            train(path)
+    assert path.read_bytes() == kept
+    assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
+    assert_same_run(train(path), train())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+@pytest.mark.parametrize("when", ["in an epoch", "while saving"])
+def test_killed_and_resumed(tmp_path, when, train):
+    path = tmp_path / "run.pt"
+    killed = subprocess.run(
+        [sys.executable, __file__, path, when], capture_output=True, text=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    left_over = {"in an epoch": ["run.pt"], "while saving": ["run.pt", "run.pt.tmp"]}
+    assert sorted(file.name for file in tmp_path.iterdir()) == left_over[when]
+    saved = torch.load(path, weights_only=True)["history"]
+    assert len(saved["epoch_loss"]) == 2
+    resumed = train(path)
+    assert resumed[0].steps == (EPOCHS - 2) * BATCHES
+    assert_same_run(resumed, train())
+    assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_a_finished_run_returns_at_once(tmp_path, train):
+    path = tmp_path / "new" / "folder" / "run.pt"
+    first = train(path)
+    to_come = torch.rand(3)
+    again = train(path, stop_at(0, AssertionError))
+    assert_same_run(again, first)
+    assert again[1] == first[1]  # its seconds too
+    assert torch.equal(torch.rand(3), to_come)
+    assert not again[0].training
+
+
+def test_more_epochs_than_before(tmp_path, train):
+    path = tmp_path / "run.pt"
+    train(str(path), epochs=2)
+    assert_same_run(train(path), train())
+    with pytest.raises(
+        ValueError, match=r"epochs \(3\) must not be less than the 5 in"
+    ):
+        train(path, epochs=3)
+
+
+def test_all_numbers_of_a_global_shuffle_are_restored_too(tmp_path, Toy, data):
+    def run(checkpoint, epochs):
+        torch.manual_seed(0)
+        model = Toy()
+        loader = data(1, shuffle=True)  # drawn from the global generator
+        options = {"learning_rate": 0.1, "checkpoint": checkpoint, "device": "cpu"}
+        return model, fit(model, loader, epochs=epochs, **options)
+
+    run(tmp_path / "run.pt", 2)
+    assert_same_run(run(tmp_path / "run.pt", 4), run(None, 4))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"config": {"hidden_dim": 7}}, "config.hidden_dim is 5 there, 7 here"),
+        ({"config": {"dropout": 0.1}}, "config.dropout is 0.5 there, 0.1 here"),
+        ({"optimizer": "sgd"}, "optimizer is 'adam' there, 'sgd' here"),
+        ({"learning_rate": 0.1}, "learning_rate is 0.3 there, 0.1 here"),
+        ({"clip_norm": None}, "clip_norm is 1.0 there, None here"),
+        ({"schedule": None}, "schedule is 'given' there, 'none' here"),
+        ({"dev_loader": None}, "number of dev examples is 15 there, 0 here"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, options, message, train):
+    path = tmp_path / "run.pt"
+    train(path, epochs=1)
+    with pytest.raises(ValueError, match=rf"run.pt is of another run: {message}$"):
+        train(path, **options)
+
+
+def test_a_damaged_checkpoint(tmp_path, train):
+    path = tmp_path / "run.pt"
+    path.write_bytes(b"half")
+    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint of fit"):
+        train(path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_run_on_cuda_resumes(tmp_path, train):
+    path = tmp_path / "run.pt"
+    with pytest.raises(KeyboardInterrupt):
+        train(path, stop_at(2 * BATCHES + 1), device="cuda")
+    (_, ours), (_, wanted) = train(path, device="cuda"), train(device="cuda")
+    assert_close(ours.step_loss, wanted.step_loss)
+    assert_close(ours.dev_loss, wanted.dev_loss)
+
+
+def killed_run(checkpoint, when):
+    from conftest import toy_run  # beside this file, since it runs as a program
+
+    def kill():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def kill_in_third_epoch(model, step):
+        if step == 2 * BATCHES + 1:
+            kill()
+
+    if when == "in an epoch":
+        toy_run(checkpoint, kill_in_third_epoch)
+        return
+    replace, calls = os.replace, []
+
+    def kill_at_third(*paths):
+        calls.append(paths)
+        return kill() if len(calls) == 3 else replace(*paths)
+
+    os.replace = kill_at_third
+    toy_run(checkpoint)
+
+
+if __name__ == "__main__":
+    killed_run(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,86 @@
+"""Seeds, devices, the meter of a run."""
+
+import random
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from attention_book.training import runtime
+from attention_book.training.runtime import RunMeter, default_device, seed_everything
+
+
+def draw():
+    return random.random(), np.random.rand(), torch.rand(3).tolist()  # noqa: NPY002
+
+
+def test_a_seed_gives_the_same_numbers_everywhere():
+    seed_everything(7)
+    first = draw()
+    seed_everything(11)
+    other = draw()
+    seed_everything(7)
+    assert draw() == first
+    assert all(ours != theirs for ours, theirs in zip(first, other, strict=True))
+    seed_everything(2**32 - 1)
+
+
+@pytest.mark.parametrize("wrong", ["3", 3.0, True, None])
+def test_seed_that_is_no_integer(wrong, no_shape_checks):
+    with pytest.raises(TypeError, match=f"seed must be an integer, got {wrong!r}"):
+        seed_everything(wrong)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**32])
+def test_seed_out_of_range(wrong):
+    with pytest.raises(ValueError, match=f"seed must be from 0 to .*got {wrong}"):
+        seed_everything(wrong)
+
+
+@pytest.mark.parametrize("has_cuda", [True, False])
+def test_device_by_name(monkeypatch, has_cuda):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    assert default_device("cpu").type == "cpu"
+    assert default_device().type == ("cuda" if has_cuda else "cpu")
+    if has_cuda:
+        assert default_device("cuda").type == "cuda"
+    else:
+        with pytest.raises(ValueError, match='device is "cuda", but PyTorch finds no'):
+            default_device("cuda")
+
+
+def test_unknown_device():
+    with pytest.raises(ValueError, match='"auto", "cpu" or "cuda", got \'tpu\''):
+        default_device("tpu")
+
+
+def test_meter_measures_time_and_memory(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    meter = RunMeter()
+    peak = meter.peak_gib
+    held = np.ones(2**26 // 8)  # 64 MiB
+    del held
+    assert 0 < meter.seconds < 60
+    assert 0.05 < peak <= meter.peak_gib < 100  # GiB, whatever the system counts in
+    assert re.fullmatch(r"run time \d+\.\d s, peak memory \d+\.\d\d GiB", str(meter))
+
+
+def test_meter_on_other_systems(monkeypatch):
+    meter = RunMeter()
+    peak = meter.peak_gib
+    if sys.platform == "linux":
+        monkeypatch.setattr(sys, "platform", "darwin")  # the same number, as bytes
+        assert meter.peak_gib == pytest.approx(peak / 1024, rel=0.1)
+    monkeypatch.setattr(runtime, "resource", None)
+    assert meter.peak_gib is None
+    assert "peak memory not measured on this system" in meter.report()
+
+
+def test_meter_tells_the_memory_of_the_gpu_where_one_was_used(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 3 * 2**29)
+    assert RunMeter().report().endswith("on the GPU 1.50 GiB")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    assert "GPU" not in RunMeter().report()

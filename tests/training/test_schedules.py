@@ -1,0 +1,35 @@
+"""Learning rate factors, step by step."""
+
+import pytest
+
+from attention_book.training.schedules import halve_every, linear_decay
+
+
+def test_halve_every_as_in_the_paper():
+    half_epoch = 3  # optimizer steps
+    factor = halve_every(start=10 * half_epoch, every=half_epoch)
+    assert {factor(step) for step in range(30)} == {1.0}
+    later = [factor(step) for step in range(30, 45)]  # epochs 5 to 7.5
+    assert later == [0.5**n for n in range(1, 6) for _ in range(half_epoch)]
+
+
+def test_linear_decay_without_and_with_warm_up():
+    assert [linear_decay(5)(step) for step in range(5)] == [1.0, 0.8, 0.6, 0.4, 0.2]
+    factor = linear_decay(9, warmup_steps=4)
+    assert [factor(step) for step in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert [factor(step) for step in range(4, 11)] == [1, 0.8, 0.6, 0.4, 0.2, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "arguments", "message"),
+    [
+        (halve_every, (-1, 2), "start must not be negative, got -1"),
+        (halve_every, (3, 0), "every must be at least 1, got 0"),
+        (linear_decay, (0,), r"warmup_steps \(0\) .* total_steps \(0\)"),
+        (linear_decay, (5, 5), r"warmup_steps \(5\) .* total_steps \(5\)"),
+        (linear_decay, (5, -1), r"warmup_steps \(-1\) .* total_steps \(5\)"),
+    ],
+)
+def test_wrong_arguments(schedule, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        schedule(*arguments)
