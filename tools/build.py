@@ -21,7 +21,7 @@ def inputs(root: Path) -> Iterator[Path]:
     for name in ("requirements.txt", "constraints.txt", "_config.yml"):
         yield root / name
     for path in sorted((root / "src" / "attention_book").rglob("*")):
-        if path.suffix in {".py", ".tsv"}:
+        if path.is_file() and path.suffix != ".pyc":
             yield path
 
 

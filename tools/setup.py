@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 OLDEST = (3, 11)
-GIGABYTES = 3  # .venv with the CPU build of torch takes 2.1, pip's downloads the rest
+GIGABYTES = 3  # .venv with the CPU build of torch takes 1.9; pip needs room to unpack
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 INPUTS = "requirements.txt", "constraints.txt", "pyproject.toml"

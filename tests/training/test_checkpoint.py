@@ -1,5 +1,6 @@
 """Files: complete or not there, no pickle, and refused where they do not belong."""
 
+import os
 import pickle
 import random
 import zipfile
@@ -50,6 +51,21 @@ def test_atomic_write_makes_folders_and_replaces(tmp_path):
             file.write(text)
         assert path.read_bytes() == text
     assert names(path.parent) == ["file"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    calls = []
+    for name in "fsync", "replace":
+        original = getattr(os, name)
+
+        def recorded(*arguments, name=name, original=original):
+            calls.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(os, name, recorded)
+    with atomic_write(tmp_path / "file") as file:
+        file.write(b"new")
+    assert calls == ["fsync", "replace"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space left")])

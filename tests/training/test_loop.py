@@ -115,8 +115,9 @@ def test_a_dev_loss_that_is_not_finite(Toy, data):
             model.layers[2].bias.register_hook(lambda gradient: gradient * 1e38)
 
     model = Toy(spoil)
+    options = {"epochs": 1, "learning_rate": 0.1, "optimizer": "sgd", **CPU}
     with pytest.raises(FloatingPointError, match="loss over 30 tokens is inf"):
-        fit(model, data(1), epochs=1, learning_rate=0.1, dev_loader=data(3), **CPU)
+        fit(model, data(1), dev_loader=data(3), **options)
 
 
 def test_nothing_is_printed_and_the_bar_is_on_standard_error(capsys, train):

@@ -19,7 +19,7 @@ EPOCHS, BATCHES = 5, 4
 
 
 def assert_same_run(ours, wanted):
-    """Bit for bit, and left behind with the same random numbers to come."""
+    """Bit for bit."""
     (model, history), (wanted_model, wanted_history) = ours, wanted
     for name in "step_loss", "epoch_loss", "dev_loss", "best_epoch", "num_tokens":
         assert getattr(history, name) == getattr(wanted_history, name)
@@ -133,6 +133,15 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, options, message, trai
     train(path, epochs=1)
     with pytest.raises(ValueError, match=rf"run.pt is of another run: {message}$"):
         train(path, **options)
+
+
+def test_a_checkpoint_of_other_data_is_refused(tmp_path, train, Toy, data):
+    path = tmp_path / "run.pt"
+    options = {"epochs": 1, "learning_rate": 0.3, "checkpoint": path, "device": "cpu"}
+    fit(Toy(), data(1), **options)
+    message = "number of training examples is 15 there, 2 here"
+    with pytest.raises(ValueError, match=message):
+        fit(Toy(), list(data(1))[:2], **options)
 
 
 def test_a_damaged_checkpoint(tmp_path, train):

@@ -130,6 +130,39 @@ def test_a_beam_of_one_is_greedy():
             assert_close(ours.log_prob, wanted.log_prob)
 
 
+def plain_beam(model, sentence, width, alpha):
+    """Sutskever's search, one hypothesis at a time: ``(score, tokens)`` of the best."""
+    beam, complete = [()], []
+    for _ in range(MAX_TOKENS):
+        longer = [(*tokens, token) for tokens in beam for token in range(VOCAB)]
+        longer.sort(key=lambda tokens: -model.log_prob(sentence, tokens))
+        ended = [tokens for tokens in longer[:width] if tokens[-1] == EOS]
+        beam = [tokens for tokens in longer[:width] if tokens[-1] != EOS]
+        complete += ended
+        width -= len(ended)
+    return max(
+        (
+            penalised(model.log_prob(sentence, tokens), len(tokens), alpha),
+            tuple(token for token in tokens if token != EOS),
+        )
+        for tokens in complete or beam
+    )
+
+
+@pytest.mark.parametrize("beam_size", [2, 3, 5])
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 3.0])
+def test_each_complete_hypothesis_makes_the_beam_narrower(beam_size, alpha):
+    for _ in range(3):
+        model = Model(sharpness=1.0)
+        state = model.start(range(SENTENCES))
+        for sentence, ours in enumerate(
+            beam(model, state, SENTENCES, beam_size, alpha)
+        ):
+            score, tokens = plain_beam(model, sentence, beam_size, alpha)
+            assert ours.tokens == tokens
+            assert_close(ours.score, score, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("beam_size", [1, 2, 7])
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_neighbours_in_the_batch_change_nothing(beam_size, alpha):
@@ -239,16 +272,9 @@ def test_wrong_arguments(changed, message):
         **ENDS,
         **changed,
     }
-    searches = (
-        [beam_search]
-        if changed.keys() & {"beam_size", "length_penalty"}
-        else [
-            greedy_search,
-            lambda step, **rest: beam_search(step, beam_size=2, **rest),
-        ]
-    )
-    if searches == [beam_search]:
-        arguments = {"beam_size": 2, **arguments}
+    searches = [lambda step, **rest: beam_search(step, **{"beam_size": 2, **rest})]
+    if not changed.keys() & {"beam_size", "length_penalty"}:
+        searches.append(greedy_search)
     for search in searches:
         with pytest.raises(ValueError, match=message):
             search(model.step, **arguments)

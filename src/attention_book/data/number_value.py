@@ -26,8 +26,8 @@ def evaluate(words: list[list[int | None]]) -> Value | None:
     """Work out what the pieces of a row of words express.
 
     A scale (100, 1000, ...) multiplies all smaller numbers right before it; 10 and 20
-    multiply a digit that is the word before them (French 4 x 20); all else is added,
-    as is what follows a connector.
+    multiply a digit that is the word before them (French 4 x 20), but not across a
+    connector (German 5 and 20); all else is added.
 
     Args:
         words: worth of each piece of each word, ``CONNECTOR`` for a connector.
@@ -52,16 +52,15 @@ def evaluate(words: list[list[int | None]]) -> Value | None:
         if worth is CONNECTOR:
             continue
         factor, pieces = 0, [i]
-        if i and worths[i - 1] is not CONNECTOR:
-            if worth in SCALES:
-                while summands and summands[-1][0] < worth:
-                    value, earlier = summands.pop()
-                    factor, pieces = factor + value, earlier + pieces
-            elif worth in (10, 20) and _is_digit(summands[-1]):
-                if not starts_word[i]:
-                    return None
-                factor, earlier = summands.pop()
-                pieces = earlier + pieces
+        if worth in SCALES:
+            while summands and summands[-1][0] < worth:
+                value, earlier = summands.pop()
+                factor, pieces = factor + value, earlier + pieces
+        elif i and worth in (10, 20) and worths[i - 1] in range(2, 10):
+            if not starts_word[i]:
+                return None
+            factor, earlier = summands.pop()
+            pieces = earlier + pieces
         if factor:
             for piece in pieces[:-1]:
                 shares[piece] *= worth
@@ -70,8 +69,3 @@ def evaluate(words: list[list[int | None]]) -> Value | None:
                 shares[i] = factor * worth
         summands.append(((factor or 1) * worth, pieces))
     return Value(sum(value for value, _ in summands), shares, is_factor)
-
-
-def _is_digit(summand: tuple[int, list[int]]) -> bool:
-    value, pieces = summand
-    return 2 <= value <= 9 and len(pieces) == 1

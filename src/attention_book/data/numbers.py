@@ -12,9 +12,9 @@ from attention_book.data.translation import Pair
 # A length gives at most this part of its numbers to the test set, and to the dev set:
 # there are few short numbers, and training needs most of them.
 HELD_OUT = 1 / 5
-MAX_ROUNDS = 100
-ROUND = 500
-MIN_HELP = 0.1
+# Numbers drawn at a time, and how often at most; drawing ends when fewer than this part
+# of even the best kind of number is needed.
+ROUND, MAX_ROUNDS, MIN_NEEDED = 500, 100, 0.1
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _even_shares(count: int, limits: dict[int, int]) -> dict[int, int]:
 def _numerals_by_length(
     language: str, max_digits: int, count: int, rng: np.random.Generator
 ) -> dict[int, list[Numeral]]:
-    """Numerals of each length, in random order, for ``count`` of evenly many lengths."""
+    """Numerals by length, enough for ``count`` in even shares, in random order."""
     pools: dict[int, list[Numeral]] = {}
     seen: set[int] = set()
     enough = count  # numerals of one length
@@ -166,18 +166,20 @@ def _numerals_by_length(
         add(number)
     # The rest is drawn. First, which digits are not zero (the bits of a number): by how
     # often such numbers were needed lately. Then, those digits.
-    num_patterns = 2**max_digits
+    num_patterns, places = 2**max_digits, np.arange(max_digits)
     drawn, needed = np.ones(num_patterns), np.ones(num_patterns)
     for _ in range(MAX_ROUNDS):
         shares = _even_shares(count, {key: len(pool) for key, pool in pools.items()})
         enough = max(shares.values())
+        if sum(shares.values()) == count and (needed / drawn).max() < MIN_NEEDED:
+            break
         chance = (needed / drawn) ** 3
         patterns = rng.choice(num_patterns, ROUND, p=chance / chance.sum())
         places = np.arange(max_digits)
-        digits = rng.integers(1, 10, (ROUND, max_digits)) * (patterns[:, None] >> places & 1)
+        digits = rng.integers(1, 10, (ROUND, max_digits)) * (
+            patterns[:, None] >> places & 1
+        )
         useful = [add(number) for number in (digits @ 10**places).tolist()]
-        if sum(shares.values()) == count and sum(useful) < MIN_HELP * ROUND:
-            break
         drawn = drawn / 2 + np.bincount(patterns, minlength=num_patterns)
         needed = needed / 2 + np.bincount(patterns, useful, minlength=num_patterns)
     for _, pool in sorted(pools.items()):

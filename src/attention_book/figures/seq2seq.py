@@ -30,7 +30,7 @@ def plot_bottleneck(
     """
     if not source or not target:
         raise ValueError("source and target must have at least one word each")
-    ax = ax or plt.figure(figsize=(6.4, 2.6)).subplots()
+    ax = ax or plt.figure(figsize=(5.6, 2.3)).subplots()
     start = len(source) + 2  # where the decoder stands, with room for the summary
     for x, word in enumerate(source):
         _cell(ax, x, f"$h_{{{x + 1}}}$", _ENCODER)
@@ -68,7 +68,7 @@ _ARROW = {
 }
 
 
-def _cell(ax: Axes, x: float, text: str, color: str, height: float = 0.6) -> None:
+def _cell(ax: Axes, x: float | int, text: str, color: str, height: float = 0.6) -> None:
     corner = (x - 0.3, -height / 2)
     box = FancyBboxPatch(
         corner,
@@ -83,6 +83,6 @@ def _cell(ax: Axes, x: float, text: str, color: str, height: float = 0.6) -> Non
     ax.text(x, 0, text, ha="center", va="center")
 
 
-def _label(ax: Axes, x: float, y: float, word: str, role: str) -> None:
+def _label(ax: Axes, x: float | int, y: float, word: str, role: str) -> None:
     weight = "bold" if role == "output" else "normal"
     ax.text(x, y, word, ha="center", va="center", fontsize=9, fontweight=weight)

@@ -80,7 +80,6 @@ def greedy_search(
         logits, state = step(ids, state)
         best, ids = _log_probs(logits, eos).max(dim=-1)
         log_prob += best.masked_fill(finished, 0.0)
-        ids = ids.masked_fill(finished, eos)
         steps.append(ids)
         finished |= ids == eos
     rows = torch.stack(steps, dim=1).tolist()

@@ -1,0 +1,127 @@
+"""The public files that the book uses: fetched once, checked, kept."""
+
+import csv
+import errno
+import os
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+MIRROR = "ATTENTION_BOOK_MIRROR"
+CACHE = "ATTENTION_BOOK_CACHE"
+
+
+class DownloadError(RuntimeError):
+    """A file could not be had; the message says which, from where, what to do."""
+
+
+class Download(NamedTuple):
+    """A line of ``downloads.tsv``.
+
+    Attributes:
+        path: name of the file here, and its place in the cache and in a mirror.
+        bytes: its size.
+        sha256: its hash, in hexadecimal digits.
+        url: where it is, fixed to one version.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    url: str
+
+
+@cache
+def table() -> dict[str, Download]:
+    """The known files by name, from ``downloads.tsv``."""
+    with Path(__file__).with_name("downloads.tsv").open(newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return {
+            row["path"]: Download(**{**row, "bytes": int(row["bytes"])}) for row in rows
+        }
+
+
+def fetch(name: str) -> Path:
+    """Return a file of the table, downloaded if it is not here yet.
+
+    The file comes from the first of these places that has it: the folder that the
+    environment variable ``ATTENTION_BOOK_MIRROR`` names, where it is used in place; the
+    cache, which is ``ATTENTION_BOOK_CACHE`` or else the user's cache folder; its
+    address. It is used only if its SHA-256 is that of the table, and a download that
+    fails leaves nothing behind. A cached file that is damaged is downloaded again.
+
+    Args:
+        name: name of the file in the table, such as "multi30k/val.de.gz".
+
+    Returns:
+        Where the file is.
+
+    Raises:
+        ValueError: if the table has no such name.
+        DownloadError: if the file cannot be had: no network, an error of the server, a
+            wrong or cut-off file (in the mirror too), a full disk, a cache that cannot
+            be written.
+    """
+    # Imported here since the package should load fast where nothing is downloaded.
+    import pooch
+
+    if name not in table():
+        raise ValueError(f"name must be one of {', '.join(table())}, got {name!r}")
+    file = table()[name]
+    in_mirror = _find_in_mirror(name)
+    if in_mirror is not None:
+        if not pooch.hashes.hash_matches(str(in_mirror), file.sha256):
+            raise DownloadError(
+                f"{in_mirror} has {in_mirror.stat().st_size} bytes and is not the file "
+                f"of {file.bytes} bytes and SHA-256 {file.sha256} at {file.url}: put "
+                f"that file there, or unset {MIRROR} to download it"
+            )
+        return in_mirror
+    place = Path(os.environ.get(CACHE) or pooch.os_cache("attention-book")) / name
+    pooch.get_logger().setLevel("ERROR")  # else it reports each download
+    try:
+        pooch.retrieve(
+            file.url,
+            known_hash=f"sha256:{file.sha256}",
+            fname=place.name,
+            path=place.parent,
+            downloader=pooch.HTTPDownloader(progressbar=True, chunk_size=2**16),
+        )
+    except (OSError, ValueError) as error:  # the errors of requests are OSErrors too
+        raise DownloadError(
+            f"cannot get {name} ({file.bytes} bytes) from {file.url} into "
+            f"{place.parent}: {error}. {_advice(error)}"
+        ) from error
+    return place
+
+
+def _find_in_mirror(name: str) -> Path | None:
+    mirror = os.environ.get(MIRROR)
+    if not mirror:
+        return None
+    if not Path(mirror).is_dir():
+        raise DownloadError(
+            f"{MIRROR} is {mirror!r}, which is no folder, so {name} is not there: set "
+            "it to the folder that holds the files, or unset it to download them"
+        )
+    path = Path(mirror) / name
+    return path if path.is_file() else None
+
+
+def _advice(error: Exception) -> str:
+    """What to do about an error of a download."""
+    import requests
+
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return (
+            "What came is not the file that the book was made with: it was cut off or "
+            "changed on its way. Try again later, or report it if it happens again"
+        )
+    if isinstance(error, requests.RequestException):
+        return (
+            "Check the network connection and try again; or fetch the file elsewhere "
+            f"and set {MIRROR} to the folder in which it lies under its name"
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"Free some disk space, or set {CACHE} to a folder on another disk"
+    return f"Set {CACHE} to a folder that you can write to"

@@ -1,0 +1,35 @@
+"""Fixtures that all tests share."""
+
+import os
+import random
+from pathlib import Path
+
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 -- libraries that draw from the old generator
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def no_shape_checks():
+    """Let wrong shapes and types reach the package's own errors."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@pytest.fixture
+def mirror():
+    """The folder with the real data sets, as ``attention_book.data`` finds it."""
+    folder = os.environ.get("ATTENTION_BOOK_MIRROR")
+    if not folder:
+        pytest.skip("ATTENTION_BOOK_MIRROR names no folder with the real data sets")
+    return Path(folder)
