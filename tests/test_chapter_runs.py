@@ -69,7 +69,9 @@ def test_a_wrong_parameter_stops_papermill_at_the_next_cell(path, tmp_path):
         ("limit", True, "limit must be"),
     ],
 )
-def test_wrong_values_are_clear_errors_in_the_settings_cell(path, name, value, message):
+def test_wrong_values_are_clear_errors_in_the_settings_cell(
+    path, name, value, message, no_shape_checks
+):
     code = [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
     scope = {}
     exec(code[1].source, scope)
