@@ -20,6 +20,7 @@ from attention_book.data.number_value import CONNECTOR, evaluate
         ([[20], [CONNECTOR], [10**6]], 20 * 10**6),  # douăzeci de milioane
         ([[2], [10], [5]], 25),  # hai mươi lăm
         ([[2, CONNECTOR], [20]], 22),  # a digit does not multiply over a connector
+        ([[1], [20]], 21),
         ([[80], [20]], 100),  # nor does what is no digit
     ],
 )

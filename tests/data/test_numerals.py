@@ -42,11 +42,8 @@ def check_text(number, language):
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "sv"])
 def test_joined_pieces_are_the_text_of_num2words(language):
-    draw = random.Random(0)
-    for number in (
-        *range(1200),
-        *(draw.randrange(10 ** (2 + i % 11)) for i in range(800)),
-    ):
+    longer = [random.randrange(10 ** (2 + i % 11)) for i in range(800)]
+    for number in (*range(1200), *longer):
         check_text(number, language)
 
 
@@ -56,7 +53,6 @@ def test_joined_pieces_of_any_number(number, language):
 
 
 OTHERS = [
-    "am",
     "bn",
     "ca",
     "ce",
@@ -95,11 +91,8 @@ OTHERS = [
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_other_languages_can_be_cut(language):
-    draw = random.Random(1)
-    for number in (
-        *range(120),
-        *(draw.randrange(10 ** (2 + i % 8)) for i in range(100)),
-    ):
+    longer = [random.randrange(10 ** (2 + i % 8)) for i in range(100)]
+    for number in (*range(120), *longer):
         check_text(number, language)
 
 
@@ -129,8 +122,7 @@ def test_labels_of_words_that_stand_for_more_than_one_digit():
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "sv"])
 def test_labels_name_exactly_the_digits_that_are_not_zero(language):
-    draw = random.Random(2)
-    for number in (draw.randrange(1, 10 ** (1 + i % 12)) for i in range(300)):
+    for number in (random.randrange(1, 10 ** (1 + i % 12)) for i in range(300)):
         labels = frozenset().union(*numeral(number, language).labels)
         digits = enumerate(reversed(str(number)))
         expected = {("digit", place) for place, digit in digits if digit != "0"}
@@ -145,7 +137,5 @@ def test_number_out_of_range_is_an_error(number):
 
 def test_language_that_cannot_be_cut_is_an_error():
     # Indonesian 17 is seven-teen: "belas" adds 10 to the word before it.
-    with pytest.raises(
-        ValueError, match="words for 17 in language 'id', 'tujuh belas'"
-    ):
+    with pytest.raises(ValueError, match="for 17 in language 'id', 'tujuh belas'"):
         numeral(17, "id")

@@ -227,3 +227,22 @@ def test_damaged_checkpoints(run, tmp_path, damage):
 def test_a_folder_is_no_checkpoint(run, tmp_path):
     with pytest.raises(IsADirectoryError, match=tmp_path.name):
         load_checkpoint(tmp_path, **run)
+
+
+class Trap:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, sprung):
+        self.sprung = sprung
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.sprung),)
+
+
+def test_code_in_a_checkpoint_is_not_run(run, tmp_path):
+    path, sprung = tmp_path / "run.pt", tmp_path / "sprung"
+    run["settings"] = {"trap": Trap(sprung)}
+    save(run, path)
+    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint of fit"):
+        load_checkpoint(path, **run)
+    assert not sprung.exists()

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from attention_book.training import evaluate as module
 from attention_book.training.evaluate import batch_loss, evaluate
 
 CPU = torch.device("cpu")
@@ -42,6 +43,19 @@ def test_a_batch_alone():
     loss = batch_loss(Model().eval(), batch, CPU)
     assert_close(loss, 2 * batch.x.mean())
     loss.backward()
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_autocast_to_bfloat16_where_it_pays(monkeypatch, pays):
+    class Product(nn.Module):
+        def loss(self, batch):
+            seen.append((batch.x @ batch.x.T).dtype)
+            return batch.x.mean()
+
+    seen = []
+    monkeypatch.setattr(module, "_has_bfloat16", lambda device: pays)
+    batch_loss(Product(), Batch(x=torch.randn(3, 5), num_tokens=1), CPU)
+    assert seen == [torch.bfloat16 if pays else torch.float32]
 
 
 def test_no_batch():

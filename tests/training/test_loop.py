@@ -1,6 +1,8 @@
 """fit: what it computes, what it refuses, where it stops."""
 
 import math
+import re
+from functools import partial
 
 import pytest
 import torch
@@ -126,6 +128,13 @@ def test_nothing_is_printed_and_the_bar_is_on_standard_error(capsys, train):
     assert output.out == ""
     assert "forward" in output.err
     assert "0/20" in output.err
+
+
+def test_the_bar_tells_loss_and_speed(capsys, monkeypatch, train):
+    monkeypatch.setattr(loop, "tqdm", partial(loop.tqdm, mininterval=0))
+    _, history = train()
+    last = capsys.readouterr().err.rpartition("20/20")[2]
+    assert re.search(rf"loss {history.step_loss[-1]:.3f}, \d+ tokens/s\]", last)
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,12 @@ def _numerals_by_length(
     # often such numbers were needed lately. Then, those digits.
     num_patterns, places = 2**max_digits, np.arange(max_digits)
     drawn, needed = np.ones(num_patterns), np.ones(num_patterns)
+    useful = [True]
     for _ in range(MAX_ROUNDS):
         shares = _even_shares(count, {key: len(pool) for key, pool in pools.items()})
         enough = max(shares.values())
-        if sum(shares.values()) == count and (needed / drawn).max() < MIN_NEEDED:
+        hopeless = not any(useful) or (needed / drawn).max() < MIN_NEEDED
+        if sum(shares.values()) == count and hopeless:
             break
         chance = (needed / drawn) ** 3
         patterns = rng.choice(num_patterns, ROUND, p=chance / chance.sum())

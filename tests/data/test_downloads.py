@@ -1,0 +1,236 @@
+"""fetch: the right file or a clear error, and never half a file."""
+
+import errno
+import functools
+import gc
+import hashlib
+import http.server
+import re
+import threading
+from urllib.parse import urlparse
+
+import pooch
+import pytest
+
+from attention_book.data import downloads
+from attention_book.data.downloads import Download, DownloadError, fetch, table
+
+NAME = "set/words.gz"
+CONTENT = b"the right bytes " * 1000
+
+
+@pytest.fixture
+def server(tmp_path):
+    """The folder of a local web server, and its address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def send_header(self, keyword, value):
+            if self.path == "/cut" and keyword == "Content-Length":
+                value = str(2 * int(value))  # then the connection ends too early
+            super().send_header(keyword, value)
+
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, and no mirror."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ATTENTION_BOOK_CACHE", str(folder))
+    monkeypatch.delenv("ATTENTION_BOOK_MIRROR", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return folder
+
+
+@pytest.fixture
+def known(server, monkeypatch):
+    """Make the table hold one file of the local server."""
+    _, address = server
+
+    def make(path="words.gz"):
+        sha256 = hashlib.sha256(CONTENT).hexdigest()
+        entry = Download(NAME, len(CONTENT), sha256, f"{address}/{path}")
+        monkeypatch.setattr(downloads, "table", lambda: {NAME: entry})
+
+    return make
+
+
+def files_under(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_download_then_cache(server, cache, known, capfd):
+    known()
+    (server[0] / "words.gz").write_bytes(CONTENT)
+    path = fetch(NAME)
+    assert path == cache / NAME
+    assert path.read_bytes() == CONTENT
+    (server[0] / "words.gz").unlink()  # from here on it must come from the cache
+    assert fetch(NAME) == path
+    assert files_under(cache) == [path]
+    assert capfd.readouterr().out == ""
+
+
+def test_damaged_cached_file_is_downloaded_again(server, cache, known):
+    known()
+    (server[0] / "words.gz").write_bytes(CONTENT)
+    path = cache / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT[:100])
+    assert fetch(NAME).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("path", "served", "message"),
+    [
+        ("words.gz", b"something else", "cut off or changed on its way. Try again"),
+        ("words.gz", CONTENT[:-1], "cut off or changed on its way. Try again"),
+        ("cut", CONTENT, "Check the network connection and try again"),
+        ("absent", CONTENT, "404.*Check the network connection"),
+    ],
+)
+# requests leaves the socket of a refused answer to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_wrong_cut_off_or_missing_file(server, cache, known, path, served, message):
+    known(path)
+    (server[0] / ("words.gz" if path == "absent" else path)).write_bytes(served)
+    with pytest.raises(DownloadError, match=message) as caught:
+        fetch(NAME)
+    assert NAME in str(caught.value)
+    assert f"{server[1]}/{path}" in str(caught.value)
+    assert files_under(cache) == []
+    del caught  # it holds the answer
+    gc.collect()
+
+
+def test_failed_update_keeps_no_half_file(server, cache, known):
+    known()
+    path = cache / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"old and damaged")
+    (server[0] / "words.gz").write_bytes(CONTENT[:-1])
+    with pytest.raises(DownloadError, match="cut off"):
+        fetch(NAME)
+    assert files_under(cache) == [path]  # refused again by the next call
+    (server[0] / "words.gz").write_bytes(CONTENT)
+    assert fetch(NAME).read_bytes() == CONTENT
+
+
+def test_no_network(server, cache, known, monkeypatch):
+    known()
+    address = urlparse(server[1])
+    with http.server.HTTPServer(("127.0.0.1", 0), None) as unused:
+        port = unused.server_port  # closed again below: nobody answers there
+    entry = downloads.table()[NAME]
+    url = entry.url.replace(str(address.port), str(port))
+    monkeypatch.setattr(downloads, "table", lambda: {NAME: entry._replace(url=url)})
+    with pytest.raises(DownloadError, match=r"connection .* ATTENTION_BOOK_MIR"):
+        fetch(NAME)
+    assert files_under(cache) == []
+
+
+def test_full_disk(cache, known, monkeypatch):
+    def fill_up(self, url, output_file, *args):
+        with open(output_file, "wb") as file:
+            file.write(CONTENT[:50])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    known()
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", fill_up)
+    with pytest.raises(DownloadError, match=r"No space.*Free some disk space"):
+        fetch(NAME)
+    assert files_under(cache) == []
+
+
+@pytest.mark.parametrize("blocked", ["cache", "cache/set"])
+def test_cache_that_cannot_be_written(cache, known, blocked):
+    known()
+    blocker = cache.parent / blocked
+    blocker.parent.mkdir(exist_ok=True)
+    blocker.write_text("a file where a folder should be")
+    with pytest.raises(DownloadError, match="Set ATTENTION_BOOK_CACHE to a folder"):
+        fetch(NAME)
+
+
+def test_interrupted_download_leaves_nothing(cache, known, monkeypatch):
+    def interrupt(self, url, output_file, *args):
+        raise KeyboardInterrupt
+
+    known()
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(NAME)
+    assert files_under(cache) == []
+
+
+def test_mirror_is_used_in_place(tmp_path, cache, known, monkeypatch):
+    known("absent")
+    path = tmp_path / "mirror" / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    monkeypatch.setenv("ATTENTION_BOOK_MIRROR", str(tmp_path / "mirror"))
+    assert fetch(NAME) == path
+    assert files_under(cache) == []
+
+
+def test_file_that_the_mirror_lacks_is_downloaded(
+    server, tmp_path, cache, known, monkeypatch
+):
+    known()
+    (server[0] / "words.gz").write_bytes(CONTENT)
+    (tmp_path / "mirror").mkdir()
+    monkeypatch.setenv("ATTENTION_BOOK_MIRROR", str(tmp_path / "mirror"))
+    assert fetch(NAME) == cache / NAME
+
+
+def test_damaged_file_in_the_mirror_is_an_error(tmp_path, cache, known, monkeypatch):
+    known()
+    path = tmp_path / "mirror" / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT[:-1])
+    monkeypatch.setenv("ATTENTION_BOOK_MIRROR", str(tmp_path / "mirror"))
+    message = rf"{re.escape(str(path))} has 15999 bytes .* 16000 bytes .* put that file"
+    with pytest.raises(DownloadError, match=message):
+        fetch(NAME)
+    assert path.read_bytes() == CONTENT[:-1]
+
+
+def test_mirror_that_is_no_folder_is_an_error(tmp_path, cache, known, monkeypatch):
+    known()
+    monkeypatch.setenv("ATTENTION_BOOK_MIRROR", str(tmp_path / "nowhere"))
+    with pytest.raises(DownloadError, match="nowhere', which is no folder"):
+        fetch(NAME)
+
+
+def test_unknown_name_is_an_error():
+    with pytest.raises(ValueError, match=r"one of .*multi30k/val\.de\.gz.*got 'x\.gz'"):
+        fetch("x.gz")
+
+
+def test_table_is_whole():
+    assert len(table()) == 12
+    for name, file in table().items():
+        assert file.path == name
+        assert file.bytes > 0
+        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
+        # fixed to a commit, so that the hash stays right
+        assert re.match(r"https://.*/[0-9a-f]{40}/", file.url)
+
+
+def test_every_file_of_the_mirror_is_the_right_one(mirror):
+    for name, file in table().items():
+        path = fetch(name)
+        assert path == mirror / name
+        assert path.stat().st_size == file.bytes
