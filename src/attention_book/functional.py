@@ -194,9 +194,7 @@ def token_cross_entropy(
         )
     # A sum over a product with the mask, not logits[mask]: the size of the latter
     # depends on values, which a GPU would have to be waited for.
-    losses = F.cross_entropy(
-        logits.flatten(0, 1), target.flatten(), reduction="none"
-    )
+    losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
     return (losses * mask.flatten()).sum() / mask.sum()
 
 

@@ -139,3 +139,9 @@ def test_language_that_cannot_be_cut_is_an_error():
     # Indonesian 17 is seven-teen: "belas" adds 10 to the word before it.
     with pytest.raises(ValueError, match="for 17 in language 'id', 'tujuh belas'"):
         numeral(17, "id")
+
+
+@pytest.mark.parametrize("wrong", [1.5, True, "1"])
+def test_a_number_that_is_no_integer_is_an_error(wrong, no_shape_checks):
+    with pytest.raises(TypeError, match=f"number must be an integer, got {wrong!r}"):
+        numeral(wrong, "en")

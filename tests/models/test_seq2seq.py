@@ -187,3 +187,14 @@ def test_other_errors(no_shape_checks):
         make(init_range=0.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         make().config.hidden_dim = 7
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_a_mask_that_does_not_fit_is_an_error(batch, reverse, no_shape_checks):
+    model, mask = make(reverse_source=reverse), batch.source_mask
+    with pytest.raises(ValueError, match=r"shape of source, \(3, 4\), got \(3, 3\)"):
+        model.start(batch.source, mask[:, :-1])
+    with pytest.raises(
+        TypeError, match=r"source_mask must be boolean, got torch.int64"
+    ):
+        model.start(batch.source, mask.long())

@@ -151,3 +151,13 @@ def test_errors(no_shape_checks):
         make(summary_dim=0)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got -0.1"):
         make(dropout=-0.1)
+
+
+def test_a_mask_that_does_not_fit_is_an_error(batch, no_shape_checks):
+    model, mask = make(), batch.source_mask
+    with pytest.raises(ValueError, match=r"shape of source, \(3, 4\), got \(1, 4\)"):
+        model.start(batch.source, mask[:1])  # would broadcast silently
+    with pytest.raises(
+        TypeError, match=r"source_mask must be boolean, got torch.int64"
+    ):
+        model.start(batch.source, mask.long())

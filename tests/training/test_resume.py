@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch.testing import assert_close
+from torch.utils.data import DataLoader
 
 from attention_book.training.loop import fit
 
@@ -142,6 +143,9 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path, train, Toy, data):
     message = "number of training examples is 15 there, 2 here"
     with pytest.raises(ValueError, match=message):
         fit(Toy(), list(data(1))[:2], **options)
+    same_examples = DataLoader(data(1).dataset, batch_size=1)
+    with pytest.raises(ValueError, match="number of steps an epoch is"):
+        fit(Toy(), same_examples, **options)
 
 
 def test_a_damaged_checkpoint(tmp_path, train):

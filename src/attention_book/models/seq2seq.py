@@ -36,17 +36,14 @@ def reverse_words(
 
     Raises:
         ValueError: if the shapes differ.
+        TypeError: if ``source_mask`` is not boolean.
 
     Example:
         >>> a_b_eos_pad = torch.tensor([[7, 8, 2, 0]])
         >>> reverse_words(a_b_eos_pad, a_b_eos_pad != 0)
         tensor([[8, 7, 2, 0]])
     """
-    if source.shape != source_mask.shape:
-        raise ValueError(
-            f"source_mask must have the shape of source, {tuple(source.shape)}, "
-            f"got {tuple(source_mask.shape)}"
-        )
+    check_source(source, source_mask)
     positions = torch.arange(source.shape[1], device=source.device).expand_as(source)
     last_word = source_mask.sum(dim=1, keepdim=True) - 2
     return source.gather(
@@ -129,6 +126,7 @@ class Seq2Seq(nn.Module):
         source_mask: Bool[Tensor, "rows source_tokens"],
     ) -> LSTMState:
         """Read the sources; return their summaries, in which decoding starts."""
+        check_source(source, source_mask)
         if self.config.reverse_source:
             source = reverse_words(source, source_mask)
         embedded = self.dropout(self.source_embedding(source))
@@ -218,3 +216,19 @@ def check_sizes(config: Any) -> None:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         elif name == "dropout" and not 0 <= value < 1:
             raise ValueError(f"dropout must be in [0, 1), got {value}")
+
+
+def check_source(source: Tensor, source_mask: Tensor) -> None:
+    """Check that a mask fits the sources: a narrower one would cut them silently.
+
+    Raises:
+        ValueError: if the shapes differ.
+        TypeError: if ``source_mask`` is not boolean.
+    """
+    if source.shape != source_mask.shape:
+        raise ValueError(
+            f"source_mask must have the shape of source, {tuple(source.shape)}, "
+            f"got {tuple(source_mask.shape)}"
+        )
+    if source_mask.dtype != torch.bool:
+        raise TypeError(f"source_mask must be boolean, got {source_mask.dtype}")

@@ -9,7 +9,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.data.translation import PairBatch
-from attention_book.models.seq2seq import check_sizes, teacher_forced_loss
+from attention_book.models.seq2seq import (
+    check_sizes,
+    check_source,
+    teacher_forced_loss,
+)
 
 
 class GatedUnit(nn.Module):
@@ -195,6 +199,7 @@ class RNNEncoderDecoder(nn.Module):
         source_mask: Bool[Tensor, "rows source_tokens"],
     ) -> Float[Tensor, "rows summary_dim"]:
         """Read the sources into their summaries :math:`c`."""
+        check_source(source, source_mask)
         embedded = self.dropout(self.source_embedding(source))
         first = embedded.new_zeros(len(source), self.config.hidden_dim)
         _, last = self.encoder(embedded, first, mask=source_mask)

@@ -130,6 +130,7 @@ def fit(
                 "clip_norm": clip_norm,
                 "schedule": "given" if schedule else "none",
                 "number of training examples": _num_examples(loader),
+                "number of steps an epoch": len(loader),
                 "number of dev examples": _num_examples(dev_loader or ()),
             },
         }

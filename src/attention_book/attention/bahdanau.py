@@ -1,0 +1,98 @@
+"""Additive attention (Bahdanau et al., 2015)."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attention_book.functional import Mask, attend
+
+
+class AdditiveAttention(nn.Module):
+    r"""Score each key against a query with a network of one hidden layer.
+
+    .. math:: e_{ij} = v_a^\top \tanh(W_a s_{i-1} + U_a h_j)
+
+    The paper's :math:`s_{i-1}, h_j, e_{ij}, \alpha_{ij}, c_i` are ``query``, ``key``
+    (and ``value``), ``scores``, ``weights`` and ``context``.
+
+    :math:`U_a h_j` is the same for every query. A decoder, which asks one query after
+    the other, computes it once a sentence with :meth:`project` and hands it to each of
+    its calls.
+
+    Args:
+        query_dim: size of a query vector.
+        key_dim: size of a key vector.
+        hidden_dim: size of the hidden layer, :math:`n'` in the paper.
+        uniform_start: whether :math:`v_a` starts at 0, as in the paper: the first
+            attention is then uniform, exactly, and training alone moves it from there.
+
+    Memory: the hidden layer holds batch x queries x keys x hidden_dim numbers.
+    Source: arXiv:1409.0473, A.1.2 and A.2.2. But for ``uniform_start``, initial values
+        are PyTorch's: with those of B.1, of size 0.001, Adam hardly learns at first.
+
+    Example:
+        >>> import torch
+        >>> layer = AdditiveAttention(2, 3, 5, uniform_start=True)
+        >>> query, key = torch.randn(1, 1, 2), torch.randn(1, 4, 3)
+        >>> context, weights = layer(query, key, key)
+        >>> context.shape, weights
+        (torch.Size([1, 1, 3]), tensor([[[0.2500, 0.2500, 0.2500, 0.2500]]], ...
+    """
+
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        hidden_dim: int,
+        *,
+        uniform_start: bool = False,
+    ) -> None:
+        super().__init__()
+        self.query_proj = nn.Linear(query_dim, hidden_dim, bias=False)  # W_a
+        self.key_proj = nn.Linear(key_dim, hidden_dim, bias=False)  # U_a
+        self.score_proj = nn.Linear(hidden_dim, 1, bias=False)  # v_a
+        if uniform_start:
+            nn.init.zeros_(self.score_proj.weight)
+
+    def project(
+        self, key: Float[Tensor, "batch keys key_dim"]
+    ) -> Float[Tensor, "batch keys hidden_dim"]:
+        """Return :math:`U_a h_j` of all keys, for many calls with the same keys."""
+        return self.key_proj(key)
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
+        value: Float[Tensor, "batch keys value_dim"],
+        mask: Mask | None = None,
+        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
+    ) -> tuple[
+        Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries keys"]
+    ]:
+        """Return ``(context, weights)``.
+
+        Args:
+            query: what asks.
+            key: what is compared with the queries.
+            value: what is averaged.
+            mask: True where a query may attend; None: everywhere.
+            projected_key: ``project(key)``, if the caller has it; None: computed here.
+
+        Raises:
+            ValueError: if query, key, value, mask and projected key do not fit each
+                other.
+            TypeError: if ``mask`` is not boolean.
+        """
+        if projected_key is None:
+            projected_key = self.project(key)
+        fitting = len(query), key.shape[1], self.score_proj.in_features
+        if projected_key.shape != fitting:
+            raise ValueError(
+                f"the projected key must have shape {fitting} to fit query "
+                f"{tuple(query.shape)} and key {tuple(key.shape)}, got "
+                f"{tuple(projected_key.shape)}"
+            )
+        hidden = self.query_proj(query)[:, :, None] + projected_key[:, None]
+        # In place: it is the largest tensor, and of no use once the tanh is taken.
+        scores = self.score_proj(hidden.tanh_()).squeeze(-1)
+        return attend(scores, value, mask)
