@@ -4,35 +4,25 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.data.translation import Pair, pair_batch
-from attention_book.data.vocab import BOS, EOS, Vocab
+from attention_book.data.vocab import BOS, EOS
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.observe import record_weights
-from attention_book.training.state import select_rows
-from attention_book.training.translate import translate
 
 # All sizes differ, so that two swapped axes cannot go unseen.
 SIZES = {"embed_dim": 3, "hidden_dim": 5, "attention_dim": 7, "maxout_dim": 11}
-PAIRS = [
-    Pair(source=("two",), target=("zwei",)),
-    Pair(source=("twenty", "one"), target=("ein", "und", "zwanzig")),
-    Pair(source=("two", "hundred", "six"), target=("zwei", "hundert", "sechs", "zwei")),
-]
-VOCABS = tuple(
-    Vocab(word for pair in PAIRS for word in getattr(pair, side))
-    for side in ("source", "target")
-)
 LAYER = "decoder.attention"
 
 
 @pytest.fixture
-def batch():
-    return pair_batch(PAIRS, VOCABS)
+def make(vocab_sizes):
+    """A function that makes the model, in float64 and in eval mode."""
 
+    def make(**changes):
+        return (
+            RNNSearch(RNNSearchConfig(**vocab_sizes, **SIZES | changes)).double().eval()
+        )
 
-def make(**changes):
-    sizes = {"source_vocab": len(VOCABS[0]), "target_vocab": len(VOCABS[1])} | SIZES
-    return RNNSearch(RNNSearchConfig(**sizes | changes)).double().eval()
+    return make
 
 
 def encoder_by_hand(gru, inputs, end):
@@ -76,13 +66,13 @@ def decoder_by_hand(model, y, s, annotations):
     return logits, (1 - z) * s + z * candidate, alpha
 
 
-def test_equations_one_sentence_at_a_time(batch):
+def test_equations_one_sentence_at_a_time(make, batch, pairs, vocabs):
     model = make()
     with record_weights(model) as weights:
         loss = model.loss(batch)
     log_likelihood, tokens = 0.0, 0
-    for row, pair in enumerate(PAIRS):
-        ids = [*VOCABS[0].encode(pair.source), EOS]
+    for row, pair in enumerate(pairs):
+        ids = [*vocabs[0].encode(pair.source), EOS]
         words = [model.source_embedding.weight[i] for i in ids]
         forward = encoder_by_hand(model.encoder, words, "")
         backward = encoder_by_hand(model.encoder, words[::-1], "_reverse")[::-1]
@@ -91,7 +81,7 @@ def test_equations_one_sentence_at_a_time(batch):
         ]
         s = model.initial_proj.weight @ backward[0] + model.initial_proj.bias
         s = torch.tanh(s)
-        target = VOCABS[1].encode(pair.target)
+        target = vocabs[1].encode(pair.target)
         for i, (previous, word) in enumerate(
             zip([BOS, *target], [*target, EOS], strict=True)
         ):
@@ -103,7 +93,7 @@ def test_equations_one_sentence_at_a_time(batch):
     assert_close(loss, -log_likelihood / tokens)
 
 
-def test_one_entry_of_weights_a_step(batch):
+def test_one_entry_of_weights_a_step(make, batch):
     model = make()
     with record_weights(model) as weights:
         model.loss(batch)
@@ -116,68 +106,14 @@ def test_one_entry_of_weights_a_step(batch):
         assert (step[~batch.source_mask[:, None]] == 0).all()
 
 
-def test_padding_changes_nothing(batch):
-    model = make()
-    state = model.start(batch.source, batch.source_mask)
-    together, _ = model.decode(batch.target, state)
-    for i, pair in enumerate(PAIRS):
-        alone = pair_batch([pair], VOCABS)
-        own_state = model.start(alone.source, alone.source_mask)
-        assert_close(state[0][i : i + 1], own_state[0])  # s_0, from the first word
-        own, _ = model.decode(alone.target, own_state)
-        assert_close(together[i : i + 1, : own.shape[1]], own)
-    # A batch whose longest sentence is padded too, with ids that are words elsewhere.
-    source = torch.nn.functional.pad(batch.source, (0, 2))
-    mask = torch.nn.functional.pad(batch.source_mask, (0, 2))
-    state = model.start(source.masked_fill(~mask, EOS), mask)
-    assert_close(model.decode(batch.target, state)[0], together)
-
-
-def test_step_by_step_equals_all_at_once(batch):
-    model = make()
-    state = model.start(batch.source, batch.source_mask)
-    logits, last = model.decode(batch.target, state)
-    for t in range(batch.target.shape[1]):
-        step_logits, state = model.step(batch.target[:, t], state)
-        assert_close(step_logits, logits[:, t])
-    assert_close(state, last)
-
-
-def test_a_search_may_reorder_the_rows_of_the_state(batch):
-    model, rows = make(), torch.tensor([2, 0, 0, 1])
-    state = model.start(batch.source, batch.source_mask)
-    logits, state_after = model.step(batch.target[:, 1], state)
-    reordered = model.step(batch.target[rows, 1], select_rows(state, rows))
-    assert_close(reordered, (logits[rows], select_rows(state_after, rows)))
-
-
-def test_keys_are_projected_once_a_sentence(batch):
+def test_keys_are_projected_once_a_sentence(make, batch):
     model, calls = make(), []
     model.decoder.attention.key_proj.register_forward_hook(lambda *_: calls.append(1))
     model.loss(batch)
     assert len(calls) == 1
 
 
-def test_no_word_sees_the_words_after_it(batch):
-    model = make()
-    embedded = []
-    model.target_embedding.register_forward_hook(
-        lambda _module, _args, out: (out.retain_grad(), embedded.append(out))[0]
-    )
-    logits, _ = model.decode(batch.target, model.start(batch.source, batch.source_mask))
-    logits[:, 1].sum().backward()
-    assert (embedded[0].grad[:, 2:] == 0).all()
-    assert (embedded[0].grad[:, :2] != 0).any()
-
-
-def test_every_parameter_gets_a_gradient(batch):
-    model = make()
-    model.loss(batch).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad.abs().sum() > 0, name
-
-
-def test_a_sentence_without_keys_leaves_gradients_finite(batch):
+def test_a_sentence_without_keys_leaves_gradients_finite(make, batch):
     model = make()
     *state, mask = model.start(batch.source, batch.source_mask)
     mask = mask & torch.tensor([[True], [False], [True]])
@@ -188,7 +124,7 @@ def test_a_sentence_without_keys_leaves_gradients_finite(batch):
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-def test_uniform_start(batch):
+def test_uniform_start(make, batch):
     model = make(uniform_start=True)
     with record_weights(model) as weights:
         model.loss(batch)
@@ -197,7 +133,7 @@ def test_uniform_start(batch):
         assert torch.equal(step[:, 0], batch.source_mask / lengths.double())
 
 
-def test_recurrent_matrices_start_orthogonal():
+def test_recurrent_matrices_start_orthogonal(make):
     model = make()
     for weight in (
         model.decoder.state_proj.weight,
@@ -208,41 +144,8 @@ def test_recurrent_matrices_start_orthogonal():
             assert_close(block @ block.T, torch.eye(5).double(), atol=1e-6, rtol=0)
 
 
-def test_learns_its_examples_and_the_same_twice(batch):
-    losses = []
-    for _ in range(2):
-        torch.manual_seed(3)
-        model = make(embed_dim=16, hidden_dim=24, uniform_start=True).train()
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-        for _ in range(60):
-            optimizer.zero_grad()
-            loss = model.loss(batch)
-            loss.backward()
-            optimizer.step()
-        losses.append(loss)
-    assert losses[0] < 0.01
-    assert torch.equal(losses[0], losses[1])
-    ends = {"bos": BOS, "eos": EOS, "max_tokens": 9}
-    for beam_size in (1, 3):
-        found = translate(model, [batch], beam_size=beam_size, device="cpu", **ends)
-        words = [tuple(VOCABS[1].decode(list(one.tokens))) for one in found]
-        assert words == [pair.target for pair in PAIRS]
-
-
-def test_dropout_works_in_training_only(batch):
-    model = make(dropout=0.5)
-    assert_close(model.loss(batch), model.loss(batch))
-    model.train()
-    assert not torch.equal(model.loss(batch), model.loss(batch))
-
-
-def test_errors():
+def test_errors(make):
     with pytest.raises(ValueError, match="attention_dim must be at least 1, got 0"):
         make(attention_dim=0)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got 1.0"):
         make(dropout=1.0)
-
-
-def test_a_mask_that_does_not_fit_is_an_error(batch, no_shape_checks):
-    with pytest.raises(ValueError, match="source_mask must have the shape of source"):
-        make().start(batch.source, batch.source_mask[:, :-1])

@@ -1,0 +1,152 @@
+"""Laws that hold for every model of translation; a new one is a line in MODELS.
+
+Each model's own equations are in its own file.
+"""
+
+import pytest
+import torch
+from torch.nn.functional import pad
+from torch.testing import assert_close
+
+from attention_book.data.translation import pair_batch
+from attention_book.data.vocab import BOS, EOS
+from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
+from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from attention_book.models.seq2seq_gru import RNNEncoderDecoder, RNNEncoderDecoderConfig
+from attention_book.training.state import select_rows
+from attention_book.training.translate import translate
+
+# Model, config, and options beside the sizes; all sizes of a model differ.
+LSTM = {"embed_dim": 3, "hidden_dim": 5, "num_layers": 2}
+GATED = {"embed_dim": 3, "hidden_dim": 5, "maxout_dim": 11}
+MODELS = {
+    "seq2seq reversed": (Seq2Seq, Seq2SeqConfig, LSTM),
+    "seq2seq forward": (Seq2Seq, Seq2SeqConfig, LSTM | {"reverse_source": False}),
+    "seq2seq_gru": (
+        RNNEncoderDecoder,
+        RNNEncoderDecoderConfig,
+        GATED | {"summary_dim": 7},
+    ),
+    "bahdanau": (RNNSearch, RNNSearchConfig, GATED | {"attention_dim": 7}),
+}
+
+
+@pytest.fixture(params=MODELS)
+def make(request, vocab_sizes):
+    """A function that makes the model, in float64 and in eval mode."""
+    model, config, options = MODELS[request.param]
+
+    def make(**changes):
+        return model(config(**vocab_sizes, **options | changes)).double().eval()
+
+    return make
+
+
+def test_padding_changes_nothing(make, batch, pairs, vocabs):
+    model = make()
+    together, _ = model.decode(
+        batch.target, model.start(batch.source, batch.source_mask)
+    )
+    for i, pair in enumerate(pairs):
+        alone = pair_batch([pair], vocabs)
+        own, _ = model.decode(
+            alone.target, model.start(alone.source, alone.source_mask)
+        )
+        assert_close(together[i : i + 1, : own.shape[1]], own)
+    # A batch whose longest sentence is padded too, with ids that are words elsewhere.
+    source, mask = pad(batch.source, (0, 2)), pad(batch.source_mask, (0, 2))
+    state = model.start(source.masked_fill(~mask, EOS), mask)
+    assert_close(model.decode(batch.target, state)[0], together)
+
+
+def test_step_by_step_equals_all_at_once(make, batch):
+    model = make()
+    state = model.start(batch.source, batch.source_mask)
+    logits, last = model.decode(batch.target, state)
+    for t in range(batch.target.shape[1]):
+        step_logits, state = model.step(batch.target[:, t], state)
+        assert_close(step_logits, logits[:, t])
+    assert_close(state, last)
+
+
+def test_a_search_may_reorder_the_rows_of_the_state(make, batch):
+    model, rows = make(), torch.tensor([2, 0, 0, 1])
+    state = model.start(batch.source, batch.source_mask)
+    logits, state_after = model.step(batch.target[:, 1], state)
+    reordered = model.step(batch.target[rows, 1], select_rows(state, rows))
+    assert_close(reordered, (logits[rows], select_rows(state_after, rows)))
+
+
+def test_no_word_sees_the_words_after_it(make, batch):
+    model = make()
+    embedded = []
+    model.target_embedding.register_forward_hook(
+        lambda _module, _args, out: (out.retain_grad(), embedded.append(out))[0]
+    )
+    logits, _ = model.decode(batch.target, model.start(batch.source, batch.source_mask))
+    logits[:, 1].sum().backward()
+    assert (embedded[0].grad[:, 2:] == 0).all()
+    assert (embedded[0].grad[:, :2] != 0).any()
+
+
+def test_every_parameter_gets_a_gradient(make, batch):
+    model = make()
+    model.loss(batch).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_learns_its_examples_and_the_same_twice(make, batch, pairs, vocabs):
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        model = make(embed_dim=16, hidden_dim=24).train()
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+        for _ in range(80):
+            optimizer.zero_grad()
+            loss = model.loss(batch)
+            loss.backward()
+            optimizer.step()
+        losses.append(loss)
+    assert losses[0] < 0.01
+    assert torch.equal(losses[0], losses[1])
+    ends = {"bos": BOS, "eos": EOS, "max_tokens": 9}
+    for beam_size in (1, 3):
+        found = translate(model, [batch], beam_size=beam_size, device="cpu", **ends)
+        words = [tuple(vocabs[1].decode(list(one.tokens))) for one in found]
+        assert words == [pair.target for pair in pairs]
+
+
+def test_dropout_works_in_training_only(make, batch):
+    model = make(dropout=0.5)
+    assert_close(model.loss(batch), model.loss(batch))
+    model.train()
+    assert not torch.equal(model.loss(batch), model.loss(batch))
+
+
+def test_a_mask_that_does_not_fit_is_an_error(make, batch, no_shape_checks):
+    model, mask = make(), batch.source_mask
+    for wrong in (mask[:, :-1], mask[:1]):  # would cut, would broadcast: silently
+        with pytest.raises(ValueError, match=r"source_mask must have the shape of"):
+            model.start(batch.source, wrong)
+    with pytest.raises(TypeError, match="source_mask must be boolean, got torch.int64"):
+        model.start(batch.source, mask.long())
+
+
+@pytest.mark.parametrize("name", ["source_vocab", "target_vocab", "hidden_dim"])
+def test_sizes_below_one_are_errors(make, name, vocab_sizes, monkeypatch):
+    if name in vocab_sizes:
+        monkeypatch.setitem(vocab_sizes, name, 0)
+        changes = {}
+    else:
+        changes = {name: 0}
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        make(**changes)
+
+
+@pytest.mark.parametrize("dropout", [1.0, -0.1])
+def test_dropout_out_of_range_is_an_error(make, dropout):
+    with pytest.raises(
+        ValueError, match=rf"dropout must be in \[0, 1\), got {dropout}"
+    ):
+        make(dropout=dropout)
