@@ -1,4 +1,4 @@
-"""Seq2Seq: the equations in plain loops, the laws, and that it learns."""
+"""Seq2Seq: the equations in plain loops, and what is its own; the laws: test_translators.py."""
 
 import dataclasses
 

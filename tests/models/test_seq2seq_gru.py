@@ -1,4 +1,4 @@
-"""RNNEncoderDecoder: Cho et al.'s equations in plain loops, the laws, learning."""
+"""RNNEncoderDecoder: Cho et al.'s equations in plain loops; laws: test_translators."""
 
 import pytest
 import torch

@@ -129,7 +129,7 @@ def test_a_mask_that_does_not_fit_is_an_error(make, batch, no_shape_checks):
     for wrong in (mask[:, :-1], mask[:1]):  # would cut, would broadcast: silently
         with pytest.raises(ValueError, match=r"source_mask must have the shape of"):
             model.start(batch.source, wrong)
-    with pytest.raises(TypeError, match="source_mask must be boolean, got torch.int64"):
+    with pytest.raises(TypeError, match="source_mask must be boolean, got"):
         model.start(batch.source, mask.long())
 
 
