@@ -1,4 +1,4 @@
-"""RNNSearch: the paper's equations in plain loops, the laws, and that it learns."""
+"""RNNSearch: its equations in plain loops; laws: test_translators."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Seq2Seq: the equations in plain loops, and what is its own; the laws: test_translators.py."""
+"""Seq2Seq: its equations in plain loops; laws: test_translators."""
 
 import dataclasses
 
