@@ -43,7 +43,7 @@ def test_full_preset_on_the_real_files(path, tmp_path):
     if "ATTENTION_BOOK_MIRROR" not in os.environ:
         pytest.skip("ATTENTION_BOOK_MIRROR does not name a folder with the real files")
     start = time.perf_counter()
-    notebook = run(path, tmp_path, preset="full", epochs=1, limit=300, device="cpu")
+    notebook = run(path, tmp_path, preset="full", epochs=1, limit=100, device="cpu")
     assert "Skipped" in printed(notebook, "claims")
     assert time.perf_counter() - start < MINUTES * 60
 
