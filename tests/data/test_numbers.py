@@ -121,9 +121,9 @@ def test_arguments_alone_decide_the_pairs(splits):
 
 def test_global_random_numbers_are_left_alone():
     # Python's own are used by the checks of the annotations, so they say nothing here.
-    states = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    states = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 -- as above
     number_pairs("fr", "sv", train=20, test=5, max_digits=2)
-    assert np.array_equal(np.random.get_state()[1], states[0][1])  # noqa: NPY002
+    assert np.array_equal(np.random.get_state()[1], states[0][1])  # noqa: NPY002 -- as above
     assert torch.equal(torch.get_rng_state(), states[1])
 
 
