@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from attention_book.training import loop
 from attention_book.training.loop import fit
+from attention_book.training.optimizers import OPTIMIZERS
 
 BATCHES = 4
 CPU = {"device": "cpu"}
@@ -56,7 +57,7 @@ def test_the_loop_is_gradient_descent_with_schedule_and_clipping(clip_norm, Toy,
     assert not model.training
 
 
-@pytest.mark.parametrize("optimizer", list(loop.OPTIMIZERS))
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
 def test_every_optimizer_learns(optimizer, Toy, data):
     rate = {"adadelta": 1.0, "sgd": 0.3}.get(optimizer, 0.05)
     model = Toy(dropout=0.0)
@@ -64,6 +65,24 @@ def test_every_optimizer_learns(optimizer, Toy, data):
         model, data(1), epochs=30, learning_rate=rate, optimizer=optimizer, **CPU
     )
     assert history.epoch_loss[-1] < 0.8 * history.epoch_loss[0]
+
+
+def test_watch_sees_the_model_before_every_step_and_changes_nothing(Toy, data):
+    model, other = Toy(), Toy()
+    other.load_state_dict(model.state_dict())
+    seen, batch = [], next(iter(data(1)))
+
+    def watch(step):
+        model.eval()
+        seen.append((step, model.loss(batch).item()))
+
+    options = {"epochs": 2, "learning_rate": 0.1, **CPU}
+    torch.manual_seed(1)
+    history = fit(model, data(1), watch=watch, **options)
+    assert [step for step, _ in seen] == list(range(2 * BATCHES))
+    assert seen[0][1] > seen[-1][1]
+    torch.manual_seed(1)  # dropout: so watch must have put back train mode
+    assert fit(other, data(1), **options).step_loss == history.step_loss
 
 
 def test_a_seed_gives_the_same_run_twice(train):

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,9 @@ from attention_book.training.checkpoint import (
     save_checkpoint,
 )
 from attention_book.training.evaluate import batch_loss, evaluate
+from attention_book.training.optimizers import make_optimizer
 from attention_book.training.runtime import default_device
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-    # Zeiler's rho, which Cho et al. and Bahdanau et al. use; PyTorch's is 0.9.
-    "adadelta": partial(torch.optim.Adadelta, rho=0.95),
-    "adagrad": torch.optim.Adagrad,
-}
 # Steps between two looks at the losses: each look waits for the GPU.
 BLOCK = {"cpu": 1, "cuda": 50}
 
@@ -71,6 +63,7 @@ def fit(
     dev_loader: Iterable[Any] | None = None,
     device: str | torch.device = "auto",
     checkpoint: str | Path | None = None,
+    watch: Callable[[int], None] | None = None,
     description: str = "",
 ) -> History:
     """Train a model and leave it in eval mode, with its best weights.
@@ -91,14 +84,16 @@ def fit(
         loader: batches, with a length; each epoch runs through it once.
         epochs: runs through the data, those of the checkpoint included.
         learning_rate: step size of the optimizer.
-        optimizer: "adam", "adamw", "sgd" (no momentum), "adadelta" (rho 0.95) or
-            "adagrad"; all else is PyTorch's default.
+        optimizer: a name that
+            :func:`attention_book.training.optimizers.make_optimizer` knows.
         schedule: factor of the learning rate at each optimizer step, from 0; None: 1.
         clip_norm: longest gradient, as the norm over all weights; None: any.
         dev_loader: held-out batches. The weights of the epoch with the lowest dev loss
             are put back at the end; None: the last ones stay.
         device: "auto", "cpu", "cuda" or a device.
         checkpoint: file that holds the run; None: none is written.
+        watch: called before each optimizer step with the number of steps taken, to
+            measure the model as it learns; what it draws changes the run.
         description: words in front of the bar.
 
     Returns:
@@ -111,11 +106,11 @@ def fit(
             that step changes no weights; on a GPU the loss is looked at every 50 steps,
             and always before an epoch's weights are saved.
     """
-    _check(epochs, learning_rate, optimizer, clip_norm, loader, dev_loader)
+    _check(epochs, learning_rate, clip_norm, loader, dev_loader)
     if isinstance(device, str):
         device = default_device(device)
     model.to(device)
-    optim = OPTIMIZERS[optimizer](model.parameters(), lr=learning_rate)
+    optim = make_optimizer(optimizer, model.parameters(), learning_rate)
     history, best, run = History(), None, {}
     if checkpoint is not None:
         checkpoint = Path(checkpoint)
@@ -152,9 +147,8 @@ def fit(
     with bar:
         for epoch in range(done, epochs):
             start = time.perf_counter()
-            _train_epoch(
-                model, loader, optim, set_step_size, clip_norm, device, history, bar
-            )
+            steps = loader, optim, set_step_size, clip_norm, watch
+            _train_epoch(model, *steps, device, history, bar)
             if dev_loader is not None:
                 history.dev_loss.append(evaluate(model, dev_loader, device=device))
                 # Of equal ones the first: index() finds it.
@@ -176,6 +170,7 @@ def _train_epoch(
     optim: torch.optim.Optimizer,
     set_step_size: Callable[[int], None],
     clip_norm: float | None,
+    watch: Callable[[int], None] | None,
     device: torch.device,
     history: History,
     bar: tqdm,
@@ -201,6 +196,9 @@ def _train_epoch(
         unseen.clear()
 
     for step, batch in enumerate(loader, start=first):
+        if watch is not None:
+            watch(step)
+            model.train()  # whatever it was set to
         loss = batch_loss(model, batch, device)
         unseen.append(loss.detach())
         num_tokens.append(batch.num_tokens)
@@ -229,7 +227,6 @@ def _num_examples(loader: Iterable[Any]) -> int:
 def _check(
     epochs: int,
     learning_rate: float,
-    optimizer: str,
     clip_norm: float | None,
     loader: Iterable[Any],
     dev_loader: Iterable[Any] | None,
@@ -238,10 +235,6 @@ def _check(
         raise ValueError(f"epochs must be at least 1, got {epochs}")
     if not 0 < learning_rate < math.inf:
         raise ValueError(f"learning_rate must be positive, got {learning_rate}")
-    if optimizer not in OPTIMIZERS:
-        raise ValueError(
-            f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}"
-        )
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"clip_norm must be positive or None, got {clip_norm}")
     for name, batches in ("loader", loader), ("dev_loader", dev_loader):

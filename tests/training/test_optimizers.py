@@ -1,0 +1,32 @@
+"""make_optimizer: the papers' optimizers, by name."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from attention_book.training.optimizers import OPTIMIZERS, make_optimizer
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_every_one_takes_its_step_size(name):
+    (group,) = make_optimizer(name, [nn.Parameter(torch.zeros(2))], 0.3).param_groups
+    assert group["lr"] == 0.3
+
+
+def test_adadelta_is_zeilers():
+    """One step by the equations of arXiv:1212.5701, algorithm 1, with rho 0.95."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    optimizer = make_optimizer("adadelta", [weight], 1.0)
+    start, gradient = weight.detach().clone(), torch.tensor([0.3, -0.7]).double()
+    weight.grad = gradient.clone()
+    optimizer.step()
+    mean_square, epsilon = 0.05 * gradient**2, optimizer.defaults["eps"]
+    step = -((0 + epsilon) ** 0.5) / (mean_square + epsilon).sqrt() * gradient
+    assert epsilon == 1e-6
+    assert_close(weight.detach(), start + step)
+
+
+def test_an_unknown_name_is_an_error():
+    with pytest.raises(ValueError, match=r"one of adam, adamw, sgd, .*, got 'lion'"):
+        make_optimizer("lion", [nn.Parameter(torch.zeros(1))], 0.1)
