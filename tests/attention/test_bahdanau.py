@@ -1,10 +1,13 @@
-"""AdditiveAttention: the paper's equation, then the laws of every attention."""
+"""Additive and projected dot scores: the equations, then the laws of attention."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.attention.bahdanau import AdditiveAttention
+from attention_book.attention.bahdanau import (
+    AdditiveAttention,
+    ProjectedDotAttention,
+)
 from attention_book.functional import token_mask
 from attention_book.observe import record_weights
 
@@ -12,9 +15,9 @@ from attention_book.observe import record_weights
 B, Q, K, Q_DIM, K_DIM, V_DIM, HIDDEN = 2, 3, 5, 7, 11, 13, 17
 
 
-@pytest.fixture
-def layer():
-    return AdditiveAttention(Q_DIM, K_DIM, HIDDEN).double()
+@pytest.fixture(params=[AdditiveAttention, ProjectedDotAttention])
+def layer(request):
+    return request.param(Q_DIM, K_DIM, HIDDEN).double()
 
 
 @pytest.fixture
@@ -26,11 +29,17 @@ def inputs():
 
 
 def test_equation_one_query_at_a_time(layer, inputs):
-    W, U, v = (p.weight for p in (layer.query_proj, layer.key_proj, layer.score_proj))
+    W, U = layer.query_proj.weight, layer.key_proj.weight
+
+    def score(s, h):
+        if isinstance(layer, ProjectedDotAttention):
+            return (W @ s) @ (U @ h)
+        return layer.score_proj.weight[0] @ torch.tanh(W @ s + U @ h)
+
     context, weights = layer(*inputs)
     for b, (query, key, value) in enumerate(zip(*inputs, strict=True)):
         for i in range(Q):
-            e = torch.stack([v[0] @ torch.tanh(W @ query[i] + U @ h) for h in key])
+            e = torch.stack([score(query[i], h) for h in key])
             alpha = e.exp() / e.exp().sum()
             assert_close(weights[b, i], alpha)
             assert_close(context[b, i], alpha @ value)
@@ -89,7 +98,7 @@ def test_query_without_keys_gets_zeros_and_finite_gradients(layer, inputs):
 
 def test_gradients_are_those_of_finite_differences(layer, inputs):
     query, key, value = (tensor[:, :2, :3] for tensor in inputs)
-    small = AdditiveAttention(3, 3, 2).double()
+    small = type(layer)(3, 3, 2).double()
     mask = torch.tensor([[[True, True]], [[True, False]]])
     assert torch.autograd.gradcheck(
         lambda *tensors: small(*tensors, mask), (query, key, value), fast_mode=True

@@ -149,3 +149,7 @@ def test_errors(make):
         make(attention_dim=0)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got 1.0"):
         make(dropout=1.0)
+    with pytest.raises(ValueError, match=r"score must be .* got 'cosine'"):
+        make(score="cosine")
+    with pytest.raises(ValueError, match="a dot has no v_a"):
+        make(score="dot", uniform_start=True)

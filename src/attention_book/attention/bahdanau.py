@@ -85,14 +85,79 @@ class AdditiveAttention(nn.Module):
         """
         if projected_key is None:
             projected_key = self.project(key)
-        fitting = len(query), key.shape[1], self.score_proj.in_features
-        if projected_key.shape != fitting:
-            raise ValueError(
-                f"the projected key must have shape {fitting} to fit query "
-                f"{tuple(query.shape)} and key {tuple(key.shape)}, got "
-                f"{tuple(projected_key.shape)}"
-            )
+        _check_projected(projected_key, query, key, self.score_proj.in_features)
         hidden = self.query_proj(query)[:, :, None] + projected_key[:, None]
         # In place: it is the largest tensor, and of no use once the tanh is taken.
         scores = self.score_proj(hidden.tanh_()).squeeze(-1)
         return attend(scores, value, mask)
+
+
+class ProjectedDotAttention(nn.Module):
+    r"""Score each key against a query by the product of their projections.
+
+    .. math:: e_{ij} = (W_a s_{i-1})^\top (U_a h_j)
+
+    It is :class:`AdditiveAttention` with a product in place of the hidden layer, to be
+    compared with it; the arguments are the same. Bahdanau et al. do not have it. The
+    scores are not scaled.
+
+    Args:
+        query_dim: size of a query vector.
+        key_dim: size of a key vector.
+        hidden_dim: size of the two projections.
+
+    Memory: nothing larger than the scores and the projections.
+
+    Example:
+        >>> import torch
+        >>> layer = ProjectedDotAttention(2, 3, 5)
+        >>> query, key = torch.randn(1, 1, 2), torch.randn(1, 4, 3)
+        >>> layer(query, key, key)[1].shape
+        torch.Size([1, 1, 4])
+    """
+
+    def __init__(self, query_dim: int, key_dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.query_proj = nn.Linear(query_dim, hidden_dim, bias=False)  # W_a
+        self.key_proj = nn.Linear(key_dim, hidden_dim, bias=False)  # U_a
+
+    def project(
+        self, key: Float[Tensor, "batch keys key_dim"]
+    ) -> Float[Tensor, "batch keys hidden_dim"]:
+        """Return :math:`U_a h_j` of all keys, for many calls with the same keys."""
+        return self.key_proj(key)
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
+        value: Float[Tensor, "batch keys value_dim"],
+        mask: Mask | None = None,
+        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
+    ) -> tuple[
+        Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries keys"]
+    ]:
+        """Return ``(context, weights)``; arguments as in :class:`AdditiveAttention`.
+
+        Raises:
+            ValueError: if query, key, value, mask and projected key do not fit each
+                other.
+            TypeError: if ``mask`` is not boolean.
+        """
+        if projected_key is None:
+            projected_key = self.project(key)
+        _check_projected(projected_key, query, key, self.query_proj.out_features)
+        scores = self.query_proj(query) @ projected_key.transpose(1, 2)
+        return attend(scores, value, mask)
+
+
+def _check_projected(
+    projected_key: Tensor, query: Tensor, key: Tensor, hidden_dim: int
+) -> None:
+    fitting = len(query), key.shape[1], hidden_dim
+    if projected_key.shape != fitting:
+        raise ValueError(
+            f"the projected key must have shape {fitting} to fit query "
+            f"{tuple(query.shape)} and key {tuple(key.shape)}, got "
+            f"{tuple(projected_key.shape)}"
+        )

@@ -8,13 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from attention_book.attention.bahdanau import AdditiveAttention
+from attention_book.attention.bahdanau import AdditiveAttention, ProjectedDotAttention
 from attention_book.data.translation import PairBatch
-from attention_book.models.seq2seq import (
-    check_sizes,
-    check_source,
-    teacher_forced_loss,
-)
+from attention_book.models.seq2seq import check_sizes, check_source, teacher_forced_loss
 
 SearchState = tuple[
     Float[Tensor, "rows hidden_dim"],
@@ -45,8 +41,7 @@ class SearchingUnit(nn.Module):
         input_dim: size of an input :math:`x_i`.
         hidden_dim: size of the state :math:`s_i`.
         annotation_dim: size of an annotation :math:`h_j`, and so of a context.
-        attention_dim: size of the attention's hidden layer.
-        uniform_start: whether the first attention is uniform.
+        attention: what chooses the context, by queries of ``hidden_dim`` numbers.
 
     Source: arXiv:1409.0473, A.1.2 and A.2.2; the biases, which the paper leaves out of
         its notation, are in :math:`W x`.
@@ -57,14 +52,10 @@ class SearchingUnit(nn.Module):
         input_dim: int,
         hidden_dim: int,
         annotation_dim: int,
-        attention_dim: int,
-        *,
-        uniform_start: bool = False,
+        attention: AdditiveAttention | ProjectedDotAttention,
     ) -> None:
         super().__init__()
-        self.attention = AdditiveAttention(
-            hidden_dim, annotation_dim, attention_dim, uniform_start=uniform_start
-        )
+        self.attention = attention
         gates = 3 * hidden_dim
         self.input_proj = nn.Linear(input_dim, gates)  # W_r, W_z, W
         self.state_proj = nn.Linear(hidden_dim, gates, bias=False)  # U_r, U_z, U
@@ -136,11 +127,13 @@ class RNNSearchConfig:
             500).
         dropout: probability of dropping a number of a word vector or of the maxout
             layer (the paper: none).
-        uniform_start: whether :math:`v_a` starts at 0, so that the first attention is
-            uniform (the paper: yes).
+        score: "additive" as in the paper, or "dot": :class:`ProjectedDotAttention`.
+        uniform_start: whether :math:`v_a` of the additive score starts at 0, so that
+            the first attention is uniform (the paper: yes).
 
     Raises:
-        ValueError: if a size is not positive, or ``dropout`` not in [0, 1).
+        ValueError: if a size, ``dropout`` or ``score`` is out of its range, or a dot
+            product is to start uniform.
     """
 
     source_vocab: int
@@ -150,10 +143,17 @@ class RNNSearchConfig:
     attention_dim: int = 128
     maxout_dim: int = 64
     dropout: float = 0.0
+    score: str = "additive"
     uniform_start: bool = False
 
     def __post_init__(self) -> None:
         check_sizes(self)
+        if self.score not in ("additive", "dot"):
+            raise ValueError(f'score must be "additive" or "dot", got {self.score!r}')
+        if self.score == "dot" and self.uniform_start:
+            raise ValueError(
+                "uniform_start is for the additive score: a dot has no v_a"
+            )
 
 
 class RNNSearch(nn.Module):
@@ -194,8 +194,12 @@ class RNNSearch(nn.Module):
             for block in getattr(self.encoder, name).data.chunk(3):
                 nn.init.orthogonal_(block)
         self.initial_proj = nn.Linear(hidden, hidden)  # W_s
-        sizes = embed, hidden, 2 * hidden, config.attention_dim
-        self.decoder = SearchingUnit(*sizes, uniform_start=config.uniform_start)
+        sizes = hidden, 2 * hidden, config.attention_dim
+        if config.score == "dot":
+            attention = ProjectedDotAttention(*sizes)
+        else:
+            attention = AdditiveAttention(*sizes, uniform_start=config.uniform_start)
+        self.decoder = SearchingUnit(embed, hidden, 2 * hidden, attention)
         self.maxout_proj = nn.Linear(
             hidden + embed + 2 * hidden, 2 * config.maxout_dim
         )  # U_o, V_o, C_o

@@ -1,0 +1,111 @@
+"""Figures of the chapter on additive attention."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+_SOURCE, _CONTEXT, _DECODER, _INK = "#56B4E9", "#D55E00", "#009E73", "#404040"
+
+
+def plot_search(
+    source: Sequence[str],
+    target: Sequence[str],
+    weights: Sequence[float],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one step of a decoder that searches the source.
+
+    Args:
+        source: words that the encoder reads in both directions.
+        target: words written so far and the one that this step writes, at least two.
+        weights: of the source words in this step; an arrow is the thicker the larger
+            its weight.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if there is no source word, there are fewer than two target words,
+            or not as many weights as source words.
+
+    Example:
+        >>> ax = plot_search(["forty", "three"], ["drei", "und"], [0.1, 0.9])
+        >>> "forty" in [text.get_text() for text in ax.texts]
+        True
+    """
+    if not source or len(target) < 2 or len(weights) != len(source):
+        raise ValueError(
+            "plot_search needs source words, two or more target words and a weight for "
+            f"each source word, got {len(source)}, {len(target)} and {len(weights)}"
+        )
+    ax = ax or plt.figure(figsize=(5.6, 4.3)).subplots()
+    middle = (len(source) - 1) / 2
+    for x, (word, weight) in enumerate(zip(source, weights, strict=True)):
+        _cell(ax, x, 0, f"$h_{{{x + 1}}}$", _SOURCE)
+        ax.text(x, -0.95, word, ha="center", va="center", fontsize=9)
+        _arrow(ax, (x, -0.75), (x, -0.32))
+        width = 0.5 + 4 * weight
+        _arrow(ax, (x, 0.32), (middle, 1.5), lw=width, color=_CONTEXT)
+        left = x <= middle  # beside its arrow, on the outer side
+        ax.text(
+            x + (middle - x) * 0.42 + (-0.1 if left else 0.1),
+            0.86,
+            f"{weight:.2f}",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=9,
+        )
+    for x in range(len(source) - 1):
+        _arrow(ax, (x + 0.3, 0.1), (x + 0.7, 0.1))
+        _arrow(ax, (x + 0.7, -0.1), (x + 0.3, -0.1))
+    i = len(target)
+    _cell(ax, middle, 1.8, f"$c_{{{i}}}$", _CONTEXT)
+    states = [middle + 1.5 * (k - 1) for k in range(3)]
+    for x, k in zip(states, (i - 2, i - 1, i), strict=True):
+        _cell(ax, x, 3.0, f"$s_{{{k}}}$", _DECODER)
+    for left, right in pairwise(states):
+        _arrow(ax, (left + 0.32, 3.0), (right - 0.32, 3.0))
+    _arrow(ax, (middle + 0.25, 2.1), (states[2] - 0.2, 2.68))
+    ax.annotate(
+        "",
+        (middle - 0.32, 1.8),
+        (states[1] - 0.25, 2.68),
+        arrowprops=_STYLE | {"ls": "--", "connectionstyle": "arc3,rad=0.5"},
+    )
+    ax.text(middle - 0.62, 2.25, "asks", ha="right", va="center", fontsize=9)
+    for x, word in zip(states[:2], target[-2:], strict=True):
+        ax.text(x + 0.75, 4.0, word, ha="center", va="center", fontweight="bold")
+        _arrow(ax, (x + 0.2, 3.3), (x + 0.6, 3.8))
+    ax.set(xlim=(min(-0.6, states[0] - 0.5), max(len(source) - 0.4, states[2] + 0.5)))
+    ax.set(ylim=(-1.2, 4.25))
+    ax.axis("off")
+    return ax
+
+
+_STYLE = {"arrowstyle": "-|>", "color": _INK, "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
+
+
+def _arrow(
+    ax: Axes,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    lw: float = 1.1,
+    color: str = _INK,
+) -> None:
+    ax.annotate("", end, start, arrowprops=_STYLE | {"lw": lw, "color": color})
+
+
+def _cell(ax: Axes, x: float, y: float, text: str, color: str) -> None:
+    box = FancyBboxPatch(
+        (x - 0.25, y - 0.25),
+        0.5,
+        0.5,
+        boxstyle="round,pad=0.03",
+        fc=color + "55",
+        ec=color,
+        lw=1.3,
+    )
+    ax.add_patch(box)
+    ax.text(x, y, text, ha="center", va="center")
