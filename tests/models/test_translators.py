@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from attention_book.data.translation import pair_batch
 from attention_book.data.vocab import BOS, EOS
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
+from attention_book.models.global_local import LuongConfig, LuongTranslator
 from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from attention_book.models.seq2seq_gru import RNNEncoderDecoder, RNNEncoderDecoderConfig
 from attention_book.training.state import select_rows
@@ -28,6 +29,27 @@ MODELS = {
         GATED | {"summary_dim": 7},
     ),
     "bahdanau": (RNNSearch, RNNSearchConfig, GATED | {"attention_dim": 7}),
+    "bahdanau dot": (
+        RNNSearch,
+        RNNSearchConfig,
+        GATED | {"attention_dim": 7, "score": "dot"},
+    ),
+    "global_local concat": (LuongTranslator, LuongConfig, LSTM | {"score": "concat"}),
+    "global_local location": (
+        LuongTranslator,
+        LuongConfig,
+        LSTM | {"score": "location", "max_source": 7},
+    ),
+    "global_local local-m": (
+        LuongTranslator,
+        LuongConfig,
+        LSTM | {"attention": "local-m", "window": 1},
+    ),
+    "global_local local-p": (
+        LuongTranslator,
+        LuongConfig,
+        LSTM | {"attention": "local-p", "window": 2, "input_feeding": True},
+    ),
 }
 
 

@@ -20,14 +20,15 @@ class Download(NamedTuple):
 
     Attributes:
         path: name of the file here, and its place in the cache and in a mirror.
-        bytes: its size.
-        sha256: its hash, in hexadecimal digits.
-        url: where it is, fixed to one version.
+        bytes: its size; None where nobody has published it.
+        hash: "sha256:" or "md5:" and the hexadecimal digits; MD5 only where no other
+            hash of the file has been published.
+        url: where it is, fixed to one version where the host has versions.
     """
 
     path: str
-    bytes: int
-    sha256: str
+    bytes: int | None
+    hash: str
     url: str
 
 
@@ -37,7 +38,8 @@ def table() -> dict[str, Download]:
     with Path(__file__).with_name("downloads.tsv").open(newline="") as file:
         rows = csv.DictReader(file, delimiter="\t")
         return {
-            row["path"]: Download(**{**row, "bytes": int(row["bytes"])}) for row in rows
+            row["path"]: Download(**{**row, "bytes": int(row["bytes"] or 0) or None})
+            for row in rows
         }
 
 
@@ -47,7 +49,7 @@ def fetch(name: str) -> Path:
     The file comes from the first of these places that has it: the folder that the
     environment variable ``ATTENTION_BOOK_MIRROR`` names, where it is used in place; the
     cache, which is ``ATTENTION_BOOK_CACHE`` or else the user's cache folder; its
-    address. It is used only if its SHA-256 is that of the table, and a download that
+    address. It is used only if its hash is that of the table, and a download that
     fails leaves nothing behind. A cached file that is damaged is downloaded again.
 
     Args:
@@ -65,34 +67,64 @@ def fetch(name: str) -> Path:
     # Imported here since the package should load fast where nothing is downloaded.
     import pooch
 
-    if name not in table():
-        raise ValueError(f"name must be one of {', '.join(table())}, got {name!r}")
-    file = table()[name]
+    file = _entry(name)
     in_mirror = _find_in_mirror(name)
     if in_mirror is not None:
-        if not pooch.hashes.hash_matches(str(in_mirror), file.sha256):
+        if not pooch.hashes.hash_matches(str(in_mirror), file.hash):
             raise DownloadError(
                 f"{in_mirror} has {in_mirror.stat().st_size} bytes and is not the file "
-                f"of {file.bytes} bytes and SHA-256 {file.sha256} at {file.url}: put "
-                f"that file there, or unset {MIRROR} to download it"
+                f"of {_size(file)} and hash {file.hash} at {file.url}: put that file "
+                f"there, or unset {MIRROR} to download it"
             )
         return in_mirror
-    place = Path(os.environ.get(CACHE) or pooch.os_cache("attention-book")) / name
+    place = _cache_place(name)
     pooch.get_logger().setLevel("ERROR")  # else it reports each download
     try:
         pooch.retrieve(
             file.url,
-            known_hash=f"sha256:{file.sha256}",
+            known_hash=file.hash,
             fname=place.name,
             path=place.parent,
             downloader=pooch.HTTPDownloader(progressbar=True, chunk_size=2**16),
         )
     except (OSError, ValueError) as error:  # the errors of requests are OSErrors too
         raise DownloadError(
-            f"cannot get {name} ({file.bytes} bytes) from {file.url} into "
+            f"cannot get {name} ({_size(file)}) from {file.url} into "
             f"{place.parent}: {error}. {_advice(error)}"
         ) from error
     return place
+
+
+def is_here(name: str) -> bool:
+    """Whether :func:`fetch` finds a file in the mirror or the cache.
+
+    Nothing is downloaded, and nothing read: a damaged file counts.
+
+    Args:
+        name: name of the file in the table.
+
+    Raises:
+        ValueError: if the table has no such name.
+        DownloadError: if the mirror is no folder.
+    """
+    _entry(name)
+    return _find_in_mirror(name) is not None or _cache_place(name).is_file()
+
+
+def _entry(name: str) -> Download:
+    if name not in table():
+        raise ValueError(f"name must be one of {', '.join(table())}, got {name!r}")
+    return table()[name]
+
+
+def _size(file: Download) -> str:
+    return "unknown size" if file.bytes is None else f"{file.bytes} bytes"
+
+
+def _cache_place(name: str) -> Path:
+    import pooch
+
+    return Path(os.environ.get(CACHE) or pooch.os_cache("attention-book")) / name
 
 
 def _find_in_mirror(name: str) -> Path | None:

@@ -89,15 +89,15 @@ _STYLE = {"arrowstyle": "-|>", "color": _INK, "lw": 1.1, "shrinkA": 0, "shrinkB"
 
 def _arrow(
     ax: Axes,
-    start: tuple[float, float],
-    end: tuple[float, float],
+    start: tuple[float | int, float | int],
+    end: tuple[float | int, float | int],
     lw: float = 1.1,
     color: str = _INK,
 ) -> None:
     ax.annotate("", end, start, arrowprops=_STYLE | {"lw": lw, "color": color})
 
 
-def _cell(ax: Axes, x: float, y: float, text: str, color: str) -> None:
+def _cell(ax: Axes, x: float | int, y: float | int, text: str, color: str) -> None:
     box = FancyBboxPatch(
         (x - 0.25, y - 0.25),
         0.5,
