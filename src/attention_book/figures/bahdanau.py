@@ -78,6 +78,7 @@ def plot_search(
     for x, word in zip(states[:2], target[-2:], strict=True):
         ax.text(x + 0.75, 4.0, word, ha="center", va="center", fontweight="bold")
         _arrow(ax, (x + 0.2, 3.3), (x + 0.6, 3.8))
+    _arrow(ax, (middle + 0.28, 2.0), (states[1] + 0.7, 3.8))  # read out of both
     ax.set(xlim=(min(-0.6, states[0] - 0.5), max(len(source) - 0.4, states[2] + 0.5)))
     ax.set(ylim=(-1.2, 4.25))
     ax.axis("off")
