@@ -17,6 +17,13 @@ def seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def fresh_compiler(request):
+    """Forget what earlier tests compiled: PyTorch gives up after eight variants."""
+    if "compile" in request.node.name:
+        torch.compiler.reset()
+
+
 @pytest.fixture
 def no_shape_checks():
     """Let wrong shapes and types reach the package's own errors."""

@@ -256,7 +256,7 @@ UNVERSIONED = "https://nlp.stanford.edu/", "https://github.com/jbrownlee/"
 
 
 def test_table_is_whole():
-    assert len(table()) == 20
+    assert len(table()) == 43
     for name, file in table().items():
         assert file.path == name
         assert file.bytes is None or file.bytes > 0
@@ -270,7 +270,7 @@ def test_table_is_whole():
 
 def test_every_file_of_the_mirror_is_the_right_one(mirror):
     here = [name for name in table() if (mirror / name).exists()]
-    assert len(here) >= 17  # all but those that are too large for a mirror
+    assert len(here) >= 40  # all but those that are too large for a mirror
     for name in here:
         path = fetch(name)
         assert path == mirror / name

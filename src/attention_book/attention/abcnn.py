@@ -1,0 +1,207 @@
+"""Attention before and after a convolution (Yin, Schütze, Xiang and Zhou, 2016)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attention_book.functional import Mask
+
+
+def match_scores(
+    query: Float[Tensor, "batch queries dim"],
+    key: Float[Tensor, "batch keys dim"],
+    mask: Mask | None = None,
+) -> Float[Tensor, "batch queries keys"]:
+    r"""Score each column of one sentence against each column of the other.
+
+    .. math:: A_{ij} = \frac{1}{1 + \lVert x_i - y_j \rVert_2}
+
+    It is 1 for equal columns, where the gradient of the distance is taken to be 0 (a
+    square root has none there, and computed as one gives NaN), and falls towards 0.
+
+    Args:
+        query: columns :math:`x`, one for each word or each place of a convolution.
+        key: columns :math:`y` of the other sentence.
+        mask: True where both columns are real; None: everywhere. The others get 0.
+
+    Raises:
+        ValueError: if ``mask`` does not have the axes (batch, queries, keys), of full
+            size or 1.
+
+    Example:
+        >>> key = torch.tensor([[[0.0, 0.0], [3.0, 4.0]]])
+        >>> match_scores(key[:, :1], key)
+        tensor([[[1.0000, 0.1667]]])
+    """
+    # Not by the product of matrices, which loses all digits of a small distance.
+    distance = torch.cdist(query, key, compute_mode="donot_use_mm_for_euclid_dist")
+    scores = 1 / (1 + distance)
+    if mask is None:
+        return scores
+    fits = mask.ndim == 3 and all(
+        size in (1, full) for size, full in zip(mask.shape, scores.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"mask must have the axes of the scores {tuple(scores.shape)}, of full "
+            f"size or 1, got {tuple(mask.shape)}"
+        )
+    return scores.masked_fill(~mask, 0.0)
+
+
+def window_sum(
+    columns: Float[Tensor, "batch places dim"], width: int
+) -> Float[Tensor, "batch tokens dim"]:
+    """Add up each ``width`` neighbouring columns: places become tokens again.
+
+    Args:
+        columns: outputs of a wide convolution, tokens + width - 1 of them.
+        width: of the convolution.
+
+    Example:
+        >>> window_sum(torch.tensor([[[1.0], [10.0], [100.0]]]), 2)
+        tensor([[[ 11.],
+                 [110.]]])
+    """
+    means = F.avg_pool1d(columns.transpose(1, 2), width, stride=1)
+    return means.transpose(1, 2) * width
+
+
+class AttentionMaps(nn.Module):
+    r"""Attention before a convolution: a second map of each sentence (ABCNN-1).
+
+    .. math:: F_{0,a} = W_0 A^\top, \qquad F_{1,a} = W_1 A
+
+    with :math:`A` from :func:`match_scores`. Written for one word :math:`i` of
+    sentence 0 it is :math:`\sum_j A_{ij} W_0[:, j]`: a weighted sum whose values are
+    learned, one for each *position* of the other sentence. The weights are the match
+    scores as they are: they do not sum to 1.
+
+    A :math:`W` has a column for each position, so that no sentence may be longer than
+    ``max_tokens``. A shorter one uses the first columns, whatever it is padded to.
+
+    Args:
+        dim: size of a column.
+        max_tokens: :math:`s`, tokens of the longest sentence.
+        shared: whether :math:`W_0` and :math:`W_1` are one matrix, as in the authors'
+            implementation; the paper has two.
+
+    Source: arXiv:1512.05193, section 4.1.
+
+    Example:
+        >>> layer = AttentionMaps(3, max_tokens=7)
+        >>> query, key = torch.randn(2, 4, 3), torch.randn(2, 5, 3)
+        >>> maps, weights = layer(query, key)
+        >>> maps[0].shape, maps[1].shape, weights.shape
+        (torch.Size([2, 4, 3]), torch.Size([2, 5, 3]), torch.Size([2, 4, 5]))
+    """
+
+    def __init__(self, dim: int, max_tokens: int, *, shared: bool = False) -> None:
+        super().__init__()
+        self.query_map = nn.Parameter(torch.empty(max_tokens, dim))  # W_0, transposed
+        nn.init.xavier_uniform_(self.query_map)
+        if shared:
+            self.key_map = self.query_map
+        else:
+            self.key_map = nn.Parameter(torch.empty(max_tokens, dim))  # W_1, transposed
+            nn.init.xavier_uniform_(self.key_map)
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries dim"],
+        key: Float[Tensor, "batch keys dim"],
+        mask: Mask | None = None,
+    ) -> tuple[
+        tuple[Float[Tensor, "batch queries dim"], Float[Tensor, "batch keys dim"]],
+        Float[Tensor, "batch queries keys"],
+    ]:
+        """Return ``(maps, weights)``: both sentences' feature maps, and :math:`A`.
+
+        Args:
+            query: columns of sentence 0.
+            key: columns of sentence 1.
+            mask: True where both columns are real; None: everywhere. The map of a
+                column that is nowhere real is 0.
+
+        Raises:
+            ValueError: if a sentence is longer than ``max_tokens``, or ``mask`` does
+                not fit.
+        """
+        max_tokens = len(self.query_map)
+        if max(query.shape[1], key.shape[1]) > max_tokens:
+            raise ValueError(
+                f"sentences must have at most max_tokens ({max_tokens}) tokens, got "
+                f"{query.shape[1]} and {key.shape[1]}"
+            )
+        weights = match_scores(query, key, mask)
+        query_map = weights @ self.query_map[: key.shape[1]]
+        key_map = weights.transpose(1, 2) @ self.key_map[: query.shape[1]]
+        return (query_map, key_map), weights
+
+
+class AttentionPooling(nn.Module):
+    r"""Attention after a convolution: columns weighed before they are pooled (ABCNN-2).
+
+    .. math::
+        a_{0,j} = \sum_k A[j, k], \qquad a_{1,j} = \sum_k A[k, j], \qquad
+        F^p_i[:, j] = \sum_{k=j}^{j+w-1} a_{i,k} F^c_i[:, k]
+
+    with :math:`A` from :func:`match_scores` of the columns :math:`F^c` that the
+    convolution found. This is a weighted sum: nothing is divided by :math:`w` or by the
+    weights. There are no parameters.
+
+    Args:
+        width: :math:`w`, of the convolution and of the pooling.
+
+    Source: arXiv:1512.05193, section 4.2.
+
+    Example:
+        >>> query, key = torch.randn(2, 4, 3), torch.randn(2, 5, 3)
+        >>> (pooled, _), weights = AttentionPooling(2)(query, key)
+        >>> pooled[0].shape, pooled[1].shape, weights.shape
+        (torch.Size([2, 3, 3]), torch.Size([2, 4, 3]), torch.Size([2, 4, 5]))
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries dim"],
+        key: Float[Tensor, "batch keys dim"],
+        mask: Mask | None = None,
+    ) -> tuple[
+        tuple[
+            tuple[
+                Float[Tensor, "batch query_tokens dim"],
+                Float[Tensor, "batch key_tokens dim"],
+            ],
+            tuple[Float[Tensor, "batch queries dim"], Float[Tensor, "batch keys dim"]],
+        ],
+        Float[Tensor, "batch queries keys"],
+    ]:
+        """Return ``((pooled, weighed), weights)``.
+
+        Args:
+            query: columns that the convolution found in sentence 0.
+            key: columns that it found in sentence 1.
+            mask: True where both columns are real; None: everywhere. The others weigh
+                0.
+
+        Returns:
+            ``pooled``, the sums over windows for both sentences; ``weighed``, the
+            columns times their weights, whose sum or mean is the all-ap of this layer;
+            ``weights``, the matrix :math:`A`.
+
+        Raises:
+            ValueError: if ``mask`` does not fit.
+        """
+        weights = match_scores(query, key, mask)
+        weighed = (
+            query * weights.sum(dim=2)[..., None],
+            key * weights.sum(dim=1)[..., None],
+        )
+        pooled = tuple(window_sum(columns, self.width) for columns in weighed)
+        return (pooled, weighed), weights

@@ -1,0 +1,101 @@
+"""Attention over the input words of two sentences (He, Wieting et al., 2016)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attention_book.functional import Mask, masked_softmax
+
+
+def cosine_matrix(
+    query: Float[Tensor, "batch queries dim"],
+    key: Float[Tensor, "batch keys dim"],
+    mask: Mask | None = None,
+) -> Float[Tensor, "batch queries keys"]:
+    r"""Compare each word of one sentence with each word of the other.
+
+    .. math:: D[a][b] = \cos(t^0_a, t^1_b)
+
+    Args:
+        query: word vectors :math:`t^0` of one sentence. A zero vector, such as that of
+            an unknown word may be, has cosine 0 with everything.
+        key: word vectors :math:`t^1` of the other.
+        mask: True where two words may be compared; None: everywhere. The others get 0.
+
+    Raises:
+        ValueError: if ``mask`` does not have the axes (batch, queries, keys), of full
+            size or 1.
+
+    Example:
+        >>> key = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]])
+        >>> cosine_matrix(key[:, :1], key)
+        tensor([[[ 1.,  0., -1.]]])
+    """
+    cosines = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(1, 2)
+    if mask is None:
+        return cosines
+    fits = mask.ndim == 3 and all(
+        size in (1, full) for size, full in zip(mask.shape, cosines.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"mask must have the axes of the cosines {tuple(cosines.shape)}, of full "
+            f"size or 1, got {tuple(mask.shape)}"
+        )
+    return cosines.masked_fill(~mask, 0.0)
+
+
+class InputAttention(nn.Module):
+    r"""Weigh the words of a sentence by how well the other sentence knows them.
+
+    .. math::
+        E_1[b] = \sum_a D[a][b], \qquad A_1 = \mathrm{softmax}(E_1), \qquad
+        \mathrm{attenEmb}_1[b] = [t^1_b ; A_1[b]\, t^1_b]
+
+    The other sentence as a whole asks: its words :math:`t^0` are ``query``, the words
+    :math:`t^1` to be weighed are ``key``, and :math:`D` is :func:`cosine_matrix`. With
+    the two exchanged the same call gives :math:`A_0` and :math:`\mathrm{attenEmb}_0`.
+
+    There are no parameters. Nothing is averaged either: each word keeps its place, its
+    vector and, beside it, the same vector times its weight. Since the cosines are
+    summed before the softmax, a word is compared with the sum of the other's unit
+    vectors:
+    :math:`E_1[b] = \frac{t^1_b}{\lVert t^1_b \rVert} \cdot
+    \sum_a \frac{t^0_a}{\lVert t^0_a \rVert}`. The order of the other sentence plays no
+    part.
+
+    Source: He, Wieting, Gimpel, Rao and Lin, SemEval-2016, section on the attention
+        layer. Words of zeros and padding are as described at the arguments.
+
+    Example:
+        >>> key = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+        >>> context, weights = InputAttention()(query=key[:, :1], key=key)
+        >>> weights
+        tensor([[[0.7311, 0.2689]]])
+        >>> context
+        tensor([[[1.0000, 0.0000, 0.7311, 0.0000],
+                 [0.0000, 1.0000, 0.0000, 0.2689]]])
+    """
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries dim"],
+        key: Float[Tensor, "batch keys dim"],
+        mask: Mask | None = None,
+    ) -> tuple[Float[Tensor, "batch keys two_dim"], Float[Tensor, "batch 1 keys"]]:
+        """Return ``(context, weights)``: the words for the network, and :math:`A_1`.
+
+        Args:
+            query: word vectors of the sentence that asks.
+            key: word vectors of the sentence whose words are weighed.
+            mask: True where both words are real; None: everywhere. A word that is
+                nowhere compared has weight 0.
+
+        Raises:
+            ValueError: if ``mask`` does not fit.
+        """
+        scores = cosine_matrix(query, key, mask).sum(dim=1, keepdim=True)
+        allowed = None if mask is None else mask.any(dim=1, keepdim=True)
+        weights = masked_softmax(scores, allowed)
+        return torch.cat([key, weights.transpose(1, 2) * key], dim=-1), weights

@@ -1,0 +1,152 @@
+"""Figures of the chapter on soft and hard attention: weights laid over pictures."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import matplotlib.pyplot as plt
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+_WEIGHT, _BOX = "#D55E00", "#0072B2"
+# From clear to opaque, by the root: of 64 places few get a weight above a tenth, and a
+# straight line would hide these.
+_SHADES = [0.9 * (i / 255) ** 0.5 for i in range(256)]
+_VEIL = ListedColormap([(0.835, 0.369, 0.0, shade) for shade in _SHADES])
+
+Corners = tuple[int, int, int]  # top, left and side of a square, in pixels
+
+
+def plot_look(
+    image: Float[Tensor, "height width"],
+    weights: Float[Tensor, " places"],
+    *,
+    box: Corners | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the weights of one step over the picture, on a fixed scale from 0 to 1.
+
+    Args:
+        image: brightness from 0 to 1; drawn dark on white.
+        weights: of the places of a square grid, row by row.
+        box: top, left and side, in pixels, of a square to outline: where the digit is
+            of which the word tells.
+        title: above the picture, mostly the word.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if the weights are not those of a square grid.
+
+    Example:
+        >>> import torch
+        >>> ax = plot_look(torch.zeros(8, 8), torch.eye(4)[0], title="seven")
+        >>> ax.get_title()
+        'seven'
+    """
+    side = round(len(weights) ** 0.5)
+    if not len(weights) or side * side != len(weights):
+        raise ValueError(
+            f"weights must be those of a square grid, got {len(weights)} places"
+        )
+    ax = ax or plt.figure(figsize=(2.5, 2.7)).subplots()
+    height, width = image.shape
+    extent = (0, width, height, 0)
+    ax.imshow(image.cpu().numpy(), cmap="Greys", vmin=0, vmax=1.3, extent=extent)
+    shades = weights.detach().float().cpu().view(side, side).numpy()
+    ax.imshow(shades, cmap=_VEIL, vmin=0, vmax=1, extent=extent)
+    if box is not None:
+        top, left, edge = box
+        ax.add_patch(
+            Rectangle((left, top), edge, edge, fill=False, ec=_BOX, lw=1.6, ls="--")
+        )
+    ax.grid(False)
+    ax.set(xticks=[], yticks=[], title=title)
+    for spine in ax.spines.values():
+        spine.set(visible=True, color="0.6")
+    return ax
+
+
+def plot_looks(
+    image: Float[Tensor, "height width"],
+    words: Sequence[str],
+    weights: Float[Tensor, "words places"],
+    *,
+    boxes: Sequence[Corners | None] = (),
+    columns: int = 5,
+) -> list[Axes]:
+    """Draw the weights of each word of a caption over the picture, word by word.
+
+    Args:
+        image: brightness from 0 to 1.
+        words: the caption, in its order.
+        weights: a row for each word.
+        boxes: for each word the square to outline, or None; empty: none.
+        columns: words side by side.
+
+    Raises:
+        ValueError: if there is not a row of weights, and a box if any, for each word.
+
+    Example:
+        >>> import torch
+        >>> axes = plot_looks(torch.zeros(8, 8), ["a", "six"], torch.eye(4)[:2])
+        >>> [ax.get_title() for ax in axes]
+        ['a', 'six']
+    """
+    if not words or len(weights) != len(words) or len(boxes) not in (0, len(words)):
+        raise ValueError(
+            f"weights, and boxes if given, must have an entry for each of the "
+            f"{len(words)} words, got {len(weights)} and {len(boxes)}"
+        )
+    rows = -(-len(words) // columns)
+    figure = plt.figure(figsize=(5.6, 1.35 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for ax in grid[len(words) :]:
+        ax.axis("off")
+    panels = zip_longest(words, weights, boxes)
+    for ax, (word, row, box) in zip(grid, panels, strict=False):
+        plot_look(image, row, box=box, title=word, ax=ax)
+    return list(grid[: len(words)])
+
+
+def plot_soft_against_hard(
+    image: Float[Tensor, "height width"],
+    weights: Float[Tensor, " places"],
+    place: int,
+    *,
+    axes: Sequence[Axes] | None = None,
+) -> list[Axes]:
+    """Draw the two ways to use the same weights: average all, or draw one.
+
+    Args:
+        image: brightness from 0 to 1.
+        weights: of the places of a square grid, row by row.
+        place: the place that hard attention drew.
+        axes: where to draw, two; None: a new figure.
+
+    Raises:
+        ValueError: if ``place`` is not on the grid.
+
+    Example:
+        >>> import torch
+        >>> axes = plot_soft_against_hard(torch.zeros(8, 8), torch.ones(4) / 4, 2)
+        >>> len(axes)
+        2
+    """
+    if not 0 <= place < len(weights):
+        raise ValueError(f"place must be from 0 to {len(weights) - 1}, got {place}")
+    if axes is None:
+        axes = plt.figure(figsize=(5.6, 3.0)).subplots(1, 2)
+    soft, hard = axes
+    plot_look(image, weights, title="soft: the average\nof all places", ax=soft)
+    plot_look(
+        image, weights * 0, title="hard: one place,\ndrawn by its weight", ax=hard
+    )
+    side = round(len(weights) ** 0.5)
+    row, column = divmod(place, side)
+    cell = image.shape[0] / side
+    corner = (column * cell, row * cell)
+    hard.add_patch(Rectangle(corner, cell, cell, fc=_WEIGHT, ec=_WEIGHT, alpha=0.8))
+    return [soft, hard]

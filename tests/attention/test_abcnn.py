@@ -1,0 +1,178 @@
+"""ABCNN's two attentions: the paper's equations with loops, then the laws."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.attention.abcnn import (
+    AttentionMaps,
+    AttentionPooling,
+    match_scores,
+    window_sum,
+)
+from attention_book.functional import token_mask
+from attention_book.observe import record_weights
+
+B, Q, K, DIM, WIDTH, MAX = 2, 5, 7, 3, 4, 11
+
+
+@pytest.fixture
+def inputs():
+    return [torch.randn(B, n, DIM, dtype=torch.float64) for n in (Q, K)]
+
+
+@pytest.fixture
+def mask():
+    query_mask, key_mask = (
+        token_mask(torch.tensor(n), size) for n, size in (([Q, 4], Q), ([6, K], K))
+    )
+    return query_mask[:, :, None] & key_mask[:, None]
+
+
+@pytest.fixture(params=["maps", "shared maps", "pooling"])
+def layer(request):
+    if request.param == "pooling":
+        return AttentionPooling(WIDTH)
+    return AttentionMaps(DIM, MAX, shared=request.param == "shared maps").double()
+
+
+def loop_scores(x, y):
+    return torch.stack(
+        [torch.stack([1 / (1 + (a - b).square().sum().sqrt()) for b in y]) for a in x]
+    )
+
+
+def test_match_scores_one_pair_at_a_time(inputs):
+    for b, (x, y) in enumerate(zip(*inputs, strict=True)):
+        assert_close(match_scores(*inputs)[b], loop_scores(x, y))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_maps_one_word_at_a_time(inputs, shared):
+    layer = AttentionMaps(DIM, MAX, shared=shared).double()
+    W = [layer.query_map.T, layer.key_map.T]  # of shape (d, s)
+    assert (W[0] is W[1] or torch.equal(*W)) == shared
+    assert sum(p.numel() for p in layer.parameters()) == MAX * DIM * (2 - shared)
+    (maps_0, maps_1), weights = layer(*inputs)
+    for b, (x, y) in enumerate(zip(*inputs, strict=True)):
+        A = loop_scores(x, y)
+        assert_close(weights[b], A)
+        for i in range(Q):
+            assert_close(maps_0[b, i], sum(A[i, j] * W[0][:, j] for j in range(K)))
+        for j in range(K):
+            assert_close(maps_1[b, j], sum(A[i, j] * W[1][:, i] for i in range(Q)))
+
+
+def test_maps_are_the_papers_products_on_padded_sentences(inputs):
+    # W A^T with A of size s x s: what is not there matches nothing.
+    layer = AttentionMaps(DIM, MAX).double()
+    (maps_0, maps_1), weights = layer(*inputs)
+    for b in range(B):
+        A = torch.zeros(MAX, MAX).double()
+        A[:Q, :K] = weights[b]
+        assert_close(maps_0[b], (layer.query_map.T @ A.T)[:, :Q].T)
+        assert_close(maps_1[b], (layer.key_map.T @ A)[:, :K].T)
+
+
+def test_pooling_one_window_at_a_time(inputs):
+    (pooled, weighed), weights = AttentionPooling(WIDTH)(*inputs)
+    for b, both in enumerate(zip(*inputs, strict=True)):
+        A = loop_scores(*both)
+        assert_close(weights[b], A)
+        sums = [[sum(row) for row in A], [sum(column) for column in A.T]]
+        for i, (columns, a) in enumerate(zip(both, sums, strict=True)):
+            for j in range(len(columns) - WIDTH + 1):
+                wanted = sum(a[k] * columns[k] for k in range(j, j + WIDTH))
+                assert_close(pooled[i][b, j], wanted)
+            assert_close(weighed[i][b], torch.stack(a)[:, None] * columns)
+        assert pooled[0].shape[1] == Q - WIDTH + 1
+
+
+def test_window_sum_one_window_at_a_time(inputs):
+    found = window_sum(inputs[1], WIDTH)
+    wanted = [inputs[1][:, j : j + WIDTH].sum(dim=1) for j in range(K - WIDTH + 1)]
+    assert_close(found, torch.stack(wanted, dim=1))
+
+
+def test_equal_columns_match_with_1_and_finite_gradients():
+    # Float32 and more than 25 columns: a product of matrices would lose the zero.
+    columns = (100 + torch.randn(1, 30, DIM)).requires_grad_()
+    with torch.autograd.set_detect_anomaly(True):
+        scores = match_scores(columns, columns.clone())
+        scores.sum().backward()
+    assert_close(scores.diagonal(dim1=1, dim2=2), torch.ones(1, 30), rtol=0, atol=0)
+    assert columns.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-20, 1e-10])
+def test_gradients_near_equal_columns_stay_bounded(scale):
+    query = torch.zeros(1, 1, DIM, requires_grad=True)
+    match_scores(query, torch.full((1, 1, DIM), scale)).sum().backward()
+    assert query.grad.norm() <= 1.001
+
+
+def test_padding_changes_nothing(layer, inputs, mask):
+    query, key = inputs
+    context, weights = layer(query, key, mask)
+    assert (weights[~mask] == 0).all()
+    for b, queries, keys in (0, Q, 6), (1, 4, K):
+        alone, alone_weights = layer(query[b, None, :queries], key[b, None, :keys])
+        assert_close(weights[b, None, :queries, :keys], alone_weights)
+        if isinstance(layer, AttentionMaps):
+            assert_close(context[0][b, None, :queries], alone[0])
+            assert_close(context[1][b, None, :keys], alone[1])
+            assert (context[1][b, keys:] == 0).all()
+        else:
+            for found, wanted in zip(context[0], alone[0], strict=True):
+                assert_close(found[b, None, : wanted.shape[1]], wanted)
+            assert (context[1][1][b, keys:] == 0).all()
+
+
+def test_permuting_one_sentence(layer, inputs):
+    query, key = inputs
+    order = torch.tensor([3, 0, 6, 4, 1, 2, 5])
+    before, weights = layer(query, key)
+    after, permuted = layer(query, key[:, order])
+    assert_close(permuted, weights[:, :, order])
+    if isinstance(layer, AttentionMaps):
+        # Its values belong to positions: the other sentence's map does change.
+        assert_close(after[1], before[1][:, order])
+        assert not torch.allclose(after[0], before[0])
+    else:
+        assert_close(after[0][0], before[0][0])  # sums do not care for the order
+        assert_close(after[1][1], before[1][1][:, order])
+
+
+def test_nothing_to_match_gives_zeros_and_finite_gradients(layer, inputs):
+    query, key = (x.requires_grad_() for x in inputs)
+    mask = torch.ones(B, Q, K, dtype=torch.bool)
+    mask[1] = False
+    with torch.autograd.set_detect_anomaly(True):
+        context, weights = layer(query, key, mask)
+        ours = context[0] if isinstance(layer, AttentionMaps) else context[0][0]
+        ours.square().sum().backward()
+    assert (weights[1] == 0).all()
+    assert (ours[1] == 0).all()
+    assert query.grad.isfinite().all()
+    assert key.grad.isfinite().all()
+
+
+def test_their_weights_can_be_recorded(layer, inputs):
+    with record_weights(layer) as weights:
+        _, expected = layer(*inputs)
+    assert_close(weights[""], [expected.detach()])
+
+
+def test_mask_without_its_query_axis_is_an_error(layer, inputs, no_shape_checks):
+    with pytest.raises(ValueError, match=r"\(2, 5, 7\).*got \(2, 7\)"):
+        layer(*inputs, torch.ones(B, K, dtype=torch.bool))
+
+
+def test_a_sentence_longer_than_the_map_is_an_error(inputs):
+    with pytest.raises(ValueError, match=r"max_tokens \(6\) tokens, got 5 and 7"):
+        AttentionMaps(DIM, 6).double()(*inputs)
+
+
+def test_compiles_to_one_graph(layer, inputs, mask, no_shape_checks):
+    compiled = torch.compile(layer, backend="eager", fullgraph=True)
+    assert_close(compiled(*inputs, mask), layer(*inputs, mask))
