@@ -191,8 +191,11 @@ def test_exercises_have_folded_solutions_that_run(notebook):
 
 def test_results_are_glued_under_the_chapters_name(path, notebook):
     code = "\n".join(cell.source for cell in code_cells(notebook))
-    used = set(re.findall(r"\{glue:text\}`(\w+)", prose(notebook)))
-    assert used
+    roles = re.findall(r"\{glue:text\}`([^`]*)`", prose(notebook))
+    assert roles
+    for role in roles:
+        assert re.fullmatch(r"\w+(:[.,\d]*[df%])?", role), f"not a result: {role!r}"
+    used = {role.split(":")[0] for role in roles}
     for name in used:
         assert name.startswith(f"{path.stem}_")
     for call in re.findall(r"\bglue\((.*?)\n?\)\n", code, re.S):
