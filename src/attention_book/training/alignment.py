@@ -30,8 +30,9 @@ def argmax_links(
 
     Example:
         >>> import torch
-        >>> argmax_links(torch.tensor([[[0.1, 0.9], [0.8, 0.2], [0.5, 0.5]]]), [2])
-        [frozenset({(0, 1), (1, 0)})]
+        >>> weights = torch.tensor([[[0.1, 0.9], [0.8, 0.2], [0.5, 0.5]]])
+        >>> [sorted(links) for links in argmax_links(weights, [2])]
+        [[(0, 1), (1, 0)]]
     """
     batch, targets, _ = weights.shape
     if len(target_lengths) != batch or max(target_lengths, default=0) > targets:
