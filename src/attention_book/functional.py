@@ -81,6 +81,34 @@ def causal_mask(
     return allowed.tril()
 
 
+def check_mask(mask: Mask, shape: tuple[int, ...]) -> None:
+    """Refuse a mask that does not fit the scores it is for.
+
+    Args:
+        mask: True where a query may attend.
+        shape: of the scores.
+
+    Raises:
+        TypeError: if ``mask`` is not boolean.
+        ValueError: if ``mask`` has not one axis for each axis of the scores, of full
+            size or of size 1. A mask of shape (batch, keys) would otherwise broadcast
+            without a word wherever there are as many queries as sentences.
+
+    Example:
+        >>> check_mask(torch.tensor([[[True, False]]]), (2, 3, 2))
+    """
+    if mask.dtype != torch.bool:
+        raise TypeError(f"mask must be boolean, True = may attend, got {mask.dtype}")
+    fits = mask.ndim == len(shape) and all(
+        size in (1, full) for size, full in zip(mask.shape, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"mask must have one axis for each axis of the scores {tuple(shape)}, "
+            f"of full size or 1, got {tuple(mask.shape)}"
+        )
+
+
 def masked_softmax(
     scores: Float[Tensor, "*axes keys"], mask: Mask | None = None
 ) -> Float[Tensor, "*axes keys"]:
@@ -98,10 +126,8 @@ def masked_softmax(
         mask: True where a query may attend; None: everywhere.
 
     Raises:
-        TypeError: if ``scores`` does not hold floats, or ``mask`` booleans.
-        ValueError: if ``mask`` has not one axis for each axis of ``scores``, of full
-            size or of size 1. A mask of shape (batch, keys) would otherwise broadcast
-            without a word wherever there are as many queries as sentences.
+        TypeError: if ``scores`` does not hold floats, or as :func:`check_mask`.
+        ValueError: as :func:`check_mask`.
 
     Example:
         >>> mask = torch.tensor([[True, True, False], [False, False, False]])
@@ -113,7 +139,7 @@ def masked_softmax(
         raise TypeError(f"scores must hold floats, got {scores.dtype}")
     if mask is None:
         return scores.softmax(dim=-1)
-    _check_mask(mask, scores)
+    check_mask(mask, scores.shape)
     # Where a row has no key, 0 stands in for -inf: the softmax stays finite, backwards
     # too, and the last line sets its weights to 0.
     no_key = ~mask.any(dim=-1, keepdim=True)
@@ -196,16 +222,3 @@ def token_cross_entropy(
     # depends on values, which a GPU would have to be waited for.
     losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
     return (losses * mask.flatten()).sum() / mask.sum()
-
-
-def _check_mask(mask: Tensor, scores: Tensor) -> None:
-    if mask.dtype != torch.bool:
-        raise TypeError(f"mask must be boolean, True = may attend, got {mask.dtype}")
-    fits = mask.ndim == scores.ndim and all(
-        size in (1, full) for size, full in zip(mask.shape, scores.shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"mask must have one axis for each axis of the scores "
-            f"{tuple(scores.shape)}, of full size or 1, got {tuple(mask.shape)}"
-        )

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask
+from attention_book.functional import Mask, check_mask
 
 
 def match_scores(
@@ -26,8 +26,7 @@ def match_scores(
         mask: True where both columns are real; None: everywhere. The others get 0.
 
     Raises:
-        ValueError: if ``mask`` does not have the axes (batch, queries, keys), of full
-            size or 1.
+        TypeError, ValueError: as :func:`check_mask`.
 
     Example:
         >>> key = torch.tensor([[[0.0, 0.0], [3.0, 4.0]]])
@@ -39,14 +38,7 @@ def match_scores(
     scores = 1 / (1 + distance)
     if mask is None:
         return scores
-    fits = mask.ndim == 3 and all(
-        size in (1, full) for size, full in zip(mask.shape, scores.shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"mask must have the axes of the scores {tuple(scores.shape)}, of full "
-            f"size or 1, got {tuple(mask.shape)}"
-        )
+    check_mask(mask, scores.shape)
     return scores.masked_fill(~mask, 0.0)
 
 

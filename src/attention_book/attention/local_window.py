@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attention_book.functional import Mask
+from attention_book.functional import Mask, check_mask
 
 
 class PredictedCentre(nn.Module):
@@ -134,22 +134,13 @@ def whole_mask(
         shape: the full sizes.
 
     Raises:
-        ValueError: if the mask has other axes.
-        TypeError: if it is not boolean.
+        TypeError, ValueError: as :func:`check_mask`.
 
     Example:
         >>> whole_mask(torch.tensor([[[True, False]]]), (1, 2, 2)).tolist()
         [[[True, False], [True, False]]]
     """
-    if mask.dtype != torch.bool:
-        raise TypeError(f"mask must be boolean, True = may attend, got {mask.dtype}")
-    if mask.ndim != 3 or any(
-        size not in (1, full) for size, full in zip(mask.shape, shape, strict=True)
-    ):
-        raise ValueError(
-            f"mask must have one axis for each axis of the scores {shape}, of full "
-            f"size or 1, got {tuple(mask.shape)}"
-        )
+    check_mask(mask, shape)
     return mask.expand(shape)
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, masked_softmax
+from attention_book.functional import Mask, check_mask, masked_softmax
 
 
 def cosine_matrix(
@@ -24,8 +24,7 @@ def cosine_matrix(
         mask: True where two words may be compared; None: everywhere. The others get 0.
 
     Raises:
-        ValueError: if ``mask`` does not have the axes (batch, queries, keys), of full
-            size or 1.
+        TypeError, ValueError: as :func:`check_mask`.
 
     Example:
         >>> key = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]])
@@ -35,14 +34,7 @@ def cosine_matrix(
     cosines = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(1, 2)
     if mask is None:
         return cosines
-    fits = mask.ndim == 3 and all(
-        size in (1, full) for size, full in zip(mask.shape, cosines.shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"mask must have the axes of the cosines {tuple(cosines.shape)}, of full "
-            f"size or 1, got {tuple(mask.shape)}"
-        )
+    check_mask(mask, cosines.shape)
     return cosines.masked_fill(~mask, 0.0)
 
 
