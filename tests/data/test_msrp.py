@@ -34,11 +34,11 @@ def test_table_knows_every_file():
     assert {f"msrp/msr-para-{name}.tsv" for name in FILES.values()} <= set(table())
 
 
-def test_quotation_marks_enclose_nothing(tmp_path):
-    path = tmp_path / "pairs.tsv"
-    path.write_bytes(b"\xef\xbb\xbf" + f"{HEADER}\r\n{GOOD}\r\n".encode())
+def test_quotation_marks_enclose_nothing(make_file):
     first = ('"', "Yes", ",", '"', "he", "said", ".")
-    assert read_msrp(path) == [SentencePair(first, ("He", "said", "yes", "."), label=1)]
+    assert read_msrp(make_file(HEADER, GOOD)) == [
+        SentencePair(first, ("He", "said", "yes", "."), label=1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,14 @@ def test_quotation_marks_enclose_nothing(tmp_path):
         ("1\t11\t12\tA man\t", "a sentence without words: ''"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path, line, message):
-    path = tmp_path / "pairs.tsv"
-    path.write_text(f"{HEADER}\n{GOOD}\n{line}\n", "utf-8")
-    with pytest.raises(ValueError, match=rf"pairs\.tsv:3: .*{message}"):
-        read_msrp(path)
+def test_a_bad_line_is_named(make_file, line, message):
+    with pytest.raises(ValueError, match=f"pairs:3: {message}"):
+        read_msrp(make_file(HEADER, GOOD, line, GOOD))
 
 
-def test_a_file_without_columns(tmp_path):
-    path = tmp_path / "pairs.tsv"
-    path.write_text("", "utf-8")
-    with pytest.raises(ValueError, match=r"pairs\.tsv:1: want the columns Quality, "):
-        read_msrp(path)
+def test_a_file_without_columns(make_file):
+    with pytest.raises(ValueError, match="pairs:1: want the columns Quality, #1 ID"):
+        read_msrp(make_file(GOOD))
 
 
 def test_no_such_split():

@@ -6,7 +6,7 @@ import pytest
 
 from attention_book.data.downloads import table
 from attention_book.data.sentence_pairs import SentencePair
-from attention_book.data.trecqa import SPLITS, read_trecqa, trecqa
+from attention_book.data.trecqa import FIELDS, SPLITS, read_trecqa, trecqa
 
 # Pairs, right ones, questions; then pairs and questions of the clean version.
 SIZES = {
@@ -14,6 +14,7 @@ SIZES = {
     "dev": (1148, 222, 81, 1117, 65),
     "test": (1517, 284, 95, 1442, 68),
 }
+HEADER = ",".join(FIELDS)
 GOOD = '"Who , then ?",1,"a ""man"" , here"'
 
 
@@ -41,13 +42,13 @@ def test_table_knows_every_file():
     assert {f"trecqa/{split}.csv" for split in SPLITS} <= set(table())
 
 
-def test_lines(tmp_path):
-    path = tmp_path / "pairs.csv"
-    path.write_bytes(f"qtext,label,atext\r\n{GOOD}\r\nWhen ?,0,now\r\n".encode())
-    answer = ("a", '"man"', ",", "here")
+def test_lines(make_file):
+    path = make_file(HEADER, GOOD, "When ?,0,now", '"Who  , then ?",0,a dog')
+    who, answer = ("Who", ",", "then", "?"), ("a", '"man"', ",", "here")
     assert read_trecqa(path) == [
-        SentencePair(("Who", ",", "then", "?"), answer, label=1, group=0),
+        SentencePair(who, answer, label=1, group=0),
         SentencePair(("When", "?"), ("now",), label=0, group=1),
+        SentencePair(who, ("a", "dog"), label=0, group=0),
     ]
 
 
@@ -55,24 +56,22 @@ def test_lines(tmp_path):
     ("line", "message"),
     [
         ("Who ?,1", "want 3 fields, got 2"),
-        ("", "want 3 fields, got 0"),
         ("Who ?,2,a man", "want the label 0 or 1, got '2'"),
-        ("Who ?,1, ", "a sentence without words"),
+        (" ,1,a man", "a sentence without words: ' '"),
+        ("Who ?,1, ", "a sentence without words: ' '"),
         ('"Who ?,1,a man', "unexpected end of data"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path, line, message):
-    path = tmp_path / "pairs.csv"
-    path.write_text(f"qtext,label,atext\n{GOOD}\n{line}\n{GOOD}\n", "utf-8")
-    with pytest.raises(ValueError, match=rf"pairs\.csv:3: {message}"):
-        read_trecqa(path)
+def test_a_bad_line_is_named(make_file, line, message):
+    with pytest.raises(ValueError, match=f"pairs:3: {message}"):
+        read_trecqa(make_file(HEADER, GOOD, line, GOOD))
 
 
-def test_a_file_without_columns(tmp_path):
-    path = tmp_path / "pairs.csv"
-    path.write_text(GOOD, "utf-8")
-    with pytest.raises(ValueError, match=r"pairs\.csv:1: want the columns qtext, lab"):
-        read_trecqa(path)
+def test_a_file_without_columns(make_file):
+    with pytest.raises(
+        ValueError, match="pairs:1: want the columns qtext, label, atex"
+    ):
+        read_trecqa(make_file(GOOD))
 
 
 def test_no_such_split():

@@ -226,7 +226,7 @@ def test_half_of_the_pictures_are_expected_for_all_their_words(make, batch):
 
 @pytest.fixture
 def paths(make, vocab, monkeypatch):
-    """All ways to look at 2 places in 2 steps, with what each way gives."""
+    """All 9 ways to look at one of 3 places in 2 steps, with what each way gives."""
     off = {"reward_scale": 1.0, "entropy_weight": 0.0, "expected_p": 0.0}
     model = make(kind="hard", **off).train()
     with torch.no_grad():

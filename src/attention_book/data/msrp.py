@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from attention_book.data.downloads import fetch
-from attention_book.data.pair_files import label_at, words_at
+from attention_book.data.pair_files import label_at, read_fields, words_at
 from attention_book.data.sentence_pairs import SentencePair
-from attention_book.data.text_files import read_lines
 
 FILES = {"train": "train", "dev": "val", "test": "test"}
 FIELDS = ["Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"]
@@ -49,15 +48,9 @@ def read_msrp(path: str | Path) -> list[SentencePair]:
             another has not five fields, a label that is not 0 or 1, or a sentence
             without words.
     """
-    header, *lines = read_lines(path) or [""]
-    if header.split("\t") != FIELDS:
-        raise ValueError(f"{path}:1: want the columns {', '.join(FIELDS)}: {header!r}")
     pairs = []
-    for number, line in enumerate(lines, start=2):
-        fields = line.split("\t")
-        if len(fields) != len(FIELDS):
-            raise ValueError(f"{path}:{number}: want 5 fields, got {len(fields)}")
-        label = label_at(fields[0], path, number)
-        sides = (words_at(side, f"{path}:{number}") for side in fields[3:])
+    for number, (quality, _, _, *texts) in read_fields(path, FIELDS):
+        label = label_at(quality, path, number)
+        sides = (words_at(text, path, number) for text in texts)
         pairs.append(SentencePair(*sides, label=label))
     return pairs

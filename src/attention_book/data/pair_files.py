@@ -1,7 +1,11 @@
-"""Fields of the files of sentence pairs: raw sentences into words, and labels."""
+"""Files of sentence pairs: their lines into fields, sentences into words, labels."""
 
+import csv
 import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+from attention_book.data.text_files import read_lines
 
 # What is cut off a word is what word vectors are kept for: "do n't", "it 's".
 _WORD = re.compile(
@@ -24,19 +28,66 @@ def split_words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(text))
 
 
-def words_at(text: str, place: str) -> tuple[str, ...]:
-    """Cut a sentence of a file into words, as :func:`split_words`.
+def read_fields(
+    path: str | Path, columns: list[str], *, comma_separated: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Read the fields of each line of a table whose first line names its columns.
+
+    Args:
+        path: a UTF-8 file.
+        columns: the names that its first line must hold.
+        comma_separated: whether commas stand between the fields, and a field with a
+            comma or a quotation mark in quotation marks, those inside doubled.
+            Otherwise tabs, and a quotation mark is part of its field.
+
+    Yields:
+        The number of a line, from 2, and its fields: one for each column.
+
+    Raises:
+        ValueError: naming file and line, if the first line does not name the columns, a
+            quotation mark is not closed, or a line has fewer or more fields.
+    """
+    separator = "," if comma_separated else "\t"
+    header, *lines = read_lines(path) or [""]
+    if header.split(separator) != columns:
+        raise ValueError(f"{path}:1: want the columns {', '.join(columns)}: {header!r}")
+    for number, line in enumerate(lines, start=2):
+        if comma_separated:
+            # Line by line, since no field holds a line end: a quotation mark that is
+            # not closed is an error on its line, and does not swallow those after it.
+            try:
+                fields = next(csv.reader([line], strict=True), [])
+            except csv.Error as error:
+                raise ValueError(f"{path}:{number}: {error}") from error
+        else:
+            fields = line.split(separator)
+        if len(fields) != len(columns):
+            raise ValueError(
+                f"{path}:{number}: want {len(columns)} fields, got {len(fields)}"
+            )
+        yield number, fields
+
+
+def words_at(
+    text: str,
+    path: str | Path,
+    number: int,
+    split: Callable[[str], Iterable[str]] = split_words,
+) -> tuple[str, ...]:
+    """Cut a sentence of a file into words.
 
     Args:
         text: the sentence.
-        place: file and line, for the message.
+        path: the file, for the message.
+        number: its line.
+        split: what cuts; ``str.split`` for a text whose words have spaces between.
 
     Raises:
-        ValueError: naming the place, if there is no word.
+        ValueError: naming file and line, if there is no word.
     """
-    words = split_words(text)
+    words = tuple(split(text))
     if not words:
-        raise ValueError(f"{place}: a sentence without words: {text!r}")
+        raise ValueError(f"{path}:{number}: a sentence without words: {text!r}")
     return words
 
 

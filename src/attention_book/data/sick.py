@@ -4,9 +4,8 @@ from math import isfinite
 from pathlib import Path
 
 from attention_book.data.downloads import fetch
-from attention_book.data.pair_files import words_at
+from attention_book.data.pair_files import read_fields, words_at
 from attention_book.data.sentence_pairs import SentencePair
-from attention_book.data.text_files import read_lines
 
 FILES = {
     "train": "SICK_train.txt",
@@ -58,16 +57,9 @@ def read_graded(path: str | Path, score_range: tuple[int, int]) -> list[Sentence
             another has not five fields, a sentence without words, a score that is no
             number of the range, or no such class.
     """
-    header, *lines = read_lines(path) or [""]
-    if header.split("\t") != FIELDS:
-        raise ValueError(f"{path}:1: want the columns {', '.join(FIELDS)}: {header!r}")
     low, high = score_range
     pairs = []
-    for number, line in enumerate(lines, start=2):
-        fields = line.split("\t")
-        if len(fields) != len(FIELDS):
-            raise ValueError(f"{path}:{number}: want 5 fields, got {len(fields)}")
-        _, first, second, score_text, judgment = fields
+    for number, (_, *texts, score_text, judgment) in read_fields(path, FIELDS):
         score = _number(score_text)
         if not low <= score <= high:
             raise ValueError(
@@ -79,7 +71,7 @@ def read_graded(path: str | Path, score_range: tuple[int, int]) -> list[Sentence
                 f"{path}:{number}: want one of {', '.join(ENTAILMENT)}, "
                 f"got {judgment!r}"
             )
-        sides = (words_at(side, f"{path}:{number}") for side in (first, second))
+        sides = (words_at(text, path, number) for text in texts)
         pairs.append(
             SentencePair(*sides, label=ENTAILMENT.index(judgment), score=score)
         )

@@ -1,13 +1,11 @@
 """TrecQA: questions of the TREC tracks, and sentences that may answer them."""
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
 from attention_book.data.downloads import fetch
-from attention_book.data.pair_files import label_at
+from attention_book.data.pair_files import label_at, read_fields, words_at
 from attention_book.data.sentence_pairs import SentencePair
-from attention_book.data.text_files import read_lines
 
 SPLITS = ("train", "dev", "test")
 FIELDS = ["qtext", "label", "atext"]
@@ -59,24 +57,17 @@ def read_trecqa(path: str | Path) -> list[SentencePair]:
             another has not three fields, a label that is not 0 or 1, or a sentence
             without words.
     """
-    # Line by line, since no field holds a line end: a quotation mark that is not
-    # closed is an error on its line, and does not swallow those after it.
-    header, *lines = read_lines(path) or [""]
-    if header.split(",") != FIELDS:
-        raise ValueError(f"{path}:1: want the columns {', '.join(FIELDS)}: {header!r}")
     groups: dict[tuple[str, ...], int] = {}
     pairs = []
-    for number, line in enumerate(lines, start=2):
-        try:
-            fields = next(csv.reader([line], strict=True), [])
-        except csv.Error as error:
-            raise ValueError(f"{path}:{number}: {error}") from error
-        if len(fields) != len(FIELDS):
-            raise ValueError(f"{path}:{number}: want 3 fields, got {len(fields)}")
-        label = label_at(fields[1], path, number)
-        question, answer = (tuple(fields[i].split()) for i in (0, 2))
-        if not question or not answer:
-            raise ValueError(f"{path}:{number}: a sentence without words")
-        group = groups.setdefault(question, len(groups))
-        pairs.append(SentencePair(question, answer, label=label, group=group))
+    for number, fields in read_fields(path, FIELDS, comma_separated=True):
+        question, label, answer = fields
+        words = words_at(question, path, number, str.split)
+        pairs.append(
+            SentencePair(
+                words,
+                words_at(answer, path, number, str.split),
+                label=label_at(label, path, number),
+                group=groups.setdefault(words, len(groups)),
+            )
+        )
     return pairs
