@@ -22,8 +22,10 @@ class Download(NamedTuple):
         path: name of the file here, and its place in the cache and in a mirror.
         bytes: its size; None where nobody has published it.
         hash: "sha256:" or "md5:" and the hexadecimal digits; MD5 only where no other
-            hash of the file has been published.
-        url: where it is, fixed to one version where the host has versions.
+            hash of the file has been published, nothing where none has: then the
+            number of bytes must be right.
+        url: where it is, fixed to one version where the host has versions; nothing if
+            only a mirror has it.
     """
 
     path: str
@@ -70,23 +72,34 @@ def fetch(name: str) -> Path:
     file = _entry(name)
     in_mirror = _find_in_mirror(name)
     if in_mirror is not None:
-        if not pooch.hashes.hash_matches(str(in_mirror), file.hash):
+        if not _is_right(in_mirror, file):
             raise DownloadError(
                 f"{in_mirror} has {in_mirror.stat().st_size} bytes and is not the file "
                 f"of {_size(file)} and hash {file.hash} at {file.url}: put that file "
                 f"there, or unset {MIRROR} to download it"
             )
         return in_mirror
+    if not file.url:
+        raise DownloadError(
+            f"{name} has no public address: set {MIRROR} to a folder that holds it"
+        )
     place = _cache_place(name)
+    # pooch keeps whatever is there where it has no hash to compare.
+    if not file.hash and place.is_file() and not _is_right(place, file):
+        place.unlink()
     pooch.get_logger().setLevel("ERROR")  # else it reports each download
     try:
         pooch.retrieve(
             file.url,
-            known_hash=file.hash,
+            known_hash=file.hash or None,
             fname=place.name,
             path=place.parent,
             downloader=pooch.HTTPDownloader(progressbar=True, chunk_size=2**16),
         )
+        if not file.hash and not _is_right(place, file):
+            size = place.stat().st_size
+            place.unlink()
+            raise ValueError(f"the download has {size} bytes")
     except (OSError, ValueError) as error:  # the errors of requests are OSErrors too
         raise DownloadError(
             f"cannot get {name} ({_size(file)}) from {file.url} into "
@@ -109,6 +122,14 @@ def is_here(name: str) -> bool:
     """
     _entry(name)
     return _find_in_mirror(name) is not None or _cache_place(name).is_file()
+
+
+def _is_right(path: Path, file: Download) -> bool:
+    import pooch
+
+    if file.hash:
+        return pooch.hashes.hash_matches(str(path), file.hash)
+    return path.stat().st_size == file.bytes
 
 
 def _entry(name: str) -> Download:
