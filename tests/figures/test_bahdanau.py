@@ -6,12 +6,6 @@ import pytest
 from attention_book.figures.bahdanau import plot_search
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def test_weights_stand_at_their_words_and_set_the_arrows():
     _, ax = plt.subplots()
     words, weights = ["forty", "three", "two"], [0.7, 0.25, 0.05]

@@ -6,15 +6,8 @@ import torch
 
 from attention_book.figures.global_local import (
     plot_centres,
-    plot_seeds,
     plot_window,
 )
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def test_bars_window_centre_and_curve():
@@ -52,17 +45,6 @@ def test_centres_lie_on_their_rows():
     assert ax.get_xlim() == pytest.approx((-0.5, 3.7))  # all centres are in sight
 
 
-def test_seeds_mean_and_interval():
-    ax = plot_seeds(
-        {"dot": [1.0, 2.0], "general": [4.0]},
-        {"dot": (1.0, 2.0), "general": (4.0, 4.0)},
-        xlabel="loss",
-    )
-    drawn = [list(line.get_xdata()) for line in ax.lines]
-    assert drawn == [[1.0, 2.0], [1.0, 2.0], [1.5], [4.0], [4.0, 4.0], [4.0]]
-    assert ax.get_xlabel() == "loss"
-
-
 def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match="2 weights and 1 keys"):
         plot_window(torch.ones(2), ["a"])
@@ -70,5 +52,3 @@ def test_errors(no_shape_checks):
         plot_window(torch.ones(1), ["a"], centre=1.0)
     with pytest.raises(ValueError, match="2 centres and 1 queries"):
         plot_centres(torch.ones(1, 1), ["x"], ["a"], torch.ones(2), 1)
-    with pytest.raises(ValueError, match="must have the same names"):
-        plot_seeds({"a": [1.0]}, {"b": (1.0, 1.0)}, xlabel="x")

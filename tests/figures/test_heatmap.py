@@ -9,12 +9,6 @@ from attention_book.figures.heatmap import plot_weights
 QUERIES, KEYS = ["ein", "und", "zwanzig"], ["twenty", "one"]
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def test_queries_are_rows_and_the_scale_is_fixed():
     weights = torch.tensor([[0.1, 0.3], [0.2, 0.2], [0.25, 0.05]], requires_grad=True)
     fig, ax = plt.subplots()

@@ -6,12 +6,6 @@ import pytest
 from attention_book.figures.seq2seq import plot_bottleneck
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def test_words_are_read_below_and_written_above():
     _, ax = plt.subplots()
     assert plot_bottleneck(["forty", "three"], ["drei", "und", "vierzig"], ax=ax) is ax

@@ -12,12 +12,6 @@ from attention_book.figures.soft_hard import (
 )
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def test_weights_lie_over_the_picture_row_by_row():
     _, ax = plt.subplots()
     weights = torch.arange(9) / 36

@@ -11,6 +11,7 @@ from attention_book.training.intervals import (
     bootstrap_interval,
     proportion_interval,
     score_by_bin,
+    student_interval,
 )
 
 
@@ -30,6 +31,15 @@ def test_bootstrap_interval_is_near_the_normal_one():
 @pytest.mark.parametrize("values", [[0.25], [0.25] * 7])
 def test_values_without_spread(values):
     assert bootstrap_interval(values) == (0.25, 0.25)
+    assert student_interval(values) == (0.25, 0.25)
+
+
+def test_student_interval_by_a_printed_table():
+    values = [1.0, 2.0, 3.0, 4.0, 5.0]  # mean 3, standard deviation sqrt(2.5)
+    half = 2.776445 * math.sqrt(2.5 / 5)  # t for 4 degrees of freedom, 0.975
+    assert_close(student_interval(values), (3 - half, 3 + half))
+    half = 2.131847 * math.sqrt(2.5 / 5)  # 0.95
+    assert_close(student_interval(values, level=0.9), (3 - half, 3 + half))
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 7), (3, 11), (13, 13)])
@@ -64,6 +74,7 @@ def test_yes_or_no_gets_an_interval_even_where_all_are_right():
     ("function", "arguments", "message"),
     [
         (bootstrap_interval, ([],), "values must not be empty"),
+        (student_interval, ([],), "values must not be empty"),
         (
             proportion_interval,
             (3, 2),
@@ -89,6 +100,7 @@ def test_wrong_arguments(function, arguments, message):
 def test_level_is_a_fraction(level):
     for function, arguments in (
         (bootstrap_interval, ([1, 2],)),
+        (student_interval, ([1, 2],)),
         (proportion_interval, (1, 2)),
     ):
         with pytest.raises(

@@ -1,6 +1,6 @@
 """Figures of the chapter on global and local attention."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -109,43 +109,4 @@ def plot_centres(
     # A centre may lie behind the last word, by up to one place.
     right = max(len(keys) - 0.5, float(p.max(initial=0)) + 0.2)
     ax.set(xlim=(-0.5, right), ylim=(len(queries) - 0.5, -0.5))
-    return ax
-
-
-def plot_seeds(
-    values: Mapping[str, Sequence[float]],
-    intervals: Mapping[str, tuple[float, float]],
-    *,
-    xlabel: str,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw one line a name: each seed's value as a ring, their mean with its interval.
-
-    Args:
-        values: by name, a value a seed.
-        intervals: by name, lower and upper end of the interval of the mean.
-        xlabel: what the values measure, with its unit.
-        ax: where to draw; None: the axes of a new figure.
-
-    Raises:
-        ValueError: if the names are not the same.
-
-    Example:
-        >>> ax = plot_seeds({"dot": [0.5, 0.7]}, {"dot": (0.5, 0.7)}, xlabel="loss")
-        >>> [label.get_text() for label in ax.get_yticklabels()]
-        ['dot']
-    """
-    if values.keys() != intervals.keys():
-        raise ValueError(
-            f"values and intervals must have the same names, got {list(values)} and "
-            f"{list(intervals)}"
-        )
-    ax = ax or plt.figure(figsize=(5.6, 0.6 + 0.4 * len(values))).subplots()
-    for row, (name, points) in enumerate(values.items()):
-        mean = float(np.mean(points))
-        ax.plot(points, [row] * len(points), "o", mfc="none", color="0.55", ls="")
-        ax.plot(intervals[name], [row, row], color="#0072B2", marker="|", ls="-", lw=2)
-        ax.plot([mean], [row], marker="D", color="#0072B2", ls="")
-    ax.set_yticks(range(len(values)), list(values))
-    ax.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.5))
     return ax

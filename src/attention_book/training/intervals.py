@@ -100,6 +100,39 @@ def proportion_interval(
     return float(interval.low), float(interval.high)
 
 
+def student_interval(
+    values: Sequence[float | int] | np.ndarray, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Student's interval of the mean of a few values, such as one a seed.
+
+    One value alone gives that value twice: it says nothing about the spread.
+
+    Args:
+        values: independent, and about normally distributed.
+        level: share of such intervals that hold the true mean.
+
+    Raises:
+        ValueError: if there are no values, or ``level`` is not between 0 and 1.
+
+    Example:
+        >>> low, high = student_interval([1.0, 2.0, 3.0])
+        >>> round(low, 2), round(high, 2)
+        (-0.48, 4.48)
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, dtype=float)
+    if not values.size:
+        raise ValueError("values must not be empty")
+    _check_level(level)
+    mean = float(values.mean())
+    if len(values) == 1:
+        return mean, mean
+    error = float(values.std(ddof=1)) / len(values) ** 0.5
+    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * error
+    return mean - half, mean + half
+
+
 def score_by_bin(
     lengths: Sequence[int] | np.ndarray,
     scores: Sequence[float | int] | np.ndarray,
