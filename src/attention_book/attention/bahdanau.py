@@ -1,9 +1,38 @@
 """Additive attention (Bahdanau et al., 2015)."""
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attention_book.functional import Mask, attend
+
+
+def additive_scores(
+    query: Float[Tensor, "*axes queries hidden_dim"],
+    key: Float[Tensor, "*axes keys hidden_dim"],
+    v: Float[Tensor, "1 hidden_dim"],
+) -> Float[Tensor, "*axes queries keys"]:
+    r"""Score each key against each query with a network of one hidden layer.
+
+    .. math:: e_{ij} = v_a^\top \tanh(W_a s_{i-1} + U_a h_j)
+
+    Args:
+        query: :math:`W_a s_{i-1}`, the queries as projected by the caller.
+        key: :math:`U_a h_j`, the projected keys.
+        v: :math:`v_a^\top`, a matrix of one row, as a linear layer with one output has.
+
+    Memory: the hidden layer holds queries x keys x hidden_dim numbers a sentence.
+    Source: arXiv:1409.0473, A.1.2.
+
+    Example:
+        >>> import torch
+        >>> key = torch.tensor([[0.0], [1.0]])
+        >>> additive_scores(torch.zeros(1, 1), key, torch.tensor([[2.0]]))
+        tensor([[0.0000, 1.5232]])
+    """
+    hidden = query[..., None, :] + key[..., None, :, :]
+    # In place: it is the largest tensor, and of no use once the tanh is taken.
+    return F.linear(hidden.tanh_(), v).squeeze(-1)
 
 
 class AdditiveAttention(nn.Module):
@@ -86,9 +115,9 @@ class AdditiveAttention(nn.Module):
         if projected_key is None:
             projected_key = self.project(key)
         _check_projected(projected_key, query, key, self.score_proj.in_features)
-        hidden = self.query_proj(query)[:, :, None] + projected_key[:, None]
-        # In place: it is the largest tensor, and of no use once the tanh is taken.
-        scores = self.score_proj(hidden.tanh_()).squeeze(-1)
+        scores = additive_scores(
+            self.query_proj(query), projected_key, self.score_proj.weight
+        )
         return attend(scores, value, mask)
 
 

@@ -9,6 +9,8 @@ called ``queries`` here, since ``query`` marks a whole attention layer for
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attention_book.attention.bahdanau import additive_scores
+
 
 class DotScore(nn.Module):
     r"""Compare by a dot product, without a parameter.
@@ -133,9 +135,7 @@ class ConcatScore(nn.Module):
         keys: Float[Tensor, "*axes keys hidden_dim"],
     ) -> Float[Tensor, "*axes queries keys"]:
         """Return the score of each projected key for each query."""
-        hidden = self.query_proj(queries)[..., None, :] + keys[..., None, :, :]
-        # In place: it is the largest tensor, and of no use once the tanh is taken.
-        return self.score_proj(hidden.tanh_()).squeeze(-1)
+        return additive_scores(self.query_proj(queries), keys, self.score_proj.weight)
 
 
 class LocationScore(nn.Module):

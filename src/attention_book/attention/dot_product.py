@@ -1,0 +1,226 @@
+"""Scaled dot-product attention (Vaswani et al., 2017), as a function on tensors."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from attention_book.functional import Mask, check_mask, masked_softmax
+
+Bias = Float[Tensor, "..."]
+"""Numbers added to scores: one axis for each axis of the scores, of full size or 1."""
+
+
+def dot_scores(
+    query: Float[Tensor, "*axes queries dim"],
+    key: Float[Tensor, "*axes keys dim"],
+    scale: float | None = None,
+) -> Float[Tensor, "*axes queries keys"]:
+    r"""Score each key against each query by their scaled dot product.
+
+    .. math:: e = s Q K^\top, \qquad s = 1 / \sqrt{d}
+
+    Args:
+        query: :math:`Q`, one row a query.
+        key: :math:`K`, one row a key.
+        scale: :math:`s`; None: one over the square root of ``dim``.
+
+    Source: arXiv:1706.03762, equation (1).
+
+    Example:
+        >>> x = torch.tensor([[2.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
+        >>> dot_scores(x, x)
+        tensor([[2., 1.],
+                [1., 1.]])
+    """
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    # The queries are scaled, not the scores: of these there are more.
+    return (query * scale) @ key.mT
+
+
+def dot_product_attention(
+    query: Float[Tensor, "batch *heads queries dim"],
+    key: Float[Tensor, "batch *heads keys dim"],
+    value: Float[Tensor, "batch *heads keys value_dim"],
+    mask: Mask | None = None,
+    *,
+    bias: Bias | None = None,
+    causal: bool = False,
+    scale: float | None = None,
+    dropout: float = 0.0,
+    need_weights: bool = False,
+) -> tuple[
+    Float[Tensor, "batch *heads queries value_dim"],
+    Float[Tensor, "batch *heads queries keys"] | None,
+]:
+    r"""Average the values of each query by its scaled dot products with the keys.
+
+    .. math:: C = A V, \qquad A = \mathrm{softmax}(s Q K^\top + B)
+
+    with ``query`` :math:`Q`, ``key`` :math:`K`, ``value`` :math:`V`, ``bias``
+    :math:`B`, context :math:`C`, weights :math:`A` and :math:`s = 1 / \sqrt{d}`. Where
+    nobody asks for the weights, PyTorch's fused kernel computes the same without them.
+
+    Args:
+        query: what asks, with one axis of heads or none.
+        key: what is compared, with the same axes.
+        value: what is averaged; blocked ones must be finite.
+        mask: True where a query may attend, (batch, queries, keys) and the same for
+            all heads; None: everywhere.
+        bias: added to the scores, with the axes of the weights; None: nothing.
+        causal: whether each query may attend to its own position and to those before
+            it, the queries being the last ones of the keys. It stands for a mask, and
+            for whole sequences the kernel then skips the blocked half.
+        scale: :math:`s`; None: one over the square root of ``dim``.
+        dropout: probability that a weight is set to 0; the others grow in turn. A
+            function cannot know whether a model is in training: the caller does.
+        need_weights: whether the weights are returned.
+
+    Returns:
+        ``(context, weights)``, the weights as they are before dropout, or None. A query
+        with no key gets zeros in both.
+
+    Raises:
+        ValueError: if the shapes do not fit each other, or there is a mask besides
+            ``causal``, or more queries than keys.
+        TypeError: if ``mask`` is not boolean or ``bias`` holds no floats.
+
+    Memory: with ``need_weights`` and with dropout, queries x keys numbers a head; so
+        has a bias that is being trained. Else the fused kernel's grows with queries +
+        keys.
+    Source: arXiv:1706.03762, equation (1).
+
+    Example:
+        >>> x = torch.eye(2)[None]
+        >>> dot_product_attention(x, x, x, causal=True, need_weights=True)[1]
+        tensor([[[1.0000, 0.0000],
+                 [0.3302, 0.6698]]])
+    """
+    _check_shapes(query, key, value)
+    if query.ndim == 3:  # one head: the fused kernel wants an axis for it
+        context, weights = dot_product_attention(
+            *(tensor[:, None] for tensor in (query, key, value)),
+            mask,
+            bias=None if bias is None else bias[:, None],
+            causal=causal,
+            scale=scale,
+            dropout=dropout,
+            need_weights=need_weights,
+        )
+        return context[:, 0], None if weights is None else weights[:, 0]
+    queries, keys = query.shape[-2], key.shape[-2]
+    if mask is not None:
+        check_mask(mask, (len(query), queries, keys))
+    if bias is not None:
+        check_bias(bias, (*query.shape[:-1], keys))
+        bias = bias.to(query.dtype)
+    if causal:
+        _check_causal(mask, queries, keys)
+        # The kernel's own flag is for whole sequences and for nothing besides.
+        if need_weights or bias is not None or queries < keys:
+            causal = False
+            everywhere = query.new_ones(1, queries, keys, dtype=torch.bool)
+            mask = everywhere.tril(keys - queries)
+    if mask is not None:
+        mask = mask[:, None]  # the same for all heads
+    if need_weights:
+        scores = dot_scores(query, key, scale)
+        weights = masked_softmax(scores if bias is None else scores + bias, mask)
+        return F.dropout(weights, dropout) @ value, weights
+    if bias is not None:
+        mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
+    context = F.scaled_dot_product_attention(
+        query, key, value, mask, dropout, is_causal=causal, scale=scale
+    )
+    return context, None
+
+
+def check_bias(bias: Bias, shape: tuple[int, ...]) -> None:
+    """Refuse a bias that does not fit the scores it is for.
+
+    Args:
+        bias: to be added to the scores.
+        shape: of the scores.
+
+    Raises:
+        TypeError: if ``bias`` holds no floats: a mask is no bias.
+        ValueError: if it has not one axis for each axis of the scores, of full size or
+            of size 1.
+
+    Example:
+        >>> check_bias(torch.zeros(1, 3, 2), (2, 3, 2))
+    """
+    if not bias.is_floating_point():
+        raise TypeError(f"bias must hold floats, got {bias.dtype}")
+    fits = bias.ndim == len(shape) and all(
+        size in (1, full) for size, full in zip(bias.shape, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"bias must have one axis for each axis of the scores {tuple(shape)}, "
+            f"of full size or 1, got {tuple(bias.shape)}"
+        )
+
+
+def check_tokens(query: Tensor, key: Tensor, value: Tensor, embed_dim: int) -> None:
+    """Refuse inputs of a layer whose queries, keys and values are all of one size.
+
+    Args:
+        query: should be (batch, queries, embed_dim).
+        key: should be (batch, keys, embed_dim).
+        value: should have the shape of ``key``.
+        embed_dim: size of a token.
+
+    Raises:
+        ValueError: if one of them has another shape.
+
+    Example:
+        >>> check_tokens(torch.zeros(2, 3, 7), *torch.zeros(2, 2, 5, 7), 7)
+    """
+    named = {"query": query, "key": key, "value": value}
+    for name, tokens in named.items():
+        if tokens.ndim != 3 or tokens.shape[-1] != embed_dim:
+            raise ValueError(
+                f"{name} must have shape (batch, tokens, {embed_dim}), got "
+                f"{tuple(tokens.shape)}"
+            )
+    if len(query) != len(key) or key.shape != value.shape:
+        shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in named.items())
+        raise ValueError(
+            "query, key and value must be of one batch, and key and value of one "
+            f"length, got {shapes}"
+        )
+
+
+def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+    *batch, _, dim = query.shape
+    if query.ndim not in (3, 4):
+        raise ValueError(
+            "query must have shape (batch, queries, dim) or (batch, heads, queries, "
+            f"dim), got {tuple(query.shape)}"
+        )
+    if key.ndim != query.ndim or [*key.shape[:-2], key.shape[-1]] != [*batch, dim]:
+        raise ValueError(
+            f"key must have shape {(*batch, 'keys', dim)} to fit query "
+            f"{tuple(query.shape)}, got {tuple(key.shape)}"
+        )
+    if value.shape[:-1] != key.shape[:-1]:
+        raise ValueError(
+            f"value must have shape {(*key.shape[:-1], 'value_dim')} to fit key "
+            f"{tuple(key.shape)}, got {tuple(value.shape)}"
+        )
+
+
+def _check_causal(mask: Tensor | None, queries: int, keys: int) -> None:
+    if mask is not None:
+        raise ValueError(
+            "causal takes no mask besides: combine them into one, as in mask & "
+            "causal_mask(num_tokens)"
+        )
+    if queries > keys:
+        raise ValueError(
+            f"causal needs a key for every query, got {queries} queries and {keys} keys"
+        )
