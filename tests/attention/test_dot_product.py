@@ -152,6 +152,8 @@ def test_scale():
             query, key, value, scale=0.3, need_weights=need_weights
         )[0]
         assert_close(got, (0.3 * query @ key.mT).softmax(-1) @ value)
+        one = [tensor[:, 1] for tensor in (query, key, value)]
+        assert_close(dot_product_attention(*one, scale=0.3)[0], got[:, 1])
 
 
 def test_padding_and_order_of_keys_change_nothing():

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from attention_book.attention.multi_head import MultiHeadAttention
 from attention_book.functional import causal_mask, token_mask
 from attention_book.observe import record_weights
+from attention_book.training.cost import peak_bytes
 
 B, H, N, K, HEAD = 2, 3, 5, 7, 4  # all sizes differ
 DIM = H * HEAD
@@ -314,6 +315,21 @@ def test_bfloat16_and_autocast(need_weights):
     low = layer.to(torch.bfloat16)
     got, _ = low(*[x.bfloat16()] * 3, None, need_weights, bias=bias)
     assert_close(got.float(), want, rtol=0.05, atol=0.05)
+
+
+def test_memory_grows_with_the_square_only_where_weights_are_asked_for():
+    layer = make_layer(torch.float32)
+
+    def grows(**settings):
+        held = []
+        for tokens in (250, 500):
+            x = torch.randn(1, tokens, DIM, requires_grad=True)
+            held.append(peak_bytes(lambda x=x: layer(x, x, x, **settings)[0].sum()))
+        return held[1] / held[0]
+
+    assert grows() < 2.1
+    assert grows(causal=True) < 2.1
+    assert grows(need_weights=True) > 3.5
 
 
 def test_gradients_are_those_of_finite_differences():

@@ -122,7 +122,9 @@ def test_query_without_keys_gets_zeros_and_finite_gradients(layer, x):
 
 
 def test_another_sequence_and_recorded_weights(layer, x):
-    other = torch.randn(B, K, DIM).double()
+    other, value = torch.randn(2, B, K, DIM).double()
+    context, weights = layer(x, other, value, need_weights=True)
+    assert_close(context, weights @ layer.value_proj(value))
     with record_weights(layer) as recorded:
         context, weights = layer(x, other, other)
     assert context.shape == (B, N, INNER)

@@ -70,7 +70,8 @@ def dot_product_attention(
         value: what is averaged; blocked ones must be finite.
         mask: True where a query may attend, (batch, queries, keys) and the same for
             all heads; None: everywhere.
-        bias: added to the scores, with the axes of the weights; None: nothing.
+        bias: finite numbers added to the scores, with the axes of the weights; None:
+            nothing.
         causal: whether each query may attend to its own position and to those before
             it, the queries being the last ones of the keys. It stands for a mask, and
             for whole sequences the kernel then skips the blocked half.

@@ -155,8 +155,8 @@ class MultiHeadAttention(nn.Module):
                 None: everywhere.
             need_weights: whether the weights of each head are returned, as they are
                 before dropout.
-            bias: added to the scores, (batch, heads, queries, keys) with axes of full
-                size or 1; None: nothing.
+            bias: finite numbers added to the scores, (batch, heads, queries, keys) with
+                axes of full size or 1; None: nothing.
             causal: whether each query may attend to its own position and to those
                 before it, the queries being the last ones of the keys; in place of a
                 mask, and faster.
