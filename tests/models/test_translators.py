@@ -14,12 +14,16 @@ from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.global_local import LuongConfig, LuongTranslator
 from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from attention_book.models.seq2seq_gru import RNNEncoderDecoder, RNNEncoderDecoderConfig
+from attention_book.models.transformer import Transformer
+from attention_book.models.transformer_config import TransformerConfig
 from attention_book.training.state import select_rows
 from attention_book.training.translate import translate
 
 # Model, config, and options beside the sizes; all sizes of a model differ.
 LSTM = {"embed_dim": 3, "hidden_dim": 5, "num_layers": 2}
 GATED = {"embed_dim": 3, "hidden_dim": 5, "maxout_dim": 11}
+ATTENTION = {"embed_dim": 8, "num_heads": 2, "hidden_dim": 11, "num_layers": 1}
+ATTENTION |= {"dropout": 0.0, "label_smoothing": 0.0}
 MODELS = {
     "seq2seq reversed": (Seq2Seq, Seq2SeqConfig, LSTM),
     "seq2seq forward": (Seq2Seq, Seq2SeqConfig, LSTM | {"reverse_source": False}),
@@ -49,6 +53,17 @@ MODELS = {
         LuongTranslator,
         LuongConfig,
         LSTM | {"attention": "local-p", "window": 2, "input_feeding": True},
+    ),
+    "transformer": (Transformer, TransformerConfig, ATTENTION),
+    "transformer pre-norm, learned positions": (
+        Transformer,
+        TransformerConfig,
+        ATTENTION | {"pre_norm": True, "positions": "learned", "share": "none"},
+    ),
+    "transformer two layers, rotary": (
+        Transformer,
+        TransformerConfig,
+        ATTENTION | {"num_layers": 2, "positions": "rotary"},
     ),
 }
 

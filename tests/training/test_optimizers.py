@@ -27,6 +27,21 @@ def test_adadelta_is_zeilers():
     assert_close(weight.detach(), start + step)
 
 
+def test_adam_of_the_transformer():
+    """Two steps by the equations of arXiv:1412.6980, beta and epsilon of the paper."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    optimizer = make_optimizer("adam_transformer", [weight], 0.1)
+    wanted, mean, square = weight.detach().clone(), 0.0, 0.0
+    for t, gradient in enumerate([[0.3, -1e-8], [-0.7, 2e-8]], start=1):
+        weight.grad = torch.tensor(gradient).double()
+        optimizer.step()
+        mean = 0.9 * mean + 0.1 * weight.grad
+        square = 0.98 * square + 0.02 * weight.grad**2
+        root = (square / (1 - 0.98**t)).sqrt()
+        wanted -= 0.1 * mean / (1 - 0.9**t) / (root + 1e-9)
+        assert_close(weight.detach(), wanted)
+
+
 def test_an_unknown_name_is_an_error():
     with pytest.raises(ValueError, match=r"one of adam, adamw, sgd, .*, got 'lion'"):
         make_optimizer("lion", [nn.Parameter(torch.zeros(1))], 0.1)

@@ -2,7 +2,12 @@
 
 import pytest
 
-from attention_book.training.schedules import halve_every, linear_decay
+from attention_book.training.schedules import (
+    halve_every,
+    inverse_sqrt_decay,
+    linear_decay,
+    transformer_peak,
+)
 
 
 def test_halve_every_as_in_the_paper():
@@ -20,6 +25,15 @@ def test_linear_decay_without_and_with_warm_up():
     assert [factor(step) for step in range(4, 11)] == [1, 0.8, 0.6, 0.4, 0.2, 0, 0]
 
 
+@pytest.mark.parametrize("warmup", [1, 7, 4000])
+def test_inverse_sqrt_decay_times_its_peak_is_the_papers(warmup):
+    factor, peak = inverse_sqrt_decay(warmup), transformer_peak(512, warmup)
+    for step in range(1, 3 * warmup + 1):  # the paper counts from 1
+        wanted = 512**-0.5 * min(step**-0.5, step * warmup**-1.5)
+        assert peak * factor(step - 1) == pytest.approx(wanted)
+    assert max(map(factor, range(3 * warmup))) == factor(warmup - 1) == 1.0
+
+
 @pytest.mark.parametrize(
     ("schedule", "arguments", "message"),
     [
@@ -28,6 +42,9 @@ def test_linear_decay_without_and_with_warm_up():
         (linear_decay, (0,), r"warmup_steps \(0\) .* total_steps \(0\)"),
         (linear_decay, (5, 5), r"warmup_steps \(5\) .* total_steps \(5\)"),
         (linear_decay, (5, -1), r"warmup_steps \(-1\) .* total_steps \(5\)"),
+        (inverse_sqrt_decay, (0,), "warmup_steps must be at least 1, got 0"),
+        (transformer_peak, (64, 0), "warmup_steps must be at least 1, got 0"),
+        (transformer_peak, (0, 10), "embed_dim must be at least 1, got 0"),
     ],
 )
 def test_wrong_arguments(schedule, arguments, message):

@@ -1,5 +1,6 @@
 """Learning rates that change: factors by the number of the optimizer step, from 0."""
 
+import math
 from collections.abc import Callable
 
 
@@ -59,3 +60,67 @@ def linear_decay(total_steps: int, warmup_steps: int = 0) -> Callable[[int], flo
         return max(0.0, (total_steps - step) / (total_steps - warmup_steps))
 
     return factor
+
+
+def inverse_sqrt_decay(warmup_steps: int) -> Callable[[int], float]:
+    r"""Raise the learning rate in equal parts, then lower it with the step's root.
+
+    .. math:: f(n) = \min\left( \frac{n}{n_w}, \sqrt{\frac{n_w}{n}} \right)
+
+    with ``warmup_steps`` :math:`n_w`; the paper's :math:`n` counts steps from 1, so
+    that the first step has :math:`n = 1`. The factor is 1 at its peak, the last step
+    of the warm-up.
+
+    Args:
+        warmup_steps: steps until the factor is 1; 1: it falls from the first step on.
+
+    Returns:
+        The factor as a function of the step, from 0.
+
+    Raises:
+        ValueError: if ``warmup_steps`` is less than 1.
+
+    Source: arXiv:1706.03762, equation (3), divided by its largest value, which is
+        :func:`transformer_peak`.
+
+    Example:
+        >>> [inverse_sqrt_decay(4)(step) for step in (0, 1, 3, 15, 63)]
+        [0.25, 0.5, 1.0, 0.5, 0.25]
+    """
+    _check_warmup(warmup_steps)
+    return lambda step: min(
+        (step + 1) / warmup_steps, math.sqrt(warmup_steps / (step + 1))
+    )
+
+
+def transformer_peak(embed_dim: int, warmup_steps: int) -> float:
+    r"""The largest learning rate of the Transformer's schedule.
+
+    .. math:: lr = d^{-0.5} \min(n^{-0.5}, n\, n_w^{-1.5}), \qquad
+        \max_n lr = (d\, n_w)^{-0.5}
+
+    As ``learning_rate`` beside ``schedule=inverse_sqrt_decay(warmup_steps)`` it gives
+    the paper's :math:`lr`.
+
+    Args:
+        embed_dim: :math:`d`, size of a token.
+        warmup_steps: :math:`n_w`.
+
+    Raises:
+        ValueError: if one of them is less than 1.
+
+    Source: arXiv:1706.03762, equation (3).
+
+    Example:
+        >>> round(transformer_peak(512, 4000), 6)
+        0.000699
+    """
+    if embed_dim < 1:
+        raise ValueError(f"embed_dim must be at least 1, got {embed_dim}")
+    _check_warmup(warmup_steps)
+    return 1 / math.sqrt(embed_dim * warmup_steps)
+
+
+def _check_warmup(warmup_steps: int) -> None:
+    if warmup_steps < 1:
+        raise ValueError(f"warmup_steps must be at least 1, got {warmup_steps}")
