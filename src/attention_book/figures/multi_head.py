@@ -1,0 +1,199 @@
+"""Figures of the chapter on multi-head attention."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+from torch import Tensor
+
+_SOURCE, _FIRST, _SECOND, _OUT = "#56B4E9", "#0072B2", "#D55E00", "#009E73"
+_INK = "#404040"
+
+
+def plot_two_heads(
+    words: Sequence[str],
+    first: Sequence[float],
+    second: Sequence[float],
+    query: str,
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one query of two heads: each averages the words in its own way.
+
+    Args:
+        words: what is looked at.
+        first: weights of the words in the first head; an arrow is the thicker the
+            larger its weight.
+        second: those in the second head.
+        query: what asks.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if there are fewer than two words, or a head has not a weight for
+            each of them.
+
+    Example:
+        >>> ax = plot_two_heads(["forty", "three"], [0.9, 0.1], [0.2, 0.8], "und")
+        >>> "head 2" in [text.get_text() for text in ax.texts]
+        True
+    """
+    if len(words) < 2 or not len(words) == len(first) == len(second):
+        raise ValueError(
+            "plot_two_heads needs two or more words and a weight for each of them in "
+            f"both heads, got {len(words)} words, {len(first)} and {len(second)} "
+            "weights"
+        )
+    ax = ax or plt.figure(figsize=(5.6, 4.6)).subplots()
+    last = len(words) - 1
+    middle = last / 2
+    for x, word in enumerate(words):
+        _box(ax, x, 0, word, _SOURCE, 0.42)
+    for number, row, color in (1, first, _FIRST), (2, second, _SECOND):
+        at = middle + (number - 1.5) * (last / 2 + 0.3)
+        for x, weight in enumerate(row):
+            _arrow(ax, (x, 0.27), (at, 1.55), lw=0.4 + 4 * weight, color=color)
+        _box(ax, at, 1.95, f"head {number}", color, 0.52, 0.34, dy=0.14)
+        listed = "  ".join(f"{weight:.2f}".removeprefix("0") for weight in row)
+        ax.text(at, 1.8, listed, ha="center", va="center", fontsize=8)
+        _arrow(ax, (at, 2.35), (middle, 2.98))
+        _arrow(ax, (middle, 1.95), (at - 0.58 * (2 * number - 3), 1.95), ls="--")
+    ax.text(
+        middle,
+        1.95,
+        query,
+        ha="center",
+        va="center",
+        fontweight="bold",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
+    _box(ax, middle, 3.25, "side by side, times $W^O$", _OUT, 1.05)
+    _arrow(ax, (middle, 3.52), (middle, 4.0))
+    ax.text(middle, 4.17, "context", ha="center", va="center", fontweight="bold")
+    ax.set(xlim=(-0.6, last + 0.6), ylim=(-0.4, 4.4))
+    ax.axis("off")
+    return ax
+
+
+def plot_scores(
+    scores: Float[Tensor, "heads relations"],
+    heads: Sequence[str],
+    relations: Sequence[str],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a table of shares from 0 to 1 as shades with their numbers.
+
+    Args:
+        scores: a row for each head, a column for each thing that it may look at.
+        heads: a label for each row.
+        relations: a label for each column.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if there is not a label for each row and column.
+
+    Example:
+        >>> import torch
+        >>> ax = plot_scores(torch.tensor([[0.9, 0.1]]), ["head 1"], ["same", "next"])
+        >>> [text.get_text() for text in ax.texts]
+        ['.90', '.10']
+    """
+    if scores.shape != (len(heads), len(relations)):
+        raise ValueError(
+            f"scores must have shape ({len(heads)}, {len(relations)}) to fit the "
+            f"labels of heads and relations, got {tuple(scores.shape)}"
+        )
+    ax = ax or plt.figure(figsize=(5.6, 0.8 + 0.26 * len(heads))).subplots()
+    shades = scores.detach().float().cpu().numpy()
+    ax.imshow(shades, vmin=0, vmax=1, aspect="auto")
+    ax.grid(False)
+    for (row, column), share in np.ndenumerate(shades):
+        ink = "white" if share > 0.6 else "black"
+        text = f"{share:.2f}".removeprefix("0")
+        ax.text(column, row, text, ha="center", va="center", color=ink, fontsize=8)
+    ax.set_xticks(range(len(relations)), relations)
+    ax.set_yticks(range(len(heads)), heads)
+    ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
+    return ax
+
+
+def plot_costs(
+    costs: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    heads: Sequence[str],
+    *,
+    xlabel: str,
+    groups: Sequence[int] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what it costs to remove each head, with its interval.
+
+    Args:
+        costs: one for each head, from the top.
+        intervals: lower and upper end of each cost's interval.
+        heads: a label for each.
+        xlabel: what the costs are, with their unit.
+        groups: numbers of the heads before which a thin line is drawn.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if there are not as many intervals and labels as costs.
+
+    Example:
+        >>> ax = plot_costs([0.5], [(0.4, 0.6)], ["head 1"], xlabel="sentences lost")
+        >>> ax.get_xlabel()
+        'sentences lost'
+    """
+    if not len(costs) == len(intervals) == len(heads):
+        raise ValueError(
+            "there must be an interval and a label for each cost, got "
+            f"{len(costs)} costs, {len(intervals)} intervals and {len(heads)} labels"
+        )
+    ax = ax or plt.figure(figsize=(5.6, 0.8 + 0.2 * len(costs))).subplots()
+    for row, (low, high) in enumerate(intervals):
+        ax.plot([low, high], [row, row], color="#0072B2", marker="|", ls="-", lw=1.5)
+    ax.plot(costs, range(len(costs)), marker="D", ms=4, color="#0072B2", ls="")
+    ax.axvline(0, color=_INK, lw=0.8, ls="-", marker="")
+    for row in groups:
+        ax.axhline(row - 0.5, color="0.7", lw=0.8, ls="-", marker="")
+    ax.set_yticks(range(len(heads)), heads, fontsize=8)
+    ax.set(xlabel=xlabel, ylim=(len(heads) - 0.5, -0.5))
+    return ax
+
+
+def _arrow(
+    ax: Axes,
+    start: tuple[float | int, float | int],
+    end: tuple[float | int, float | int],
+    lw: float = 1.1,
+    color: str = _INK,
+    ls: str = "-",
+) -> None:
+    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=style | {"lw": lw, "color": color, "ls": ls})
+
+
+def _box(
+    ax: Axes,
+    x: float | int,
+    y: float | int,
+    text: str,
+    color: str,
+    half: float,
+    half_height: float = 0.22,
+    dy: float = 0.0,
+) -> None:
+    box = FancyBboxPatch(
+        (x - half, y - half_height),
+        2 * half,
+        2 * half_height,
+        boxstyle="round,pad=0.03",
+        fc=color + "55",
+        ec=color,
+        lw=1.3,
+    )
+    ax.add_patch(box)
+    ax.text(x, y + dy, text, ha="center", va="center", fontsize=9)
