@@ -1,0 +1,150 @@
+"""TokenAnswers: what each choice of positions can see of order, and what it cannot."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.attention.distance_bias import LinearBias
+from attention_book.attention.positions import sinusoids
+from attention_book.data.sequence_tasks import VOCAB_SIZE, sequence_batch
+from attention_book.models.positions import (
+    POSITIONS,
+    TokenAnswerConfig,
+    TokenAnswers,
+)
+from attention_book.models.transformer_encoder import Encoder
+
+ADDED, SYMMETRIC = ("sinusoidal", "learned"), ("none", "linear")
+SEQUENCES = ["3704", "11", "925836"]
+
+
+def make(positions, **sizes):
+    settings = {"vocab_size": VOCAB_SIZE, "num_answers": 10, "positions": positions}
+    settings |= {"embed_dim": 8, "num_heads": 2, "hidden_dim": 12, "num_layers": 3}
+    settings |= {"max_positions": 17, "max_distance": 5}
+    model = TokenAnswers(TokenAnswerConfig(**(settings | sizes))).double().eval()
+    with torch.no_grad():  # T5's biases start at 0: give them something to say
+        for name, parameter in model.named_parameters():
+            if name.endswith("rule.table"):
+                parameter.normal_()
+    return model
+
+
+@pytest.fixture(params=POSITIONS)
+def positions(request):
+    return request.param
+
+
+@pytest.fixture
+def model(positions):
+    return make(positions)
+
+
+@pytest.fixture
+def batch():
+    return sequence_batch(SEQUENCES, "reverse")
+
+
+def test_logits_are_those_of_embedding_encoder_and_linear_layer(batch):
+    model = make("sinusoidal")
+    tokens = model.embedding.weight[batch.ids] * 8**0.5
+    tokens = tokens + sinusoids(batch.ids.shape[1], 8)
+    found = model.encoder(tokens, batch.mask[:, None]) @ model.out_proj.weight.T
+    assert_close(model(batch.ids, batch.mask), found + model.out_proj.bias)
+    assert type(model.encoder) is Encoder
+
+
+def test_padding_changes_nothing(model, batch):
+    logits = model(batch.ids, batch.mask)
+    for row, digits in enumerate(SEQUENCES):
+        alone = sequence_batch([digits], "reverse")
+        real = logits[row : row + 1, : alone.ids.shape[1]]
+        assert_close(real, model(alone.ids, alone.mask))
+
+
+def test_order_is_seen_unless_there_are_no_positions(positions, model, batch):
+    order = torch.tensor([0, 3, 1, 6, 2, 5, 4, 7])
+    logits = model(batch.ids[2:], batch.mask[2:])[:, order]
+    moved = model(batch.ids[2:, order], batch.mask[2:])
+    same = (logits - moved).abs().max() < 1e-12
+    assert same == (positions == "none")
+
+
+def test_only_symmetric_positions_cannot_tell_left_from_right(positions, model, batch):
+    ids, mask = batch.ids[2:], batch.mask[2:]
+    mirrored = model(ids.flip(1), mask).flip(1)
+    same = (model(ids, mask) - mirrored).abs().max() < 1e-12
+    assert same == (positions in SYMMETRIC)
+
+
+def test_only_added_positions_depend_on_where_the_sequence_begins(positions, model):
+    batch = sequence_batch(["3704"], "reverse")
+    padding = torch.zeros(1, 3, dtype=torch.long)
+    ids = torch.cat([padding, batch.ids], dim=1)
+    mask = torch.cat([padding.bool(), batch.mask], dim=1)
+    same = (model(ids, mask)[:, 3:] - model(batch.ids, batch.mask)).abs().max() < 1e-12
+    assert same == (positions not in ADDED)
+
+
+def test_added_positions_end_with_their_table(positions, model):
+    batch = sequence_batch(["1" * 16], "copy")  # 18 tokens with the marks
+    if positions in ADDED:
+        with pytest.raises(ValueError, match=r"positions from 0 to 16.* 0 to 17"):
+            model(batch.ids, batch.mask)
+    else:
+        assert model(batch.ids, batch.mask).shape == (1, 18, 10)
+
+
+def test_t5_has_one_table_and_shaw_one_a_layer():
+    tables = [p for n, p in make("bucketed").named_parameters() if "rule" in n]
+    assert [table.shape for table in tables] == [(2, 32)]
+    names = [n for n, _ in make("relative").named_parameters() if "key_table" in n]
+    assert len(names) == 3
+    layers = make("relative").encoder.layers
+    assert layers[0].self_attention.positions.max_distance == 5
+    rules = [x for x in make("linear").modules() if isinstance(x, LinearBias)]
+    assert [len(rule.slopes) for rule in rules] == [2, 2, 2]
+
+
+def test_loss_counts_answers_only(model, batch):
+    logits = model(batch.ids, batch.mask).log_softmax(-1)
+    losses = [
+        -logits[row, token, batch.target[row, token]]
+        for row, token in batch.target_mask.nonzero().tolist()
+    ]
+    assert_close(model.loss(batch), torch.stack(losses).mean())
+
+
+def test_learns_three_sequences_by_heart(positions):
+    model = make(positions, embed_dim=32).float()
+    batch = sequence_batch(["12", "3456", "789"], "late")
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = model.loss(batch)
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.05 or positions == "none"  # the end marks know the digits apart
+
+
+def test_a_seed_gives_the_same_model_twice(positions):
+    states = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        states.append(TokenAnswers(make(positions).config).state_dict())
+    for name, tensor in states[0].items():
+        assert torch.equal(tensor, states[1][name])
+
+
+@pytest.mark.parametrize("positions", ["learned", "relative", "bucketed"])
+def test_compiles_to_one_graph(positions, batch, no_shape_checks):
+    model = make(positions, num_layers=1)  # each layer more takes its time
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    assert_close(compiled(batch.ids, batch.mask), model(batch.ids, batch.mask))
+
+
+def test_errors(no_shape_checks):
+    with pytest.raises(ValueError, match=r"positions must be one of none.*got 'alibi'"):
+        TokenAnswerConfig(vocab_size=5, num_answers=3, positions="alibi")
+    with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
+        TokenAnswerConfig(vocab_size=5, num_answers=3, num_layers=0)
