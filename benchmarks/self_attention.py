@@ -18,7 +18,6 @@ from attention_book.training.cost import crossing, peak_bytes, seconds_in_turns
 
 WIDTHS = 64, 512
 LENGTHS = 64, 128, 256, 512, 1024, 2048, 4096
-TOKENS = 4096
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 OURS = "self-attention"
 
@@ -41,7 +40,7 @@ def forward_and_backward(layer: Callable[[Tensor], Tensor], x: Tensor) -> None:
     layer(x).backward(torch.ones_like(x))
 
 
-def compare(width: int, rounds: int, clock: Callable[[], float]) -> None:
+def compare(width: int, batch: int, rounds: int, clock: Callable[[], float]) -> None:
     """Print the table of one width, and where self-attention is overtaken."""
     named = layers(width)
     seconds: dict[str, list[float]] = {name: [] for name in named}
@@ -49,7 +48,7 @@ def compare(width: int, rounds: int, clock: Callable[[], float]) -> None:
     print(f"Width {width}: microseconds a token (ratio to {OURS}; MiB a sentence)")
     print("tokens  " + "  ".join(f"{name:>24}" for name in named))
     for tokens in LENGTHS:
-        x = torch.randn(TOKENS // tokens, tokens, width, requires_grad=True)
+        x = torch.randn(batch, tokens, width, requires_grad=True)
         steps = {
             name: partial(forward_and_backward, layer, x)
             for name, layer in named.items()
@@ -65,7 +64,7 @@ def compare(width: int, rounds: int, clock: Callable[[], float]) -> None:
             ratio = statistics.median(
                 other / own for other, own in zip(times[name], times[OURS], strict=True)
             )
-            micro = 1e6 * seconds[name][-1] / TOKENS
+            micro = 1e6 * seconds[name][-1] / (batch * tokens)
             cells.append(f"{micro:8.2f} ({ratio:5.2f}; {mebibytes[name][-1]:6.1f})")
         print(f"{tokens:6}  " + "  ".join(f"{cell:>24}" for cell in cells), flush=True)
     for name in list(named)[2:]:
@@ -80,6 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
     parser.add_argument("--rounds", type=int, default=10, help="default: 10")
+    parser.add_argument("--batch", type=int, default=4, help="default: 4")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(
         "--clock",
@@ -93,10 +93,10 @@ def main() -> None:
     print(
         f"Python {platform.python_version()}, torch {torch.__version__}, "
         f"{options.threads} threads, {options.rounds} rounds, seed {options.seed}, "
-        f"{options.clock} clock"
+        f"{options.clock} clock, batches of {options.batch}"
     )
     for width in WIDTHS:
-        compare(width, options.rounds, CLOCKS[options.clock])
+        compare(width, options.batch, options.rounds, CLOCKS[options.clock])
 
 
 if __name__ == "__main__":

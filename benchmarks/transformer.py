@@ -268,9 +268,7 @@ def train(size: str, dropout: float, options: argparse.Namespace) -> None:
         torch.testing.assert_close(*both)
     ours.train()
     theirs.train()
-    with FlopCounterMode(display=False) as counter:
-        ours.loss(batch).backward()
-    flops = counter.get_total_flops()
+    flops, of_peer = (count_flops(model, batch) for model in (ours, theirs))
     steps = [make_step(ours, batch, False), make_step(theirs, batch, False)]
     if options.compile:
         steps.append(make_step(ours, batch, True))
@@ -280,6 +278,7 @@ def train(size: str, dropout: float, options: argparse.Namespace) -> None:
             ours.loss(batch), theirs.loss(batch), rtol=1e-3, atol=1e-3
         )
     show(f"{size}, dropout {dropout}", times[0], times[1])
+    print(f"  by floating-point operations {flops / of_peer:.2f}")
     for label, own in zip(("plain", "compiled"), times[::2], strict=False):
         seconds = statistics.median(own)
         print(f"  {label}: {batch.num_tokens / seconds:,.0f} target tokens/s", end="")
@@ -287,6 +286,13 @@ def train(size: str, dropout: float, options: argparse.Namespace) -> None:
         if options.peak is not None:
             print(f", {flops / seconds / 1e12 / options.peak:.1%} of the peak", end="")
         print()
+
+
+def count_flops(model: nn.Module, batch: PairBatch) -> int:
+    """Operations of the products of matrices in a loss and its gradients."""
+    with FlopCounterMode(display=False) as counter:
+        model.loss(batch).backward()
+    return counter.get_total_flops()
 
 
 def decode(size: str, options: argparse.Namespace, num_tokens: int = 32) -> None:

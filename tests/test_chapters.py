@@ -194,7 +194,7 @@ def test_results_are_glued_under_the_chapters_name(path, notebook):
     roles = re.findall(r"\{glue:text\}`([^`]*)`", prose(notebook))
     assert roles
     for role in roles:
-        assert re.fullmatch(r"\w+(:[.,\d]*[df%])?", role), f"not a result: {role!r}"
+        assert re.fullmatch(r"\w+(:\+?[.,\d]*[df%])?", role), f"not a result: {role!r}"
     used = {role.split(":")[0] for role in roles}
     for name in used:
         assert name.startswith(f"{path.stem}_")

@@ -1,0 +1,188 @@
+"""Figures of the chapter on positions."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from attention_book.figures.curves import plot_curves
+
+_TOKEN, _INK, _PLAIN = "#56B4E9", "#404040", "0.45"
+_ENTRIES = {"added": "#D55E00", "turned": "#009E73", "by distance": "#CC79A7"}
+
+
+def plot_entries(*, ax: Axes | None = None) -> Axes:
+    """Draw one head from the tokens to the context, and where order can enter it.
+
+    Args:
+        ax: where to draw; None: the axes of a new figure.
+
+    Example:
+        >>> ax = plot_entries()
+        >>> "softmax" in [text.get_text() for text in ax.texts]
+        True
+    """
+    ax = ax or plt.figure(figsize=(5.6, 5.0)).subplots()
+    left, middle, right, beside = 0.0, 2.1, 3.8, 6.1
+    for x, name in (left, "$x_i$"), (middle, "$x_j$"):
+        _box(ax, x, 0.0, name, _TOKEN)
+        _box(ax, x, 1.2, "$+$", _ENTRIES["added"])
+    for x, name in (left, "$q_i$"), (middle, "$k_j$"), (right, "$v_j$"):
+        _box(ax, x, 2.6, name, _TOKEN)
+    for x in left, middle:
+        _arrow(ax, (x, 0.3), (x, 0.9))
+        _arrow(ax, (x, 1.5), (x, 2.3))
+        _box(ax, x, 3.8, "turn", _ENTRIES["turned"])
+        _arrow(ax, (x, 2.9), (x, 3.5))
+    _arrow(ax, (middle + 0.4, 1.4), (right - 0.2, 2.3))
+    score = (left + middle) / 2
+    _box(ax, score, 5.0, r"$\cdot$", _TOKEN)
+    _arrow(ax, (left + 0.2, 4.1), (score - 0.3, 4.75))
+    _arrow(ax, (middle - 0.2, 4.1), (score + 0.3, 4.75))
+    _box(ax, score, 6.2, "$+$", _ENTRIES["by distance"])
+    _arrow(ax, (score, 5.3), (score, 5.9))
+    _box(ax, score, 7.4, "softmax", _TOKEN, width=1.3)
+    _arrow(ax, (score, 6.5), (score, 7.1))
+    _box(ax, right, 6.2, "$+$", _ENTRIES["by distance"])
+    _arrow(ax, (right, 2.9), (right, 5.9))
+    _box(ax, right, 7.4, r"$\sum_j$", _TOKEN)
+    _arrow(ax, (right, 6.5), (right, 7.1))
+    _arrow(ax, (score + 0.7, 7.4), (right - 0.45, 7.4))
+    notes = (
+        (1.2, "added", "$p_i$ is added to the token:\nsinusoidal, learned"),
+        (3.8, "turned", "$q_i$ is turned by $i$,\n$k_j$ by $j$: rotary"),
+        (
+            6.2,
+            "by distance",
+            "what depends on $j - i$:\na number (T5, ALiBi),\n"
+            "vectors $a^K_{ij}$, $a^V_{ij}$\n(relative)",
+        ),
+    )
+    for y, kind, note in notes:
+        ax.text(beside - 1.4, y, note, va="center", color=_INK, fontsize=9)
+        width = dict(color=_ENTRIES[kind], lw=3, marker="", ls="-")
+        ax.plot([beside - 1.55] * 2, [y - 0.5, y + 0.5], **width)
+    ax.set(xlim=(-0.7, 8.3), ylim=(-0.5, 7.9))
+    ax.axis("off")
+    return ax
+
+
+def plot_table(
+    table: Float[Tensor, "positions dim"], *, ax: Axes | None = None
+) -> Axes:
+    """Draw a table of positions as a picture: a column a position, a row a dimension.
+
+    Args:
+        table: numbers from -1 to 1.
+        ax: where to draw; None: the axes of a new figure.
+
+    Example:
+        >>> from attention_book.attention.positions import sinusoids
+        >>> plot_table(sinusoids(9, 4)).get_ylabel()
+        'dimension'
+    """
+    ax = ax or plt.figure().subplots()
+    shades = table.detach().float().cpu().numpy().T
+    image = ax.imshow(shades, vmin=-1, vmax=1, aspect="auto", cmap="RdBu")
+    ax.grid(False)
+    ax.set(xlabel="position", ylabel="dimension")
+    ax.figure.colorbar(image, ax=ax, fraction=0.05)
+    return ax
+
+
+def plot_buckets(
+    distances: Int[Tensor, " distances"],
+    buckets: Int[Tensor, " distances"],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw which bucket each distance falls into, as steps.
+
+    Args:
+        distances: of a key from its query, rising.
+        buckets: of each distance.
+        ax: where to draw; None: the axes of a new figure.
+
+    Example:
+        >>> import torch
+        >>> ax = plot_buckets(torch.arange(3), torch.tensor([0, 1, 1]))
+        >>> ax.get_xlabel()
+        'distance of the key from the query, in tokens'
+    """
+    ax = ax or plt.figure().subplots()
+    steps = {"where": "mid", "marker": "", "ls": "-"}
+    ax.step(distances.tolist(), buckets.tolist(), **steps)
+    ax.set(xlabel="distance of the key from the query, in tokens", ylabel="bucket")
+    return ax
+
+
+def plot_lengths(
+    lengths: Sequence[int],
+    curves: Mapping[str, ArrayLike],
+    intervals: Mapping[str, ArrayLike],
+    trained: tuple[int, int],
+    *,
+    plain: str = "none",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw accuracy by length, with the lengths seen in training shaded.
+
+    Args:
+        lengths: in digits.
+        curves: a line for each name.
+        intervals: ``(low, high)`` of each name at every length.
+        trained: shortest and longest length in training.
+        plain: the name to compare with, drawn in grey.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if there is no line ``plain``, or as from ``plot_curves``.
+
+    Example:
+        >>> lines, bands = {"none": [0.3, 0.2]}, {"none": [(0.2, 0.4), (0.1, 0.3)]}
+        >>> plot_lengths([4, 8], lines, bands, (4, 4)).get_ylabel()
+        'accuracy'
+    """
+    if plain not in curves:
+        raise ValueError(f"curves must have {plain!r}, got {list(curves)}")
+    ax = ax or plt.figure().subplots()
+    others = {name: line for name, line in curves.items() if name != plain}
+    bands = {name: intervals[name] for name in others if name in intervals}
+    labels = {"xlabel": "length in digits", "ylabel": "accuracy"}
+    ax.axvspan(trained[0] - 0.5, trained[1] + 0.5, color="0.5", alpha=0.13, lw=0)
+    plot_curves(lengths, others, intervals=bands, ax=ax, **labels)
+    grey = {"color": _PLAIN, "marker": "", "ls": ":", "lw": 2}
+    ax.plot(lengths, curves[plain], label=plain, **grey)
+    ax.set(ylim=(-0.03, 1.06), xlim=(min(lengths) - 0.5, max(lengths) + 0.5))
+    if ax.get_legend():
+        ax.get_legend().remove()  # one for all panels, by the figure
+    return ax
+
+
+def _box(
+    ax: Axes, x: float, y: float, text: str, color: str, width: float = 0.7
+) -> None:
+    box = FancyBboxPatch(
+        (x - width / 2, y - 0.25),
+        width,
+        0.5,
+        boxstyle="round,pad=0.03",
+        fc=color + "55",
+        ec=color,
+        lw=1.4,
+    )
+    ax.add_patch(box)
+    ax.text(x, y, text, ha="center", va="center", fontsize=9.5)
+
+
+def _arrow(
+    ax: Axes,
+    start: tuple[float, float],
+    end: tuple[float, float],
+) -> None:
+    style = {"arrowstyle": "-|>", "color": _INK, "lw": 1.1}
+    ax.annotate("", end, start, arrowprops=style | {"shrinkA": 0, "shrinkB": 0})

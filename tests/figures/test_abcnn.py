@@ -1,0 +1,81 @@
+"""A block of ABCNN has as many columns as the paper says; scores have their labels."""
+
+from collections import Counter
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from torch.testing import assert_close
+
+from attention_book.figures.abcnn import plot_block, plot_match_scores, window_labels
+
+FIRST, SECOND = ["sort", "it"], ["put", "all", "in", "order"]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_a_window_a_place_of_the_wide_convolution(width):
+    labels = window_labels(SECOND, width)
+    assert len(labels) == len(SECOND) + width - 1
+    # Each word is seen by as many windows as the filter is wide.
+    seen = Counter(word for label in labels for word in label.split())
+    assert seen == dict.fromkeys(SECOND, width)
+    assert labels[0] == "put"
+    assert labels[-1] == "order"
+
+
+def test_windows_by_hand():
+    assert window_labels(SECOND, 3) == [
+        "put", "put all", "put all in", "all in order", "in order", "order",
+    ]  # fmt: skip
+
+
+def test_scores_of_words_above_those_of_windows():
+    before, after = torch.rand(2, 4), torch.rand(4, 6)
+    axes = plot_match_scores(before, after, FIRST, SECOND, 3)
+    for ax, scores in zip(axes, (before, after), strict=True):
+        (image,) = ax.images
+        assert_close(torch.from_numpy(image.get_array().data), scores)
+        assert image.get_clim() == (0, 1)
+        ticks = ax.get_yticklabels(), ax.get_xticklabels()
+        assert tuple(map(len, ticks)) == scores.shape
+    assert [text.get_text() for text in axes[0].get_xticklabels()] == SECOND
+    assert [text.get_text() for text in axes[1].get_yticklabels()] == window_labels(
+        FIRST, 3
+    )
+
+
+def test_scores_can_be_drawn_where_one_likes():
+    _, axes = plt.subplots(1, 2)
+    drawn = plot_match_scores(
+        torch.eye(2), torch.eye(2), FIRST, FIRST, 1, axes=list(axes)
+    )
+    assert drawn == list(axes)
+
+
+def test_block_has_the_papers_columns():
+    width, sizes = 3, (len(FIRST), len(SECOND))
+    _, ax = plt.subplots()
+    assert plot_block(FIRST, SECOND, width=width, ax=ax) is ax
+    found = Counter(to_hex(patch.get_edgecolor()) for patch in ax.patches)
+    words, places = sum(sizes), sum(n + width - 1 for n in sizes)
+    assert found["#56b4e9"] == words + places
+    # Before the convolution: a map a word, and A of words with words.
+    assert found["#d55e00"] == words + sizes[0] * sizes[1]
+    # After it: w-ap a word, all-ap a sentence, and A of places with places.
+    grid = (sizes[0] + width - 1) * (sizes[1] + width - 1)
+    assert found["#009e73"] == words + 2 + grid
+    texts = [text.get_text() for text in ax.texts]
+    assert set(FIRST + SECOND) <= set(texts)
+    assert texts.count("all-ap") == texts.count("w-ap") == 2
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="at least 1, got 0 and 2"):
+        window_labels([], 2)
+    with pytest.raises(ValueError, match="at least 1, got 2 and 0"):
+        window_labels(FIRST, 0)
+    with pytest.raises(ValueError, match="both sentences must have a word"):
+        plot_block([], SECOND)
+    with pytest.raises(ValueError, match=r"weights must have shape \(4, 6\)"):
+        plot_match_scores(torch.eye(2, 4), torch.eye(4, 5), FIRST, SECOND, 3)
