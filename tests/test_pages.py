@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import axe_playwright_python
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -35,6 +36,9 @@ def table_of_contents():
 
 PAGES = table_of_contents()
 NOTEBOOKS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+CHAPTERS = [page for page in NOTEBOOKS if page.count("/") == 1]
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+WHOLE = "book/front/teaser"  # a small page that has code, a formula and a figure
 pytestmark = pytest.mark.skipif(
     not (SITE / "index.html").exists(), reason="the book is not built: `make book`"
 )
@@ -111,6 +115,41 @@ def test_front_door_leads_to_the_welcome_page():
     assert f"{PAGES[0]}.html" in (SITE / "index.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_page_tells_search_engines_and_others_what_it_is(page):
+    document = soup(f"{page}.html")
+    head = {
+        tag.get("property") or tag.get("name"): tag["content"]
+        for tag in document.find_all("meta", content=True)
+    }
+    title = document.title.get_text()
+    others = [
+        soup(f"{other}.html").title.get_text() for other in PAGES if other != page
+    ]
+    assert title not in others
+    assert 30 < len(head["description"]) <= 203
+    assert head["og:title"] in title
+    assert head["og:url"] == f"{SETTINGS['html']['baseurl']}{page}.html"
+    card = head["og:image"].removeprefix(SETTINGS["html"]["baseurl"])
+    assert (SITE / card).is_file()
+
+
+def test_page_that_is_not_there_leads_back():
+    # GitHub Pages shows it at any address, so all its own addresses start at the root.
+    base = urlsplit(SETTINGS["html"]["baseurl"]).path
+    document = soup("404.html")
+    assert "Page not found" in [title.get_text() for title in document.find_all("h1")]
+    found = [tag["href"] for tag in document.find_all("a", href=True)]
+    found += [tag["href"] for tag in document.find_all("link", rel="stylesheet")]
+    found += [tag["src"] for tag in document.find_all("script", src=True)]
+    inside = [urldefrag(entry)[0] for entry in found if not urlsplit(entry).scheme]
+    inside = [entry for entry in inside if entry]
+    assert f"{base}{PAGES[0]}.html" in inside
+    for entry in inside:
+        assert entry.startswith(base), entry
+        assert (SITE / unquote(urlsplit(entry.removeprefix(base)).path)).exists(), entry
+
+
 def test_every_page_is_in_the_sitemap():
     sitemap = (SITE / "sitemap.xml").read_text("utf-8")
     base = SETTINGS["html"]["baseurl"]
@@ -183,29 +222,27 @@ def weight(response):
     return min(len(response.body()), len(gzip.compress(response.body())))
 
 
-@pytest.mark.parametrize("page", [f"{page}.html" for page in PAGES] + ["search.html"])
-def test_page_needs_no_other_host_and_is_light(visit, address, page):
-    tab = visit(page)
+def check_requests(tab, address):
+    """No error, nothing from another host, and no more than the budget."""
     assert not tab.errors
     assert not [url for url in tab.asked if not url.startswith((address, "data:"))]
     assert sum(map(weight, tab.responses)) < MEGABYTES * 1e6
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_math_is_typeset(visit, page):
-    tab = visit(f"{page}.html")
+def check_math(tab, page):
+    """All formulas are typeset; those that scroll can be reached by the keyboard."""
     formulas = tab.locator("main .math").count()
     assert tab.locator("main .math mjx-container").count() >= formulas
     assert tab.locator("mjx-merror, [data-mjx-error]").count() == 0
-    for text in tab.locator("main article p").all_inner_texts():
-        assert not re.search(r"\\\(|\\\[|\\begin\{|\$.+\$", text), text
-    if page in NOTEBOOKS:
+    text = tab.locator("main article p").all_inner_texts()
+    assert not [line for line in text if RAW_MATH.search(line)]
+    if page in CHAPTERS:
         assert formulas
+    assert tab.evaluate(OUT_OF_REACH) == []
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_figures_are_there_and_told_in_words(visit, page):
-    tab = visit(f"{page}.html")
+def check_figures(tab):
+    """Every figure is drawn, and told in words."""
     for image in tab.locator("main article img").all():
         image.scroll_into_view_if_needed()
         alt = image.get_attribute("alt")
@@ -215,6 +252,12 @@ def test_figures_are_there_and_told_in_words(visit, page):
         if image.evaluate("image => image.closest('figure') !== null"):
             assert len(alt) > 10
 
+
+RAW_MATH = re.compile(r"\\\(|\\\[|\\begin\{|\$.+\$")
+
+OUT_OF_REACH = """() => [...document.querySelectorAll('mjx-container[display=true]')]
+  .filter(box => box.scrollWidth > box.clientWidth + 1 && box.tabIndex < 0)
+  .map(box => box.textContent.slice(0, 80))"""
 
 # Elements that stick out of the window and stand in no box that scrolls by itself.
 STICKING_OUT = """() => {
@@ -230,15 +273,39 @@ STICKING_OUT = """() => {
     }).map(element => element.outerHTML.slice(0, 80));
 }"""
 
+# The thousands of elements inside formulas, which are MathJax's, and inside code, whose
+# colours are the same on all pages, take most of the time: `whole` keeps them.
+VIOLATIONS = """async whole => {
+  if (!whole) {
+    for (const box of document.querySelectorAll('mjx-container')) box.remove();
+    for (const box of document.querySelectorAll('.highlight pre, .sig'))
+      box.textContent = box.textContent.slice(0, 40);
+  }
+  const found = await axe.run(document, {resultTypes: ['violations']});
+  return found.violations
+    .filter(violation => ['serious', 'critical'].includes(violation.impact))
+    .map(violation => [violation.id, violation.nodes.map(node => node.html)]);
+}"""
+
+
+def check_accessibility(tab, page):
+    """axe-core finds no serious or critical violation."""
+    tab.evaluate(AXE.read_text("utf-8"))
+    assert tab.evaluate(VIOLATIONS, page == WHOLE) == []
+
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("page", PAGES)
-def test_nothing_is_cut_off(visit, page, width, theme):
+@pytest.mark.parametrize("page", [*PAGES, "search"])
+def test_what_a_reader_sees(visit, address, page, width, theme):
     tab = visit(f"{page}.html", width, theme)
+    check_requests(tab, address)
     assert tab.locator("html").get_attribute("data-theme") == theme
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.evaluate(STICKING_OUT) == []
+    check_math(tab, page)
+    check_figures(tab)
+    check_accessibility(tab, page)  # last, since it takes formulas and code away
 
 
 def test_search_finds_a_term(visit):

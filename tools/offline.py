@@ -1,9 +1,11 @@
-"""A Sphinx extension: built pages that ask nothing of any other host, and are light."""
+"""A Sphinx extension: pages that ask nothing of any other host, and are light."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util.fileutil import copy_asset
 
 # What _config.yml lets MathJax load. The whole package is 24 MB.
@@ -27,12 +29,18 @@ def drop_icon_script(app: Sphinx, error: Exception | None) -> None:
         script.write_text("")
 
 
+def start_at_the_root(app: Sphinx, config: Config) -> None:
+    """Tell the page for wrong addresses, shown at any of them, where the book is."""
+    config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the above, and take out Thebe, which jupyter-book always loads.
 
     Thebe runs cells on a public server through a script from a CDN; even unused, its
     settings raise an error on every page, because they are declared twice.
     """
+    app.connect("config-inited", start_at_the_root, priority=100)
     app.connect("build-finished", serve_mathjax)
     app.connect("build-finished", drop_icon_script)
     for event in ("env-before-read-docs", "doctree-resolved"):

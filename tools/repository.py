@@ -17,8 +17,8 @@ FOLLOWERS = (
     "README.md",
     "CITATION.cff",
     "CHANGELOG.md",
-    "book/*.md",
-    "book/*.ipynb",
+    "book/**/*.md",
+    "book/**/*.ipynb",
 )
 ADDRESS = re.compile(r"https://github\.com/([\w-]+)/([\w.-]*[\w-])")
 

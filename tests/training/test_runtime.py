@@ -65,7 +65,10 @@ def test_meter_measures_time_and_memory(monkeypatch):
     del held
     assert 0 < meter.seconds < 60
     assert 0.05 < peak <= meter.peak_gib < 100  # GiB, whatever the system counts in
-    assert re.fullmatch(r"run time \d+\.\d s, peak memory \d+\.\d\d GiB", str(meter))
+    assert re.fullmatch(
+        r"run time \d+\.\d s, peak memory \d+\.\d\d GiB; PyTorch \S+ on the CPU",
+        str(meter),
+    )
 
 
 def test_meter_on_other_systems(monkeypatch):
@@ -82,6 +85,7 @@ def test_meter_on_other_systems(monkeypatch):
 def test_meter_tells_the_memory_of_the_gpu_where_one_was_used(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 3 * 2**29)
-    assert RunMeter().report().endswith("on the GPU 1.50 GiB")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU 7")
+    assert RunMeter().report().endswith("on GPU 7, 1.50 GiB of its memory")
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
-    assert "GPU" not in RunMeter().report()
+    assert RunMeter().report().endswith("on the CPU")

@@ -117,11 +117,16 @@ class RunMeter:
         return torch.cuda.max_memory_allocated() / GIB
 
     def report(self) -> str:
-        """Time and peak memory so far, in one line."""
+        """Time and peak memory so far, PyTorch's version and what it computed on."""
         peak, cuda = self.peak_gib, self.peak_cuda_gib
         memory = "not measured on this system" if peak is None else f"{peak:.2f} GiB"
-        on_gpu = "" if cuda is None else f", on the GPU {cuda:.2f} GiB"
-        return f"run time {self.seconds:.1f} s, peak memory {memory}{on_gpu}"
+        device = "the CPU"
+        if cuda is not None:
+            device = f"{torch.cuda.get_device_name()}, {cuda:.2f} GiB of its memory"
+        return (
+            f"run time {self.seconds:.1f} s, peak memory {memory}; "
+            f"PyTorch {torch.__version__} on {device}"
+        )
 
     def __str__(self) -> str:
         return self.report()

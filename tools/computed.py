@@ -1,0 +1,148 @@
+"""A Sphinx extension: pages that show what the chapters computed in this build.
+
+- ``{result}`bahdanau_exact:.1%` ``: a number that a chapter handed to ``glue``, from
+  any page.
+- ``{run}`bahdanau` ``: preset, seed, day, PyTorch's version and device of a run.
+- the directive ``{runs}``: a table of all runs, and the versions of what they used.
+
+Pages that use them are read after all chapters, so that every chapter has been run.
+"""
+
+import ast
+import importlib.metadata
+import json
+import platform
+import re
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from myst_nb.sphinx_ import NbMetadataCollector
+from packaging.requirements import Requirement
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = "book"
+LAST = ("book/results", "book/status")
+METER = re.compile(
+    r"run time (?P<seconds>[\d.]+) s, peak memory (?P<memory>[^;]+); (?P<where>.+)"
+)
+
+
+class Run(NamedTuple):
+    """How a chapter was run, as text."""
+
+    day: str
+    seconds: str
+    memory: str
+    where: str
+    preset: str
+    seed: str
+
+    def __str__(self) -> str:
+        return f"preset {self.preset}, seed {self.seed}, {self.day}, {self.where}"
+
+
+def glued(env: BuildEnvironment, name: str) -> float | int | str:
+    """A value by its name, which starts with its chapter's slug."""
+    folder = Path(env.app.outdir).parent / "jupyter_execute" / FOLDER
+    for path in folder.glob("*.glue.json"):
+        if name.startswith(path.name.removesuffix(".glue.json") + "_"):
+            found = json.loads(path.read_text("utf-8"))
+            if name in found:
+                return ast.literal_eval(found[name]["data"]["text/plain"])
+    raise KeyError(f"no chapter has a result of the name {name}")
+
+
+def run_of(env: BuildEnvironment, slug: str) -> Run:
+    """The run of a chapter: when, how long, and what its last cell printed."""
+    page = f"{FOLDER}/{slug}"
+    data = NbMetadataCollector.get_doc_data(env)[page]["exec_data"]
+    text = env.get_doctree(page).astext()
+    meter = METER.findall(text)
+    parameters = [re.findall(rf"^{p} = (.+)$", text, re.M) for p in ("preset", "seed")]
+    if not meter or not all(parameters):
+        raise KeyError(f"{page} was not run, or does not say how")
+    return Run(
+        datetime.fromtimestamp(data["mtime"], tz=UTC).strftime("%Y-%m-%d"),
+        *meter[-1],
+        *(ast.literal_eval(found[0]) for found in parameters),
+    )
+
+
+def versions() -> str:
+    """Python's version and those of the packages that the book's package needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = [Requirement(line).name for line in project["dependencies"]]
+    found = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    return ", ".join([f"Python {platform.python_version()}", *found])
+
+
+class ResultRole(SphinxRole):
+    """A number that a chapter computed, with a format after a colon."""
+
+    def run(self) -> tuple[list[nodes.Node], list]:
+        """Return the number as text."""
+        name, _, form = self.text.partition(":")
+        try:
+            return [nodes.Text(format(glued(self.env, name), form))], []
+        except (KeyError, ValueError) as error:
+            message = self.inliner.reporter.error(f"{self.text}: {error}")
+            return [nodes.Text(self.text)], [message]
+
+
+class RunRole(SphinxRole):
+    """How a chapter was run."""
+
+    def run(self) -> tuple[list[nodes.Node], list]:
+        """Return the run as text."""
+        try:
+            return [nodes.Text(str(run_of(self.env, self.text)))], []
+        except KeyError as error:
+            return [nodes.Text(self.text)], [self.inliner.reporter.error(str(error))]
+
+
+class RunsDirective(SphinxDirective):
+    """A table of all chapters' runs."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table, and the versions below it."""
+        pages = NbMetadataCollector.get_doc_data(self.env)
+        lines = ["| chapter | run on | seconds | peak memory | with |"]
+        lines.append("| --- | --- | --- | --- | --- |")
+        for page in self.env.toctree_includes[self.config.root_doc]:
+            folder, _, slug = page.rpartition("/")
+            if folder != FOLDER or not pages.get(page, {}).get("exec_data"):
+                continue
+            try:
+                run = run_of(self.env, slug)
+            except KeyError as error:
+                raise self.error(str(error)) from error
+            cells = f"{{ref}}`{slug}`", *run[:4]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", f"Versions: {versions()}."]
+        node = nodes.Element()
+        self.state.nested_parse(StringList(lines), self.content_offset, node)
+        return node.children
+
+
+def read_last(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
+    """Put the pages that need all others to the end of those to be read."""
+    for page in LAST:
+        if page in pages:
+            pages.remove(page)
+            pages.append(page)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the above."""
+    app.connect("env-before-read-docs", read_last)
+    app.add_role("result", ResultRole())
+    app.add_role("run", RunRole())
+    app.add_directive("runs", RunsDirective)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
