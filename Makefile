@@ -28,10 +28,11 @@ style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Files of tests and notebooks run side by side, each whole in one process.
+# Files of tests and notebooks run side by side, each whole in one process, and of
+# tests/test_chapter_runs.py each chapter: tests/conftest.py says so.
 pytest: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
-	    --numprocesses=logical --maxprocesses=4 --dist=loadfile tests src book
+	    --numprocesses=logical --maxprocesses=4 --dist=loadgroup tests src book
 
 lab: setup
 	$(BIN)/jupyter lab

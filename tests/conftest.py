@@ -10,6 +10,16 @@ import pytest
 import torch
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
+def pytest_collection_modifyitems(items):
+    """Say what stays in one process: a file; of the chapters' runs, a chapter."""
+    for item in items:
+        group = item.path.name
+        if group == "test_chapter_runs.py":
+            group = item.callspec.params["path"].stem
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{group}"))
+
+
 @pytest.fixture(autouse=True)
 def seed():
     random.seed(0)

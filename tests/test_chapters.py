@@ -1,7 +1,10 @@
 """What every chapter owes its readers, checked on the notebook as a file."""
 
 import ast
+import inspect
+import pkgutil
 import re
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import nbformat
@@ -28,6 +31,11 @@ HEADINGS = (
     "Exercises",
     "What to read next",
 )
+KINDS = {"By hand", "Code", "Experiment"}
+ROLE = re.compile(r"\{py:(class|func|meth)\}`~(attention_book\.[\w.]+)`")
+IN_PACKAGE = re.compile(
+    r"\{eq\}`([\w-]+)` in the package: ([^;\n]+); checked by ([^\n]+)\."
+)
 
 
 def load(path):
@@ -49,6 +57,50 @@ def only(notebook, tag):
 
 def prose(notebook):
     return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def texts_of_tests():
+    """For each test, and each test file, the texts of the files that have it."""
+    found = defaultdict(list)
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        text = file.read_text("utf-8")
+        for name in (file.stem, *re.findall(r"^def (test_\w+)", text, re.M)):
+            found[name].append(text)
+    return found
+
+
+def items(text):
+    """The items of "a, b and c"."""
+    return re.split(r", | and ", text)
+
+
+def exercises(notebook):
+    """Of each exercise the number of its cell, its label and its first line."""
+    pattern = r"\{exercise\}.*\n:label: ([\w-]+)\n\n(.*)"
+    for number, cell in enumerate(notebook.cells):
+        for label, body in re.findall(pattern, cell.source):
+            yield number, label, body
+
+
+def solution(notebook, label):
+    """The code of an exercise's folded solution."""
+    sources, inside = [], False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            inside &= "{solution-end}" not in cell.source
+            inside |= f"{{solution-start}} {label}\n" in cell.source
+        elif inside:
+            sources.append(cell.source)
+    return "\n".join(sources)
+
+
+def calls_of_verdict(tests):
+    """(check, answer) of the calls of verdict among some expressions."""
+    return [
+        (ast.unparse(test.args[0]), ast.unparse(test.args[1]))
+        for test in tests
+        if isinstance(test, ast.Call) and ast.unparse(test.func) == "verdict"
+    ]
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -75,7 +127,8 @@ def test_there_are_chapters_and_the_toc_has_them():
 def test_the_slug_names_the_chapter_everywhere(path, notebook):
     slug = path.stem
     assert notebook.cells[0].source.startswith(f"({slug})=\n# ")
-    code = [f"src/attention_book/{part}/{slug}.py" for part in ("attention", "models")]
+    places = (f"attention/{slug}", f"models/{slug}", slug)
+    code = [f"src/attention_book/{place}.py" for place in places]
     assert any((ROOT / file).exists() for file in code), f"none of {code} exists"
     assert (ROOT / f"src/attention_book/figures/{slug}.py").exists()
 
@@ -157,10 +210,46 @@ def test_says_what_differs_from_the_paper_and_which_test_holds_it(notebook):
     assert re.search(r"\| the paper says \| we do \| why \|", section)
     named = set(re.findall(r"`(test_\w+)(?:\.py)?`", section))
     assert named
-    tests = {file.stem for file in (ROOT / "tests").rglob("test_*.py")}
-    for file in (ROOT / "tests").rglob("test_*.py"):
-        tests |= set(re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.M))
-    assert named <= tests, f"no such test: {sorted(named - tests)}"
+    tests = texts_of_tests()
+    assert named <= tests.keys(), f"no such test: {sorted(named - tests.keys())}"
+
+
+def test_every_equation_names_its_code_and_the_test_that_checks_it(notebook):
+    text, tests = prose(notebook), texts_of_tests()
+    labels = re.findall(r"\{math\}\n(?::(?!label)\S+.*\n)*:label: (\S+)", text)
+    labels += re.findall(r"\$\$ *\((\S+)\)", text)
+    named = Counter()
+    for paragraph in re.split(r"\n\s*\n", text):
+        if "` in the package: " not in paragraph:
+            continue
+        match = IN_PACKAGE.fullmatch(paragraph.strip())
+        assert match, f"not of the agreed form: {paragraph}"
+        label, code, checks = match.groups()
+        named[label] += 1
+        names = set()
+        for item in items(code):
+            role = ROLE.fullmatch(item)
+            assert role, f"{label}: not a role for a part of the package: {item}"
+            kind, name = role.groups()
+            assert not re.search(r"\._", name), f"{name} is private"
+            found = pkgutil.resolve_name(name)
+            owner = pkgutil.resolve_name(name.rpartition(".")[0])
+            right = {
+                "class": inspect.isclass(found),
+                "func": inspect.isroutine(found) and inspect.ismodule(owner),
+                "meth": inspect.isroutine(found) and inspect.isclass(owner),
+            }
+            assert right[kind], f"{name} is no py:{kind}"
+            assert found.__doc__, f"{name} has no docstring"
+            names.add(owner.__name__ if kind == "meth" else found.__name__)
+        for item in items(checks):
+            test = re.fullmatch(r"`(test_\w+)`", item)
+            assert test, f"{label}: not the name of a test: {item}"
+            texts = tests[test[1]]
+            assert texts, f"{label}: no such test: {test[1]}"
+            used = [name for name in names if any(name in text for text in texts)]
+            assert used, f"{label}: {test[1]} knows nothing of {sorted(names)}"
+    assert named == Counter(labels), "one paragraph for each numbered equation"
 
 
 def test_claims_are_asserted_unless_the_run_was_shortened(notebook):
@@ -187,6 +276,59 @@ def test_exercises_have_folded_solutions_that_run(notebook):
         if "{solution-start}" in cell.source:
             inside, ran = True, 0
     assert not inside
+
+
+def test_exercises_are_of_three_kinds(notebook):
+    kinds = {label: body.split(":")[0] for _, label, body in exercises(notebook)}
+    for label, kind in kinds.items():
+        assert kind in KINDS, f"{label} must say which of {sorted(KINDS)} it is"
+    missing = KINDS - set(kinds.values())
+    assert not missing, f"no exercise of the kind {sorted(missing)}"
+
+
+def test_answers_in_code_are_checked(notebook):
+    """A stub, a check that it fails, and a solution that passes where others fail.
+
+    That they do is seen when the notebook runs; here only that it is asked.
+    """
+    code = [e for e in exercises(notebook) if e[2].startswith("Code: ")]
+    tagged = [n for n, cell in enumerate(notebook.cells) if "exercise" in tags(cell)]
+    assert tagged == [number + 1 for number, _, _ in code], (
+        "each exercise that asks for code ends its cell, and the next one has its stub"
+    )
+    for number, label, body in code:
+        assert notebook.cells[number].source.rstrip().endswith("\n```")
+        assert "{solution-start}" not in notebook.cells[number].source.split(label)[1]
+        source = notebook.cells[number + 1].source
+        parts = ast.parse(source).body
+        assert len(parts) == 3, f"{label}: a stub, a check and a verdict, no more"
+        stub, check, call = parts
+        assert f"`{stub.name}(" in body, f"{label} does not ask for {stub.name}"
+        assert [ast.unparse(line) for line in stub.body] == ["..."]
+        assert check.name == f"check_{stub.name}"
+        assert calls_of_verdict([call.value]) == [(check.name, stub.name)]
+        assert source.endswith(";"), "or the page shows False below what is printed"
+        on_none = [
+            node
+            for node in ast.walk(check)
+            if isinstance(node, ast.Assert) and "is not None" in ast.unparse(node.test)
+        ]
+        assert on_none, f"{check.name} must say that a stub returns nothing"
+        asserted = [
+            node.test
+            for node in ast.parse(solution(notebook, label)).body
+            if isinstance(node, ast.Assert)
+        ]
+        answers = calls_of_verdict(asserted)
+        assert answers == [(check.name, f"{stub.name}_answer")]
+        mistakes = calls_of_verdict(
+            test.operand for test in asserted if isinstance(test, ast.UnaryOp)
+        )
+        assert mistakes, f"{label}: which wrong answer does not pass?"
+        assert {checked for checked, _ in mistakes} == {check.name}
+        assert stub.name not in {answer for _, answer in mistakes}, (
+            "this would fail as soon as a reader has answered"
+        )
 
 
 def test_results_are_glued_under_the_chapters_name(path, notebook):

@@ -87,12 +87,12 @@ def source_link(repository: str, branch: str, info: dict[str, str]) -> str | Non
         found = getattr(found, part, None)
     try:
         found = inspect.unwrap(getattr(found, "fget", found))
-        path = Path(inspect.getsourcefile(found)).relative_to(ROOT)
+        path = Path(inspect.getsourcefile(found)).relative_to(ROOT / "src")
         lines, first = inspect.getsourcelines(found)
     except (TypeError, OSError, ValueError):  # a constant, or an inherited member
         return None
     span = f"#L{first}-L{first + len(lines) - 1}"
-    return f"{repository}/blob/{branch}/{path.as_posix()}{span}"
+    return f"{repository}/blob/{branch}/src/{path.as_posix()}{span}"
 
 
 def link_sources(app: Sphinx, config: Config) -> None:

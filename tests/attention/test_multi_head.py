@@ -84,6 +84,30 @@ def test_equation_one_head_and_query_at_a_time():
             assert_close(context[b, i], W_o @ torch.cat(found))
 
 
+@pytest.mark.parametrize("places", [(0, 1), (2, 5)])
+def test_one_head_leaves_half_of_two_values_unsaid(places):
+    """What no linear map of one head's context can tell of two independent values."""
+    layer = MultiHeadAttention(DIM, 1).double()
+    query, key = torch.randn(1, 1, DIM).double(), 3 * torch.randn(1, K, DIM).double()
+    values = torch.zeros(1, K, DIM).double()
+    _, weights = layer(query, key, values, need_weights=True)
+    heard = torch.autograd.functional.jacobian(
+        lambda values: layer(query, key, values)[0].flatten(), values
+    ).reshape(DIM, K * DIM)  # the context's numbers, as sums of the values' numbers
+    unsaid = 0.0
+    for place in places:
+        for number in range(DIM):
+            wanted = torch.zeros(K, DIM).double()
+            wanted[place, number] = 1.0
+            wanted = wanted.flatten()
+            best = torch.linalg.lstsq(heard.T, wanted[:, None]).solution[:, 0]
+            unsaid += (wanted - best @ heard).square().sum()
+    alpha = weights[0, 0, 0].tolist()
+    said = sum(alpha[j] ** 2 for j in places) / sum(a**2 for a in alpha)
+    assert unsaid.item() / DIM == pytest.approx(2 - said)
+    assert said < 1
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("use", ["self", "cross", "three"])

@@ -56,13 +56,16 @@ def two_layers(part, x):
     return torch.tanh(V.weight @ torch.relu(W.weight @ x + W.bias) + V.bias)
 
 
-def by_hand(model, a, ids):
-    """Log-likelihood of a caption and the weights of each step, as in the paper."""
+def by_hand(model, a, ids, way=None):
+    """Log-likelihood of a caption and the weights of each step, as in the paper.
+
+    A hard decoder looks at the places ``way``; None: where the weights are largest.
+    """
     kind = model.config.kind
     mean = sum(a) / len(a)
     h, c = two_layers(model.initial_hidden, mean), two_layers(model.initial_cell, mean)
     log_likelihood, alphas = 0.0, []
-    for previous, word in itertools.pairwise(ids):
+    for t, (previous, word) in enumerate(itertools.pairwise(ids)):
         Ey = model.embedding.weight[previous]
         alpha = torch.full((len(a),), 1 / len(a)).double()
         if kind != "mean":
@@ -73,7 +76,7 @@ def by_hand(model, a, ids):
             alpha = e.exp() / e.exp().sum()
         z = sum(alpha_i * a_i for alpha_i, a_i in zip(alpha, a, strict=True))
         if kind in ("hard", "gumbel"):
-            z = a[alpha.argmax()]
+            z = a[alpha.argmax() if way is None else way[t]]
         if kind == "soft" and model.config.gate:
             f_beta = model.gate_proj
             z = torch.sigmoid(f_beta.weight[0] @ h + f_beta.bias[0]) * z
@@ -254,6 +257,19 @@ def gradient(model, value):
         for (_, p), g in zip(names, grads, strict=True)
     ]
     return torch.cat([g.flatten() for g in grads])
+
+
+def test_bound_way_by_way(paths, vocab):
+    model, image, reward, log_prob = paths
+    ids = [BOS, *vocab.encode(["nine"]), EOS]
+    bound = likelihood = 0.0
+    for way in itertools.product(range(3), repeat=2):
+        log_likelihood, alphas = by_hand(model, image[0], ids, way)
+        probability = alphas[0, way[0]] * alphas[1, way[1]]
+        bound = bound + probability * log_likelihood
+        likelihood = likelihood + probability * log_likelihood.exp()
+    assert_close((log_prob.exp() * reward).sum(), bound)
+    assert bound < likelihood.log()
 
 
 @pytest.mark.parametrize("baseline", [0.0, "mean reward"])

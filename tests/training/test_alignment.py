@@ -1,5 +1,7 @@
 """Alignments: links from weights, and how many of them are wrong."""
 
+import random
+
 import pytest
 import torch
 
@@ -24,6 +26,27 @@ def test_the_truth_has_no_error_and_its_complement_no_other():
     assert alignment_error_rate(truth, truth) == 0
     assert alignment_error_rate([{(1, 1), (0, 0)}, {(0, 2)}], truth) == 1
     assert alignment_error_rate([set(), set()], truth) == 1
+
+
+def test_equation_one_link_at_a_time():
+    draw = random.Random(0)
+    truth, found = (
+        [
+            {(draw.randrange(5), draw.randrange(7)) for _ in range(size)}
+            for size in sizes
+        ]
+        for sizes in ((6, 1, 4), (9, 3, 11))
+    )
+    num_found = num_right = num_true = 0
+    for A, S in zip(found, truth, strict=True):
+        for source, target in A:
+            if any(target == other for _, other in S):  # it has a partner
+                num_found += 1
+                num_right += (source, target) in S
+        num_true += len(S)
+    assert 0 < num_right < num_found < sum(map(len, found))
+    error = 1 - 2 * num_right / (num_found + num_true)
+    assert alignment_error_rate(found, truth) == pytest.approx(error)
 
 
 def test_sentences_count_by_their_links():

@@ -1,0 +1,163 @@
+"""Pages around the chapters: map, results, teaser; and what makes them."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import yaml
+
+from tools import api, computed
+from tools.repository import address, bootstrap_cell
+
+ROOT = api.ROOT
+BOOK = ROOT / "book"
+CHAPTERS = sorted(path.stem for path in BOOK.glob("*.ipynb"))
+BASE = "https://github.com/an/address"
+
+
+def read(name):
+    return (BOOK / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
+def test_every_chapter_is_on_the_map_and_among_the_results(slug):
+    assert f"| {{ref}}`{slug}` |" in read("index.md")
+    assert f"{{run}}`{slug}`" in read("results.md")
+    assert re.search(rf"\{{result\}}`{slug}_\w+(:[^`]+)?`", read("results.md"))
+
+
+def test_the_map_has_the_chapters_in_the_books_order():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    order = [file.removeprefix("book/") for file in files]
+    order = [slug for slug in order if slug in CHAPTERS]
+    for page, pattern in (
+        ("index.md", r"^\| \{ref\}`(\w+)` \|"),
+        ("results.md", r"^\{ref\}`(\w+)`\."),
+    ):
+        assert re.findall(pattern, read(page), re.M) == order
+
+
+def test_results_are_computed_and_not_typed():
+    for line in read("results.md").splitlines():
+        cells = [cell.strip() for cell in line.split("|")][1:-1]
+        if len(cells) == 3 and cells[1] not in ("this book", "---"):
+            typed = re.sub(r"\{result\}`[^`]+`", "", cells[1])
+            assert re.search(r"\{result\}", cells[1])
+            assert not re.search(r"\d", typed), line
+
+
+def test_the_teaser_is_short_and_has_no_outputs():
+    notebook = nbformat.read(BOOK / "front" / "teaser.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0].source == bootstrap_cell(address(ROOT))
+    assert all(cell.outputs == [] for cell in code)
+    assert len(code) <= 6
+
+
+def test_every_part_of_the_package_is_in_the_reference():
+    pages = "\n".join(path.read_text("utf-8") for path in BOOK.glob("api/*.md"))
+    named = re.findall(r"^```\{api\} (\w+)$", pages, re.M)
+    parts = {entry.stem for entry in (ROOT / "src/attention_book").glob("[a-z]*")}
+    assert sorted(named) == sorted(parts)
+
+
+def test_modules_of_a_part():
+    assert api.modules("functional") == ["attention_book.functional"]
+    found = api.modules("attention")
+    assert "attention_book.attention.bahdanau" in found
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "found"),
+    [
+        ("functional", "attend", True),
+        ("training.runtime", "RunMeter.seconds", True),
+        ("training.runtime", "GIB", False),
+        ("models.seq2seq", "Seq2Seq.parameters", False),
+    ],
+)
+def test_sources_are_linked_to_the_lines_that_define_them(module, name, found):
+    info = {"module": f"attention_book.{module}", "fullname": name}
+    link = api.source_link(BASE, "main", info)
+    if not found:
+        assert link is None
+        return
+    path, first, last = re.fullmatch(
+        rf"{BASE}/blob/main/(\S+)#L(\d+)-L(\d+)", link
+    ).groups()
+    lines = (ROOT / path).read_text("utf-8").splitlines()[int(first) - 1 : int(last)]
+    assert any(f"def {name.split('.')[-1]}(" in line for line in lines[:2])
+
+
+def test_short_sections_become_paragraphs():
+    lines = ["Text.", "", "Memory: a", "    lot.", "Source: a paper.", "", "    code"]
+    api.name_short_sections(None, "", "", None, {}, lines)
+    assert lines == [
+        "Text.",
+        "",
+        "",
+        "**Memory:** a",
+        "lot.",
+        "",
+        "**Source:** a paper.",
+        "",
+        "    code",
+    ]
+
+
+@pytest.fixture
+def env(tmp_path):
+    folder = tmp_path / "jupyter_execute" / "book"
+    folder.mkdir(parents=True)
+    value = {"data": {"text/plain": "0.25"}}
+    (folder / "multi_head.glue.json").write_text(json.dumps({"multi_head_a": value}))
+    return SimpleNamespace(app=SimpleNamespace(outdir=tmp_path / "html"))
+
+
+def test_a_result_by_its_name(env):
+    assert computed.glued(env, "multi_head_a") == 0.25
+    for missing in ("multi_head_b", "other_a"):
+        with pytest.raises(KeyError, match=f"no chapter has .* {missing}"):
+            computed.glued(env, missing)
+
+
+def run(text):
+    data = {"mtime": 1_700_000_000.0}
+    return SimpleNamespace(
+        nb_metadata={"book/a": {"exec_data": data}},
+        get_doctree=lambda page: SimpleNamespace(astext=lambda: text),
+    )
+
+
+def test_a_run_says_how_it_was(env):
+    text = 'preset = "quick"\nseed = 3\n'
+    meter = "run time 4.5 s, peak memory 0.50 GiB; PyTorch 2.13.0 on the CPU"
+    found = computed.run_of(run(text + meter), "a")
+    assert found.seconds == "4.5"
+    assert found.memory == "0.50 GiB"
+    assert str(found) == "preset quick, seed 3, 2023-11-14, PyTorch 2.13.0 on the CPU"
+    for incomplete in (text, meter):
+        with pytest.raises(KeyError, match="book/a was not run"):
+            computed.run_of(run(incomplete), "a")
+
+
+def test_the_meter_prints_what_is_read_here():
+    from attention_book.training.runtime import RunMeter
+
+    assert computed.METER.fullmatch(str(RunMeter()))
+
+
+def test_versions_name_python_and_what_the_package_needs():
+    text = computed.versions()
+    assert re.match(r"Python \d", text)
+    assert re.search(r"\btorch \d", text)
+
+
+def test_pages_that_need_all_others_are_read_last():
+    pages = ["book/results", "book/a", "book/status", "book/z"]
+    computed.read_last(None, None, pages)
+    assert pages == ["book/a", "book/z", "book/results", "book/status"]
