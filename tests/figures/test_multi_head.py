@@ -15,7 +15,7 @@ def test_every_head_has_its_arrows():
     texts = [text.get_text() for text in ax.texts]
     for text in [*words, "head 1", "head 2", ".70  .25  .05", "und", "context"]:
         assert text in texts
-    for color, row in ("#0072b2", first), ("#d55e00", second):
+    for color, row in ("#0072b2", first), ("#cc79a7", second):
         widths = [
             text.arrow_patch.get_linewidth()
             for text in ax.texts

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-_SOURCE, _CONTEXT, _DECODER, _INK = "#56B4E9", "#D55E00", "#009E73", "#404040"
+from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
 
 
 def plot_search(
@@ -43,11 +43,11 @@ def plot_search(
     ax = ax or plt.figure(figsize=(5.6, 4.3)).subplots()
     middle = (len(source) - 1) / 2
     for x, (word, weight) in enumerate(zip(source, weights, strict=True)):
-        _cell(ax, x, 0, f"$h_{{{x + 1}}}$", _SOURCE)
+        _cell(ax, x, 0, f"$h_{{{x + 1}}}$", KEY)
         ax.text(x, -0.95, word, ha="center", va="center", fontsize=9)
         _arrow(ax, (x, -0.75), (x, -0.32))
         width = 0.5 + 4 * weight
-        _arrow(ax, (x, 0.32), (middle, 1.5), lw=width, color=_CONTEXT)
+        _arrow(ax, (x, 0.32), (middle, 1.5), lw=width, color=CONTEXT)
         left = x <= middle  # beside its arrow, on the outer side
         ax.text(
             x + (middle - x) * 0.42 + (-0.1 if left else 0.1),
@@ -61,10 +61,10 @@ def plot_search(
         _arrow(ax, (x + 0.3, 0.1), (x + 0.7, 0.1))
         _arrow(ax, (x + 0.7, -0.1), (x + 0.3, -0.1))
     i = len(target)
-    _cell(ax, middle, 1.8, f"$c_{{{i}}}$", _CONTEXT)
+    _cell(ax, middle, 1.8, f"$c_{{{i}}}$", CONTEXT)
     states = [middle + 1.5 * (k - 1) for k in range(3)]
     for x, k in zip(states, (i - 2, i - 1, i), strict=True):
-        _cell(ax, x, 3.0, f"$s_{{{k}}}$", _DECODER)
+        _cell(ax, x, 3.0, f"$s_{{{k}}}$", QUERY)
     for left, right in pairwise(states):
         _arrow(ax, (left + 0.32, 3.0), (right - 0.32, 3.0))
     _arrow(ax, (middle + 0.25, 2.1), (states[2] - 0.2, 2.68))
@@ -85,7 +85,7 @@ def plot_search(
     return ax
 
 
-_STYLE = {"arrowstyle": "-|>", "color": _INK, "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
+_STYLE = {"arrowstyle": "-|>", "color": INK, "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
 
 
 def _arrow(
@@ -93,7 +93,7 @@ def _arrow(
     start: tuple[float | int, float | int],
     end: tuple[float | int, float | int],
     lw: float = 1.1,
-    color: str = _INK,
+    color: str = INK,
 ) -> None:
     ax.annotate("", end, start, arrowprops=_STYLE | {"lw": lw, "color": color})
 

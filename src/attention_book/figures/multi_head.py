@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
-_SOURCE, _FIRST, _SECOND, _OUT = "#56B4E9", "#0072B2", "#D55E00", "#009E73"
-_INK = "#404040"
+from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+
+_FIRST, _SECOND = "#0072B2", "#CC79A7"
 
 
 def plot_two_heads(
@@ -50,7 +51,7 @@ def plot_two_heads(
     last = len(words) - 1
     middle = last / 2
     for x, word in enumerate(words):
-        _box(ax, x, 0, word, _SOURCE, 0.42)
+        _box(ax, x, 0, word, KEY, 0.42)
     for number, row, color in (1, first, _FIRST), (2, second, _SECOND):
         at = middle + (number - 1.5) * (last / 2 + 0.3)
         for x, weight in enumerate(row):
@@ -67,9 +68,10 @@ def plot_two_heads(
         ha="center",
         va="center",
         fontweight="bold",
+        color=QUERY,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
-    _box(ax, middle, 3.25, "side by side, times $W^O$", _OUT, 1.05)
+    _box(ax, middle, 3.25, "side by side, times $W^O$", CONTEXT, 1.05)
     _arrow(ax, (middle, 3.52), (middle, 4.0))
     ax.text(middle, 4.17, "context", ha="center", va="center", fontweight="bold")
     ax.set(xlim=(-0.6, last + 0.6), ylim=(-0.4, 4.4))
@@ -156,7 +158,7 @@ def plot_costs(
     for row, (low, high) in enumerate(intervals):
         ax.plot([low, high], [row, row], color="#0072B2", marker="|", ls="-", lw=1.5)
     ax.plot(costs, range(len(costs)), marker="D", ms=4, color="#0072B2", ls="")
-    ax.axvline(0, color=_INK, lw=0.8, ls="-", marker="")
+    ax.axvline(0, color=INK, lw=0.8, ls="-", marker="")
     for row in groups:
         ax.axhline(row - 0.5, color="0.7", lw=0.8, ls="-", marker="")
     ax.set_yticks(range(len(heads)), heads, fontsize=8)
@@ -169,7 +171,7 @@ def _arrow(
     start: tuple[float | int, float | int],
     end: tuple[float | int, float | int],
     lw: float = 1.1,
-    color: str = _INK,
+    color: str = INK,
     ls: str = "-",
 ) -> None:
     style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}

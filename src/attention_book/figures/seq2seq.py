@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
-_ENCODER, _SUMMARY, _DECODER = "#56B4E9", "#D55E00", "#009E73"
+from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
 
 
 def plot_bottleneck(
@@ -33,20 +33,20 @@ def plot_bottleneck(
     ax = ax or plt.figure(figsize=(5.6, 2.3)).subplots()
     start = len(source) + 2  # where the decoder stands, with room for the summary
     for x, word in enumerate(source):
-        _cell(ax, x, f"$h_{{{x + 1}}}$", _ENCODER)
+        _cell(ax, x, f"$h_{{{x + 1}}}$", KEY)
         _label(ax, x, -1.0, word, "input")
         ax.annotate("", (x, -0.35), (x, -0.75), arrowprops=_ARROW)
     for x, (read, word) in enumerate(
         zip(["<bos>", *target], [*target, "<eos>"], strict=True)
     ):
-        _cell(ax, start + x, f"$h'_{{{x + 1}}}$", _DECODER)
+        _cell(ax, start + x, f"$h'_{{{x + 1}}}$", QUERY)
         _label(ax, start + x, -1.0, read, "input")
         _label(ax, start + x, 1.0, word, "output")
         ax.annotate("", (start + x, -0.35), (start + x, -0.75), arrowprops=_ARROW)
         ax.annotate("", (start + x, 0.75), (start + x, 0.35), arrowprops=_ARROW)
     summary = len(source) + 0.5
-    _cell(ax, summary, "$v$", _SUMMARY, height=1.3)
-    ax.text(summary, 1.0, "the summary", ha="center", va="center", color=_SUMMARY)
+    _cell(ax, summary, "$v$", CONTEXT, height=1.3)
+    ax.text(summary, 1.0, "the summary", ha="center", va="center", color=CONTEXT)
     centres = [
         *range(len(source)),
         summary,
@@ -61,7 +61,7 @@ def plot_bottleneck(
 
 _ARROW = {
     "arrowstyle": "-|>",
-    "color": "#404040",
+    "color": INK,
     "lw": 1.1,
     "shrinkA": 0,
     "shrinkB": 0,
