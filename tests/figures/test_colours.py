@@ -15,6 +15,6 @@ OKABE_ITO = {
 
 
 def test_meanings_have_different_colours_of_the_palette():
-    found = [colours.QUERY, colours.KEY, colours.CONTEXT]
-    assert len(set(found)) == 3
+    found = [colours.QUERY, colours.KEY, colours.VALUE, colours.CONTEXT]
+    assert len(set(found)) == 4
     assert set(found) <= OKABE_ITO

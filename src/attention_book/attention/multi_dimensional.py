@@ -1,0 +1,185 @@
+"""A weight for each feature of each token (Shen et al., 2018: DiSAN)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from attention_book.functional import Mask, attend
+
+
+class SourceToToken(nn.Module):
+    r"""Sum up a sequence in one vector, choosing anew for each of its features.
+
+    .. math::
+        f(x_i) = W^\top \sigma(W^{(1)} x_i + b^{(1)}) + b, \qquad
+        P_{ki} = \mathrm{softmax}_i \bigl([f(x_i)]_k\bigr), \qquad
+        s_k = \sum_i P_{ki} x_{ik}
+
+    with tokens :math:`x` as ``key``, weights :math:`P` and context :math:`s`. The score
+    is a vector: each feature :math:`k` has a softmax of its own over the tokens, and
+    so stands where heads stand elsewhere. Nobody asks: there is no query.
+
+    Args:
+        dim: size of a token, of the hidden layer and of the context.
+
+    Raises:
+        ValueError: if ``dim`` is less than 1.
+
+    Source: arXiv:1709.04696, source2token self-attention; :math:`\sigma` is the ELU, as
+        in the authors' program.
+
+    Example:
+        >>> context, weights = SourceToToken(3)(torch.randn(2, 4, 3))
+        >>> context.shape, weights.shape  # batch, features, 1, keys
+        (torch.Size([2, 1, 3]), torch.Size([2, 3, 1, 4]))
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        _check_dim(dim)
+        self.hidden_proj = nn.Linear(dim, dim)  # W^(1), b^(1)
+        self.score_proj = nn.Linear(dim, dim)  # W, b
+
+    def forward(
+        self, key: Float[Tensor, "batch keys dim"], mask: Mask | None = None
+    ) -> tuple[Float[Tensor, "batch 1 dim"], Float[Tensor, "batch dim 1 keys"]]:
+        """Return ``(context, weights)``.
+
+        Args:
+            key: the tokens, compared and averaged.
+            mask: True at tokens that count, (batch, 1, keys); None: all. Without any
+                the context is 0.
+
+        Raises:
+            ValueError: if the tokens or the mask do not fit.
+            TypeError: if ``mask`` is not boolean.
+        """
+        _check_tokens(key, key, key, self.hidden_proj.in_features)
+        scores = self.score_proj(F.elu(self.hidden_proj(key)))
+        return _attend_by_feature(scores[:, None].movedim(-1, 1), key, mask)
+
+
+class TokenToToken(nn.Module):
+    r"""Let each token ask the others, with a weight for each feature of each of them.
+
+    .. math::
+        f(h_i, h_j) = c \tanh\bigl([W^{(1)} h_i + W^{(2)} h_j + b^{(1)}] / c\bigr),
+        \qquad
+        P^j_{ki} = \mathrm{softmax}_i \bigl([f(h_i, h_j)]_k\bigr), \qquad
+        s_{jk} = \sum_i P^j_{ki} h_{ik}
+
+    with :math:`h_j` as ``query``, :math:`h_i` as ``key`` (and ``value``) and
+    :math:`c = 5`. Order comes in by the mask: with :func:`earlier_mask` each token asks
+    those before it only, with its transpose those behind it.
+
+    Args:
+        dim: size of a token and of a context.
+
+    Raises:
+        ValueError: if ``dim`` is less than 1.
+
+    Memory: the weights hold queries x keys x dim numbers a sentence.
+    Source: arXiv:1709.04696, directional self-attention. The layer that makes
+        :math:`h` of the tokens, and the gate that mixes :math:`s` and :math:`h`, are
+        not here.
+
+    Example:
+        >>> h = torch.randn(2, 4, 3)
+        >>> context, weights = TokenToToken(3)(h, h, h, earlier_mask(4))
+        >>> context.shape, weights.shape  # batch, features, queries, keys
+        (torch.Size([2, 4, 3]), torch.Size([2, 3, 4, 4]))
+    """
+
+    limit = 5.0  # c
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        _check_dim(dim)
+        self.key_proj = nn.Linear(dim, dim, bias=False)  # W^(1)
+        self.query_proj = nn.Linear(dim, dim)  # W^(2), b^(1)
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries dim"],
+        key: Float[Tensor, "batch keys dim"],
+        value: Float[Tensor, "batch keys dim"],
+        mask: Mask | None = None,
+    ) -> tuple[
+        Float[Tensor, "batch queries dim"], Float[Tensor, "batch dim queries keys"]
+    ]:
+        """Return ``(context, weights)``.
+
+        Args:
+            query: what asks.
+            key: what is compared with the queries.
+            value: what is averaged, feature by feature.
+            mask: True where a query may attend, (batch, queries, keys) and the same for
+                all features; None: everywhere.
+
+        Raises:
+            ValueError: if query, key, value and mask do not fit the layer and each
+                other.
+            TypeError: if ``mask`` is not boolean.
+        """
+        _check_tokens(query, key, value, self.key_proj.in_features)
+        hidden = self.query_proj(query)[:, :, None] + self.key_proj(key)[:, None]
+        scores = self.limit * (hidden / self.limit).tanh()
+        return _attend_by_feature(scores.movedim(-1, 1), value, mask)
+
+
+def earlier_mask(
+    num_tokens: int, device: torch.device | str | None = None
+) -> Bool[Tensor, "1 tokens tokens"]:
+    """Let each token attend to those before it, and not to itself.
+
+    The first token has nobody to ask: its context is 0. The transpose, ``.mT``, lets
+    each token attend to those behind it.
+
+    Args:
+        num_tokens: number of queries, and of keys.
+        device: where the mask is made; None: PyTorch's default device.
+
+    Raises:
+        ValueError: if ``num_tokens`` is negative.
+
+    Source: arXiv:1709.04696, the masks :math:`M^{fw}` and :math:`M^{bw}`.
+
+    Example:
+        >>> earlier_mask(3)
+        tensor([[[False, False, False],
+                 [ True, False, False],
+                 [ True,  True, False]]])
+    """
+    if num_tokens < 0:
+        raise ValueError(f"num_tokens must not be negative, got {num_tokens}")
+    allowed = torch.ones(1, num_tokens, num_tokens, dtype=torch.bool, device=device)
+    return allowed.tril(-1)
+
+
+def _attend_by_feature(
+    scores: Tensor, value: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Attend with scores (batch, features, queries, keys), each to its feature."""
+    mask = None if mask is None else mask[:, None]  # the same for all features
+    context, weights = attend(scores, value.mT[..., None], mask)
+    return context.squeeze(-1).mT, weights
+
+
+def _check_dim(dim: int) -> None:
+    if dim < 1:
+        raise ValueError(f"dim must be at least 1, got {dim}")
+
+
+def _check_tokens(query: Tensor, key: Tensor, value: Tensor, dim: int) -> None:
+    fits = query.ndim == 3 and query.shape[-1] == dim
+    if not fits or key.shape != (len(query), key.shape[1], dim):
+        raise ValueError(
+            f"query and key must have shape (batch, tokens, {dim}) and one batch, got "
+            f"{tuple(query.shape)} and {tuple(key.shape)}"
+        )
+    if value.shape != key.shape:
+        raise ValueError(
+            f"value must have the key's shape {tuple(key.shape)}, got "
+            f"{tuple(value.shape)}"
+        )

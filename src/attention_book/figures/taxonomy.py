@@ -1,0 +1,240 @@
+"""Figures of the chapter on the taxonomy: form, tree, time line, and a table."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY, VALUE
+
+_REST = "#999999"
+_SHADES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
+_LINE = 0.19  # inches for a line of text of size 9
+
+
+def plot_form(*, ax: Axes | None = None) -> Axes:
+    """Draw the form that all attention shares, and where the four axes act on it.
+
+    Args:
+        ax: where to draw; None: the axes of a new figure.
+
+    Example:
+        >>> ax = plot_form()
+        >>> "weights" in [text.get_text() for text in ax.texts]
+        True
+    """
+    ax = ax or plt.figure(figsize=(5.6, 5.2)).subplots()
+    boxes = {
+        "query": (0.9, 0.5, QUERY),
+        "keys": (3.0, 0.5, KEY),
+        "values": (5.1, 0.5, VALUE),
+        "scores": (1.95, 1.75, _REST),
+        "weights": (1.95, 3.0, _REST),
+        "context": (3.5, 4.25, CONTEXT),
+    }
+    for text, (x, y, color) in boxes.items():
+        box = FancyBboxPatch(
+            (x - 0.55, y - 0.24),
+            1.1,
+            0.48,
+            boxstyle="round,pad=0.03",
+            fc=color + "44",
+            ec=color,
+            lw=1.3,
+        )
+        ax.add_patch(box)
+        ax.text(x, y, text, ha="center", va="center", fontweight="bold")
+    arrows = (
+        ("query", "scores"),
+        ("keys", "scores"),
+        ("scores", "weights"),
+        ("weights", "context"),
+        ("values", "context"),
+    )
+    for start, end in arrows:
+        (x, y, _), (to_x, to_y, _) = boxes[start], boxes[end]
+        to_x += 0.35 * (x > to_x) - 0.35 * (x < to_x)
+        style = {"arrowstyle": "-|>", "color": INK, "lw": 1.1, "shrinkA": 0}
+        style["shrinkB"] = 0
+        ax.annotate("", (to_x, to_y - 0.28), (x, y + 0.28), arrowprops=style)
+    for x, y, text in ((2.1, 2.38, "normaliser"), (4.5, 3.0, "weighted sum")):
+        ax.text(x, y, text, va="center", fontsize=9, color=INK)
+    places = (2.2, 0.95), (3.8, 0.62), (2.75, 3.0), (4.15, 0.62)
+    questions = (
+        "sequences: whose words are the keys?",
+        "levels: are there keys for words, or for phrases, too?",
+        "positions: which keys may have weight?",
+        "representations: what of a word has a weight of its own?",
+    )
+    for number, ((x, y), text) in enumerate(zip(places, questions, strict=True), 1):
+        below = -0.25 - 0.34 * number
+        for at in ((x, y), (0.45, below)):
+            circle = {"boxstyle": "circle,pad=0.22", "fc": "#F0E442", "ec": INK}
+            where = {"ha": "center", "va": "center", "fontsize": 8}
+            ax.text(*at, str(number), bbox=circle | {"lw": 0.8}, **where)
+        ax.text(0.75, below, text, va="center", fontsize=9)
+    ax.set(xlim=(0.0, 6.0), ylim=(-1.85, 4.6))
+    ax.axis("off")
+    return ax
+
+
+def plot_tree(
+    tree: Mapping[str, Mapping[str, Sequence[str]]],
+    *,
+    letters: int = 52,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw axes, their values, and what has each value, from top to bottom.
+
+    Args:
+        tree: for each axis, for each of its values, the names of what has it; there may
+            be none.
+        letters: of names in a line.
+        ax: where to draw; None: the axes of a new figure of the height that it takes.
+
+    Raises:
+        ValueError: if an axis has no values, or there are no axes.
+
+    Example:
+        >>> ax = plot_tree({"levels": {"single": ["additive"], "multi": []}})
+        >>> [text.get_text() for text in ax.texts]
+        ['levels', 'single', 'additive', 'multi', 'none in this book']
+    """
+    if not tree or not all(tree.values()):
+        raise ValueError("the tree must have axes, and each of them values")
+    lines = {
+        axis: {
+            value: textwrap.wrap(
+                ", ".join(names) or "none in this book", letters, break_on_hyphens=False
+            )
+            for value, names in values.items()
+        }
+        for axis, values in tree.items()
+    }
+    # An axis takes a line of its own, and half a line of room before the next.
+    height = sum(1.5 + sum(map(_height, values.values())) for values in lines.values())
+    if ax is None:
+        ax = plt.figure(figsize=(5.6, _LINE * (height + 1))).subplots()
+    y = 0.0
+    heads = []
+    for number, (axis, values) in enumerate(lines.items()):
+        color = _SHADES[number % len(_SHADES)]
+        ax.text(0.25, y, axis, va="center", fontweight="bold", color=INK)
+        heads.append(y)
+        first, y = y, y + 1.2
+        stems = []
+        for value, names in values.items():
+            ax.text(0.75, y, value, va="center", fontsize=9)
+            ax.plot([0.45, 0.7], [y, y], color=color, lw=1, ls="-", marker="")
+            ax.text(
+                2.8,
+                y - 0.45,
+                "\n".join(names),
+                va="top",
+                fontsize=8.5,
+                color=INK,
+                style="normal" if tree[axis][value] else "italic",
+                linespacing=1.3,
+            )
+            stems.append(y)
+            y += _height(names)
+        ax.plot([0.45, 0.45], [first + 0.5, stems[-1]], color=color, lw=1, ls="-")
+        ax.lines[-1].set_marker("")
+        y += 0.3
+    ax.plot([0.05, 0.05], [0, heads[-1]], color=INK, lw=1, ls="-", marker="")
+    for head in heads:
+        ax.plot([0.05, 0.2], [head, head], color=INK, lw=1, ls="-", marker="")
+    ax.set(xlim=(0, 7.6), ylim=(y - 0.2, -0.8))
+    ax.axis("off")
+    return ax
+
+
+def _height(names: Sequence[str]) -> float:
+    """Of a value with so many lines of names; these are set closer than values are."""
+    return 0.4 + 0.82 * len(names)
+
+
+def plot_timeline(
+    rows: Sequence[tuple[str, str, str, str]], *, ax: Axes | None = None
+) -> Axes:
+    """Draw what appeared when, from top to bottom, on a true scale of time.
+
+    Args:
+        rows: for each paper the month ("2014-09"), a label, what it brought, and the
+            group that its colour and marker stand for.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if there are no rows, or more groups than colours.
+
+    Example:
+        >>> rows = [("2014-09", "A", "x", "one"), ("2016-01", "B", "y", "two")]
+        >>> [text.get_text() for text in plot_timeline(rows).texts]
+        ['2014-09  A: x', '2016-01  B: y']
+    """
+    groups = list(dict.fromkeys(group for *_, group in rows))
+    if not rows or len(groups) > len(_SHADES):
+        raise ValueError(
+            f"there must be rows, of at most {len(_SHADES)} groups, got {len(rows)} "
+            f"rows of {len(groups)} groups"
+        )
+    if ax is None:
+        ax = plt.figure(figsize=(5.6, 0.8 + 0.27 * len(rows))).subplots()
+    rows = sorted(rows)
+    times = [int(month[:4]) + (int(month[5:]) - 1) / 12 for month, *_ in rows]
+    first, last = int(times[0]), int(times[-1]) + 1
+    gap = (last - first) / len(rows)
+    for number, (time, row) in enumerate(zip(times, rows, strict=True)):
+        month, label, text, group = row
+        shade = groups.index(group)
+        y = first + (number + 0.5) * gap  # evenly spaced, so that no two overlap
+        ax.plot([0, 0.25, 0.5], [time, y, y], color="0.7", lw=0.8, ls="-", marker="")
+        ax.plot(0, time, marker="osD^vP"[shade], color=_SHADES[shade], ls="")
+        ax.text(0.55, y, f"{month}  {label}: {text}", va="center", fontsize=8.5)
+    for shade, group in enumerate(groups):
+        ax.plot(
+            [], [], marker="osD^vP"[shade], color=_SHADES[shade], ls="", label=group
+        )
+    years = range(first, last + 1)
+    ax.plot([0, 0], [first, last], color=INK, lw=1.2, ls="-", marker="", zorder=0)
+    ax.set(xlim=(-0.05, 6), ylim=(last, first), yticks=years, xticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    columns = min(len(groups), 3)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=columns)
+    return ax
+
+
+def html_table(label: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table as HTML that scrolls within its own box where it is too wide.
+
+    Args:
+        label: what the table holds, for those who do not see it.
+        header: names of the columns.
+        rows: the cells; the first of each row is the row's own heading.
+
+    Raises:
+        ValueError: if a row has not a cell for each column.
+
+    Example:
+        >>> print(html_table("years", ["name", "year"], [["additive", "2015"]]))
+        <div role="region" aria-label="years"...<th scope="row">additive</th>...
+    """
+    if wrong := [row for row in rows if len(row) != len(header)]:
+        raise ValueError(f"rows must have {len(header)} cells, got {wrong[0]}")
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    body = "\n".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in rows
+    )
+    return (
+        f'<div role="region" aria-label="{escape(label)}" style="overflow-x: auto" '
+        'tabindex="0">'
+        f'<table class="table">\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
