@@ -40,7 +40,7 @@ def plot_entries(*, ax: Axes | None = None) -> Axes:
         _arrow(ax, (x, 2.9), (x, 3.5))
     _arrow(ax, (middle + 0.4, 1.4), (right - 0.2, 2.3))
     score = (left + middle) / 2
-    _box(ax, score, 5.0, r"$\cdot$", _TOKEN)
+    _box(ax, score, 5.0, r"$q_i k_j^\top$", _TOKEN, width=0.9)
     _arrow(ax, (left + 0.2, 4.1), (score - 0.3, 4.75))
     _arrow(ax, (middle - 0.2, 4.1), (score + 0.3, 4.75))
     _box(ax, score, 6.2, "$+$", _ENTRIES["by distance"])
@@ -53,13 +53,17 @@ def plot_entries(*, ax: Axes | None = None) -> Axes:
     _arrow(ax, (right, 6.5), (right, 7.1))
     _arrow(ax, (score + 0.7, 7.4), (right - 0.45, 7.4))
     notes = (
-        (1.2, "added", "$p_i$ is added to the token:\nsinusoidal, learned"),
+        (
+            1.2,
+            "added",
+            "a vector for $i$ (or $j$)\nis added to the token:\nsinusoidal, learned",
+        ),
         (3.8, "turned", "$q_i$ is turned by $i$,\n$k_j$ by $j$: rotary"),
         (
             6.2,
             "by distance",
             "what depends on $j - i$:\na number (T5, ALiBi),\n"
-            "vectors $a^K_{ij}$, $a^V_{ij}$\n(relative)",
+            "vectors $a^K_{ij}$, $a^V_{ij}$\n(relative, Shaw)",
         ),
     )
     for y, kind, note in notes:
@@ -134,7 +138,7 @@ def plot_lengths(
     Args:
         lengths: in digits.
         curves: a line for each name.
-        intervals: ``(low, high)`` of each name at every length.
+        intervals: ``(low, high)`` of names at every length, drawn as bands.
         trained: shortest and longest length in training.
         plain: the name to compare with, drawn in grey.
         ax: where to draw; None: the axes of a new figure.
