@@ -154,6 +154,20 @@ def test_gradients_are_those_of_finite_differences(layer):
     assert torch.autograd.gradcheck(lambda x: small(x, x, x, mask)[0], (x,))
 
 
+def test_derivatives_of_the_softmax():
+    """As the chapter has them: they vanish where the weights are near 0 or 1."""
+    scores = torch.randn(K, dtype=torch.float64)
+    found = torch.autograd.functional.jacobian(masked_softmax, scores)
+    a = masked_softmax(scores)
+    for i in range(K):
+        for j in range(K):
+            assert_close(found[i, j], a[i] * (float(i == j) - a[j]))
+    far_apart = torch.autograd.functional.jacobian(
+        masked_softmax, 30 * scores.sort()[0]
+    )
+    assert far_apart.norm() < found.norm() / 10
+
+
 def test_relu_over_length_divides_by_the_keys_that_remain():
     scores = torch.tensor([[2.0, -1.0, 6.0, torch.inf]])
     mask = torch.tensor([[True, True, True, False]])

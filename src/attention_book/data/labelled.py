@@ -1,0 +1,72 @@
+"""Batches of inputs that have one label each."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    """Inputs, and for each of them the number of its class."""
+
+    inputs: Shaped[Tensor, "batch ..."]
+    labels: Int[Tensor, " batch"]
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of labels: these are what is predicted."""
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> "LabelledBatch":
+        """The same batch on ``device``."""
+        return LabelledBatch(self.inputs.to(device), self.labels.to(device))
+
+
+def labelled_batches(
+    inputs: Shaped[Tensor, "examples ..."],
+    labels: Int[Tensor, " examples"],
+    *,
+    batch_size: int,
+    steps: int,
+    seed: int,
+) -> list[LabelledBatch]:
+    """Cut examples into a given number of batches, however few examples there are.
+
+    The examples are gone through again and again, each time in a new order. Runs on few
+    and on many examples thus take equally many steps.
+
+    Args:
+        inputs: one row an example.
+        labels: one number an example.
+        batch_size: examples of each batch; some twice if there are fewer.
+        steps: number of batches.
+        seed: decides the order, together with the number of examples.
+
+    Raises:
+        ValueError: if there are no examples, not as many labels as inputs, or
+            ``batch_size`` or ``steps`` is less than 1.
+
+    Example:
+        >>> x = torch.arange(3)
+        >>> batches = labelled_batches(x, x, batch_size=2, steps=3, seed=0)
+        >>> torch.cat([batch.labels for batch in batches]).sort().values
+        tensor([0, 0, 1, 1, 2, 2])
+    """
+    if not len(inputs) or len(inputs) != len(labels):
+        raise ValueError(
+            f"inputs and labels must be equally many and at least one, got "
+            f"{len(inputs)} and {len(labels)}"
+        )
+    if batch_size < 1 or steps < 1:
+        raise ValueError(
+            f"batch_size and steps must be at least 1, got {batch_size} and {steps}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    rounds = -(-batch_size * steps // len(inputs))  # rounded up
+    orders = [torch.randperm(len(inputs), generator=generator) for _ in range(rounds)]
+    rows = torch.cat(orders)[: batch_size * steps]
+    return [
+        LabelledBatch(inputs[part], labels[part]) for part in rows.split(batch_size)
+    ]
