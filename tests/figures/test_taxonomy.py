@@ -102,6 +102,7 @@ def test_a_table_has_headings_for_columns_and_rows_and_escapes_its_cells():
     assert '<th scope="col">&lt;year&gt;</th>' in table
     assert '<tr><th scope="row">x</th><td>1 &lt; 2</td></tr>' in table
     assert 'aria-label="a &amp; b"' in table
+    assert table._repr_html_() == table
     assert table.count("<tr>") == 3
     with pytest.raises(ValueError, match=r"must have 2 cells, got \['x'\]"):
         html_table("t", ["name", "year"], [["x"]])

@@ -208,7 +208,16 @@ def plot_timeline(
     return ax
 
 
-def html_table(label: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+class Html(str):
+    """Text that notebooks show as the HTML that it is."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def html_table(
+    label: str, header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Html:
     """Write a table as HTML that scrolls within its own box where it is too wide.
 
     Args:
@@ -232,7 +241,7 @@ def html_table(label: str, header: Sequence[str], rows: Sequence[Sequence[str]])
         + "</tr>"
         for first, *rest in rows
     )
-    return (
+    return Html(
         f'<div role="region" aria-label="{escape(label)}" style="overflow-x: auto" '
         'tabindex="0">'
         f'<table class="table">\n<thead><tr>{head}</tr></thead>\n'
