@@ -1,0 +1,228 @@
+"""Figures of the chapter on the Transformer: the model, and a sentence on its way."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from torch import Tensor
+
+_EMBED, _ATTEND, _NORM, _NETWORK, _OUT = (
+    "#56B4E9",
+    "#E69F00",
+    "#999999",
+    "#0072B2",
+    "#009E73",
+)
+_CROSS, _OWN, _INK = "#0072B2", "#D55E00", "#404040"
+
+
+def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
+    """Draw the whole model: encoder on the left, decoder on the right.
+
+    Args:
+        num_layers: written beside the layers that are repeated.
+        ax: where to draw; None: the axes of a new figure.
+
+    Example:
+        >>> ax = plot_model(6)
+        >>> "6 layers" in [text.get_text() for text in ax.texts]
+        True
+    """
+    ax = ax or plt.figure(figsize=(5.6, 7.4)).subplots()
+    left, right = 0.0, 3.6
+    sub_layer = ("add, normalise", _NORM)
+    columns = {
+        left: [
+            ("source words", None),
+            (r"embedding $\times \sqrt{d}$", _EMBED),
+            ("+ positions", _EMBED),
+            ("self-attention", _ATTEND),
+            sub_layer,
+            ("feed-forward", _NETWORK),
+            sub_layer,
+        ],
+        right: [
+            ("<bos> and target words", None),
+            (r"embedding $\times \sqrt{d}$", _EMBED),
+            ("+ positions", _EMBED),
+            ("masked self-attention", _ATTEND),
+            sub_layer,
+            ("cross-attention", _ATTEND),
+            sub_layer,
+            ("feed-forward", _NETWORK),
+            sub_layer,
+            ("embedding, transposed", _EMBED),
+            ("softmax", _OUT),
+            ("target words and <eos>", None),
+        ],
+    }
+    for x, boxes in columns.items():
+        for y, (text, color) in enumerate(boxes):
+            _box(ax, x, y, text, color)
+            if y:
+                _arrow(ax, (x, y - 0.68), (x, y - 0.32))
+            if text == sub_layer[0]:  # the input goes round the sub-layer
+                around = "arc3,rad=0.6" if x == right else "arc3,rad=-0.6"
+                side = 1.28 if x == right else -1.28
+                _arrow(ax, (x + side, y - 1.45), (x + side, y), around)
+    top = len(columns[left]) - 1
+    # The encoder's tokens are keys and values of every layer.
+    _arrow(ax, (left + 1.28, top), (right - 1.28, 5.0), "arc3,rad=-0.15")
+    ax.text(1.8, 5.95, "keys,\nvalues", ha="center", fontsize=8, color=_INK)
+    for x, low, high in (left, 3, 6), (right, 3, 8):
+        frame = (x - 1.5, low - 0.45), 3.0, high - low + 0.9
+        ax.add_patch(Rectangle(*frame, fill=False, ec="0.6", ls="--", lw=1))
+    ax.text(left, top + 0.7, f"{num_layers} layers", ha="center", color=_INK)
+    ax.text(right + 1.6, 8.6, f"{num_layers}\nlayers", ha="left", color=_INK)
+    ax.set(xlim=(-2.0, 5.9), ylim=(-0.5, 11.5))
+    ax.axis("off")
+    return ax
+
+
+def plot_layers(
+    words: Sequence[str],
+    weights: Float[Tensor, "layers words words"],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw tokens, layer over layer, with a line for each look at another token.
+
+    Args:
+        words: a label for each token, from left to right.
+        weights: of each layer, from the first; a line is the thicker the larger its
+            weight.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if the weights do not fit the words.
+
+    Example:
+        >>> import torch
+        >>> ax = plot_layers(["two", "<eos>"], torch.full((3, 2, 2), 0.5))
+        >>> len(ax.lines)
+        12
+    """
+    if weights.ndim != 3 or weights.shape[1:] != (len(words), len(words)):
+        raise ValueError(
+            f"weights must have shape (layers, {len(words)}, {len(words)}) to fit the "
+            f"words, got {tuple(weights.shape)}"
+        )
+    ax = ax or plt.figure(figsize=(5.6, 1.0 + 0.9 * len(weights))).subplots()
+    for layer, table in enumerate(weights.tolist()):
+        for query, row in enumerate(table):
+            for key, weight in enumerate(row):
+                _line(ax, (key, layer + 0.14), (query, layer + 0.86), weight, _OWN)
+    for level in range(len(weights) + 1):
+        for place, word in enumerate(words):
+            ax.text(place, level, word, ha="center", va="center", fontsize=8)
+        name = f"layer {level}" if level else "words"
+        ax.text(-0.75, level, name, ha="right", va="center", fontsize=8, color=_INK)
+    ax.set(xlim=(-1.6, len(words) - 0.4), ylim=(-0.3, len(weights) + 0.3))
+    ax.axis("off")
+    return ax
+
+
+def plot_step(
+    source: Sequence[str],
+    written: Sequence[str],
+    found: str,
+    cross: Float[Tensor, " source"],
+    own: Float[Tensor, " written"],
+    *,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one step of a decoder: what it looks at, and the word that it writes.
+
+    Args:
+        source: the source's words, below.
+        written: the words so far, above; the last of them asks.
+        found: the word that is written next, in bold behind them.
+        cross: weights over the source: straight lines.
+        own: weights over the words so far: arcs.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if there is not a weight for each word.
+
+    Example:
+        >>> import torch
+        >>> half = torch.tensor([0.5, 0.5])
+        >>> ax = plot_step(["two", "<eos>"], ["<bos>", "zwei"], "<eos>", half, half)
+        >>> len(ax.lines), len(ax.patches)
+        (2, 1)
+    """
+    if len(source) != len(cross) or len(written) != len(own):
+        raise ValueError(
+            "there must be a weight for each word, got "
+            f"{len(source)} source words and {len(cross)} weights, "
+            f"{len(written)} words so far and {len(own)} weights"
+        )
+    ax = ax or plt.figure(figsize=(5.6, 1.8)).subplots()
+    last = len(written) - 1
+    for place, word in enumerate(source):
+        ax.text(place, 0, word, ha="center", va="center", fontsize=8)
+        _line(ax, (place, 0.16), (last, 0.84), cross[place].item(), _CROSS)
+    for place, (word, weight) in enumerate(zip(written, own.tolist(), strict=True)):
+        ax.text(place, 1, word, ha="center", va="center", fontsize=8)
+        if place < last:
+            arc = FancyArrowPatch(
+                (place, 1.15),
+                (last, 1.15),
+                connectionstyle=f"arc3,rad={-0.5 / (last - place) ** 0.6}",
+                arrowstyle="-",
+                lw=0.3 + 3.5 * weight,
+                color=_OWN,
+                alpha=0.25 + 0.75 * weight,
+            )
+            ax.add_patch(arc)
+    ax.text(last + 1, 1, found, ha="center", va="center", fontsize=8, fontweight="bold")
+    ax.set(xlim=(-1.6, max(len(source), len(written) + 1) - 0.4), ylim=(-0.3, 1.95))
+    ax.axis("off")
+    return ax
+
+
+def _line(
+    ax: Axes,
+    start: tuple[float | int, float | int],
+    end: tuple[float | int, float | int],
+    weight: float,
+    color: str,
+) -> None:
+    ax.plot(
+        *zip(start, end, strict=True),
+        color=color,
+        lw=0.3 + 3.5 * weight,
+        alpha=0.15 + 0.85 * weight,
+        marker="",
+        ls="-",
+    )
+
+
+def _arrow(
+    ax: Axes,
+    start: tuple[float | int, float | int],
+    end: tuple[float | int, float | int],
+    style: str = "arc3",
+) -> None:
+    options = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "lw": 1.1}
+    options |= {"color": _INK, "connectionstyle": style}
+    ax.annotate("", end, start, arrowprops=options)
+
+
+def _box(
+    ax: Axes, x: float | int, y: float | int, text: str, color: str | None
+) -> None:
+    if color is not None:
+        box = FancyBboxPatch(
+            (x - 1.25, y - 0.27),
+            2.5,
+            0.54,
+            boxstyle="round,pad=0.03",
+            fc=color + "55",
+            ec=color,
+            lw=1.3,
+        )
+        ax.add_patch(box)
+    ax.text(x, y, text, ha="center", va="center", fontsize=9)

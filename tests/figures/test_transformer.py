@@ -1,0 +1,75 @@
+"""The chapter's figures: the model, and lines of the width of their weights."""
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from attention_book.figures.transformer import plot_layers, plot_model, plot_step
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_model_has_all_its_parts_from_below():
+    _, ax = plt.subplots()
+    assert plot_model(6, ax=ax) is ax
+    found = texts(ax)
+    assert found.count("add, normalise") == 2 + 3
+    assert found.count("feed-forward") == 2
+    assert "6 layers" in found
+    assert "6\nlayers" in found
+    height = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    order = ["<bos> and target words", "masked self-attention", "cross-attention"]
+    order += ["embedding, transposed", "softmax", "target words and <eos>"]
+    assert sorted(order, key=height.__getitem__) == order
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    # One between two boxes, one round each sub-layer, one from encoder to decoder.
+    assert len(arrows) == 6 + 11 + 5 + 1
+    assert len(ax.patches) == 6 + 10 + 2  # boxes, and frames round the layers
+
+
+def test_layers_have_a_line_for_each_look():
+    _, ax = plt.subplots()
+    weights = torch.tensor([[[1.0, 0.0], [0.25, 0.75]], [[0.5, 0.5], [0.0, 1.0]]])
+    assert plot_layers(["ein", "<eos>"], weights, ax=ax) is ax
+    assert texts(ax) == [
+        *("ein", "<eos>", "words"),
+        *("ein", "<eos>", "layer 1"),
+        *("ein", "<eos>", "layer 2"),
+    ]
+    widths = {}
+    for line in ax.lines:
+        (key, query), (low, _) = line.get_xdata(), line.get_ydata()
+        widths[int(low), query, key] = line.get_linewidth()
+    assert len(widths) == 8
+    for (layer, query, key), width in widths.items():
+        assert width == pytest.approx(0.3 + 3.5 * weights[layer, query, key].item())
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2), (2, 2, 3), (3, 3)])
+def test_layers_that_do_not_fit_are_an_error(shape, no_shape_checks):
+    with pytest.raises(ValueError, match=r"shape \(layers, 3, 3\).*got"):
+        plot_layers(["a", "b", "c"], torch.zeros(shape))
+
+
+def test_step_asks_from_the_last_word():
+    _, ax = plt.subplots()
+    source, written = ["two", "ten", "<eos>"], ["<bos>", "zwei"]
+    cross, own = torch.tensor([0.5, 0.2, 0.3]), torch.tensor([0.4, 0.6])
+    assert plot_step(source, written, "zehn", cross, own, ax=ax) is ax
+    assert texts(ax) == [*source, *written, "zehn"]
+    assert ax.texts[-1].get_fontweight() == "bold"
+    for place, (line, weight) in enumerate(zip(ax.lines, cross, strict=True)):
+        assert list(line.get_xdata()) == [place, 1]
+        assert line.get_linewidth() == pytest.approx(0.3 + 3.5 * weight.item())
+    (arc,) = ax.patches  # to <bos>; the word that asks has no arc to itself
+    assert arc.get_linewidth() == pytest.approx(0.3 + 3.5 * 0.4)
+    assert to_hex(arc.get_edgecolor()) != to_hex(ax.lines[0].get_color())
+
+
+@pytest.mark.parametrize(("cross", "own"), [(2, 2), (3, 1)])
+def test_steps_without_a_weight_for_each_word_are_an_error(cross, own):
+    with pytest.raises(ValueError, match=f"{cross} weights, 2 words so far and {own}"):
+        plot_step(list("abc"), ["x", "y"], "z", torch.zeros(cross), torch.zeros(own))

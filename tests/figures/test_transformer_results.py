@@ -1,0 +1,102 @@
+"""What a Transformer learned: every head, every guess and every run in its place."""
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from attention_book.figures.transformer_results import (
+    plot_guesses,
+    plot_heads,
+    plot_race,
+)
+
+
+@pytest.mark.parametrize(("layers", "heads"), [(1, 2), (2, 3), (2, 8), (3, 5)])
+def test_each_head_has_a_picture_of_its_own(layers, heads):
+    weights = torch.rand(layers, heads, 3, 2)
+    axes = plot_heads(weights, list("abc"), list("xy"))
+    assert len(axes) == layers * heads
+    for number, ax in enumerate(axes):
+        layer, head = divmod(number, heads)
+        assert ax.get_title() == f"layer {layer + 1}, head {head + 1}"
+        (image,) = ax.images
+        assert (image.norm.vmin, image.norm.vmax) == (0, 1)
+        assert image.get_array().tolist() == pytest.approx(weights[layer, head].numpy())
+        # A row of the figure has heads of one layer only.
+        same_row = [
+            other for other in axes if other.get_position().y0 == ax.get_position().y0
+        ]
+        assert {other.get_title().split(",")[0] for other in same_row} == {
+            f"layer {layer + 1}"
+        }
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == list("abc")
+    assert max(ax.get_position().x1 for ax in axes[0].figure.axes) <= 1
+
+
+def test_heads_go_where_they_are_told():
+    figure = plt.figure()
+    (ax,) = plot_heads(torch.ones(1, 1, 1, 1), ["a"], ["x"], figure=figure)
+    assert ax.figure is figure
+
+
+def test_heads_that_do_not_fit_are_an_error(no_shape_checks):
+    with pytest.raises(
+        ValueError, match=r"\(layers, heads, 1, 2\).*got \(1, 1, 2, 1\)"
+    ):
+        plot_heads(torch.zeros(1, 1, 2, 1), ["a"], ["x", "y"])
+    with pytest.raises(ValueError, match=r"got \(1, 2\)"):
+        plot_heads(torch.zeros(1, 2), ["a"], ["x", "y"])
+
+
+def test_guesses_stand_in_their_cells():
+    _, ax = plt.subplots()
+    chances = torch.tensor([[0.1, 0.2, 0.3], [0.7, 0.5, 0.9]])
+    guesses = [["a", "b", "c"], ["d", "e", "f"]]
+    labels = ["below", "above"], ["zwei", "drei", "<eos>"]
+    assert plot_guesses(guesses, chances, *labels, ax=ax) is ax
+    found = {text.get_position(): text.get_text() for text in ax.texts}
+    for row, words in enumerate(guesses):
+        for column, word in enumerate(words):
+            assert found[column, row] == word
+    assert [label.get_text() for label in ax.get_xticklabels()] == labels[1]
+    assert [label.get_text() for label in ax.get_yticklabels()] == labels[0]
+    low, high = ax.get_ylim()
+    assert low < high  # the first stage below
+    inks = {text.get_text(): text.get_color() for text in ax.texts}
+    assert inks["d"] == "white"  # on a dark cell
+    assert inks["a"] == "black"
+
+
+@pytest.mark.parametrize(
+    ("guesses", "shape"),
+    [([["a"]], (1, 2)), ([["a", "b"]], (2, 1)), ([["a", "b"], ["c", "d"]], (1, 2))],
+)
+def test_guesses_that_do_not_fit_are_an_error(guesses, shape):
+    with pytest.raises(ValueError, match="each of 1 stages and 2 places"):
+        plot_guesses(guesses, torch.zeros(shape), ["s"], ["x", "y"])
+
+
+def test_race_has_a_line_for_each_run_and_one_entry_a_model():
+    _, ax = plt.subplots()
+    runs = {
+        "old": [[(0, 0.0), (2, 0.5)], [(0, 0.0), (2, 0.75)]],
+        "new": [[(0, 0.0), (1, 1.0)]],
+    }
+    assert plot_race(runs, xlabel="seconds", ylabel="right", ax=ax) is ax
+    points = [list(zip(*line.get_data(), strict=True)) for line in ax.lines]
+    assert points == [*runs["old"], *runs["new"]]
+    assert ax.get_legend_handles_labels()[1] == ["old", "new"]
+    first, second, other = ax.lines
+    assert first.get_color() == second.get_color() != other.get_color()
+    assert first.get_linestyle() == second.get_linestyle() != other.get_linestyle()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("seconds", "right")
+
+
+def test_race_of_one_needs_no_legend():
+    ax = plot_race({"old": [[(0, 0.0)]]}, xlabel="x", ylabel="y")
+    assert ax.get_legend() is None
+
+
+def test_a_model_without_a_run_is_an_error():
+    with pytest.raises(ValueError, match=r"none for \['new'\]"):
+        plot_race({"old": [[(0, 0.0)]], "new": []}, xlabel="x", ylabel="y")
