@@ -32,7 +32,7 @@ style: setup
 # tests/test_chapter_runs.py each chapter: tests/conftest.py says so.
 pytest: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
-	    --numprocesses=logical --maxprocesses=4 --dist=loadgroup tests src book
+	    --numprocesses=logical --maxprocesses=4 --dist=loadfile tests src book
 
 lab: setup
 	$(BIN)/jupyter lab

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from pathlib import Path
 
 import jaxtyping
@@ -9,15 +10,29 @@ import numpy as np
 import pytest
 import torch
 
+CHAPTERS = {
+    path.stem for path in Path(__file__).parent.parent.joinpath("book").glob("*.ipynb")
+}
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the groups
-def pytest_collection_modifyitems(items):
-    """Say what stays in one process: a file; of the chapters' runs, a chapter."""
-    for item in items:
-        group = item.path.name
-        if group == "test_chapter_runs.py":
-            group = item.callspec.params["path"].stem
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{group}"))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file in one process, as loadfile does; of the chapters' runs, a chapter.
+
+    Grouping by marks (loadgroup) is no way: nbval's cells do not take part in it.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFileOrChapter(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            scope = super()._split_scope(nodeid)
+            if scope.endswith("test_chapter_runs.py"):
+                scope += str(CHAPTERS & set(re.split(r"[\[\]-]", nodeid)))
+            return scope
+
+    return (
+        ByFileOrChapter(config, log) if config.getvalue("dist") == "loadfile" else None
+    )
 
 
 @pytest.fixture(autouse=True)
