@@ -34,6 +34,15 @@ def start_at_the_root(app: Sphinx, config: Config) -> None:
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
 
 
+def mend_roles(
+    app: Sphinx, page: str, template: str, context: dict, doctree: object
+) -> None:
+    """Take the role of a list from the bibliography, whose entries have another one."""
+    old = '<div role="list" class="citation-list">'
+    if old in context.get("body", ""):
+        context["body"] = context["body"].replace(old, '<div class="citation-list">')
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the above, and take out Thebe, which jupyter-book always loads.
 
@@ -41,6 +50,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     settings raise an error on every page, because they are declared twice.
     """
     app.connect("config-inited", start_at_the_root, priority=100)
+    app.connect("html-page-context", mend_roles)
     app.connect("build-finished", serve_mathjax)
     app.connect("build-finished", drop_icon_script)
     for event in ("env-before-read-docs", "doctree-resolved"):
