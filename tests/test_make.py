@@ -127,6 +127,30 @@ def test_build_says_where_the_book_is_or_that_it_failed(
     assert words in "".join(capsys.readouterr())
 
 
+def test_build_does_nothing_where_nothing_changed(monkeypatch, capsys, tree):
+    calls = []
+
+    def render(root):
+        index = root / "_build" / "html" / "index.html"
+        index.parent.mkdir(parents=True, exist_ok=True)
+        index.write_text("")
+        calls.append(root)
+        return len(calls) == 3  # the third time it fails
+
+    monkeypatch.setattr(build, "ROOT", tree)
+    monkeypatch.setattr(build, "build", render)
+    assert build.main() == build.main() == 0
+    assert len(calls) == 1
+    assert "Nothing has changed" in capsys.readouterr().out
+    (tree / "book" / "index.md").write_text("# New\n")
+    build.main()
+    assert len(calls) == 2
+    (tree / "_toc.yml").write_text("# new\n")
+    assert build.main()
+    assert not build.main()  # what failed is tried again
+    assert len(calls) == 4
+
+
 def test_address_is_the_same_everywhere():
     url = repository.address(ROOT)
     page = f"https://{repository.forms(url)[2]}/"

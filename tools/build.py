@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,10 +25,21 @@ def inputs(root: Path) -> Iterator[Path]:
             yield path
 
 
-def fingerprint(root: Path) -> str:
-    """One hash over the names and contents of all `inputs`, and over this Python."""
+def sources(root: Path) -> Iterator[Path]:
+    """The files that the pages depend on: `inputs`, the book and what renders it."""
+    yield from inputs(root)
+    for name in ("_toc.yml", "CHANGELOG.md", "pyproject.toml"):
+        yield root / name
+    for folder in ("book", "tools"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                yield path
+
+
+def fingerprint(root: Path, files: Callable = inputs) -> str:
+    """One hash over the names and contents of all files, and over this Python."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in inputs(root):
+    for path in files(root):
         digest.update(f"\n{path.relative_to(root)}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -64,11 +75,18 @@ def main() -> int:
     """Build the book and say where it is, or that it failed."""
     if drop_stale_cache(ROOT):
         print("Every chapter is run: the package or the settings are new.", flush=True)
+    stamp, index = ROOT / "_build" / "html.sha256", ROOT / "_build/html/index.html"
+    wanted = fingerprint(ROOT, sources)
+    if index.exists() and stamp.exists() and stamp.read_text() == wanted:
+        print(f"Nothing has changed. The book: {index}")
+        return 0
+    stamp.unlink(missing_ok=True)
     status = build(ROOT)
     if status:
         print("The book was not built: the messages above say why.", file=sys.stderr)
     else:
-        print(f"The book: {ROOT / '_build' / 'html' / 'index.html'}")
+        stamp.write_text(wanted)
+        print(f"The book: {index}")
     return status
 
 
