@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, attend
+from attention_book.functional import Mask, attend, causal_mask
 
 
 class SourceToToken(nn.Module):
@@ -151,10 +151,7 @@ def earlier_mask(
                  [ True, False, False],
                  [ True,  True, False]]])
     """
-    if num_tokens < 0:
-        raise ValueError(f"num_tokens must not be negative, got {num_tokens}")
-    allowed = torch.ones(1, num_tokens, num_tokens, dtype=torch.bool, device=device)
-    return allowed.tril(-1)
+    return causal_mask(num_tokens, device=device).tril(-1)
 
 
 def _attend_by_feature(

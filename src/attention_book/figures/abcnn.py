@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from attention_book.figures.drawing import draw_arrow
 from attention_book.figures.heatmap import plot_weights
 
-_WORD, _BEFORE, _AFTER, _INK = "#56B4E9", "#D55E00", "#009E73", "#404040"
-_ARROW = {"arrowstyle": "-|>", "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
+_WORD, _BEFORE, _AFTER = "#56B4E9", "#D55E00", "#009E73"
 
 
 def window_labels(words: Sequence[str], width: int) -> list[str]:
@@ -122,12 +122,12 @@ def plot_block(
         inner, outer = x + side * (widest / 2 - 0.5), x - side * (widest - n) / 2
         _columns(ax, inner, 8.2, 1, _AFTER)
         _columns(ax, outer, 8.2, n, _AFTER)
-        _arrow(ax, (x, 2.2), (x, 4.1), _INK)
-        _arrow(ax, (x, 5.3), (inner, 8.1), _INK)
-        _arrow(ax, (x, 5.3), (outer, 8.1), _INK)
+        draw_arrow(ax, (x, 2.2), (x, 4.1))
+        draw_arrow(ax, (x, 5.3), (inner, 8.1))
+        draw_arrow(ax, (x, 5.3), (outer, 8.1))
         for place, note in (inner, "all-ap"), (outer, "w-ap"):
             ax.text(place, 9.35, note, ha="center", va="bottom", fontsize=8.5)
-        _arrow(ax, (inner + side * 0.6, 8.7), (centre - side * 1.4, 8.7), _INK)
+        draw_arrow(ax, (inner + side * 0.6, 8.7), (centre - side * 1.4, 8.7))
         ax.text(
             x + side * 0.25,
             3.15,
@@ -146,9 +146,9 @@ def plot_block(
             to_maps = (x + side * (n / 2 + 0.1), 1.6)
             to_pooling = (x + side * 0.25, 6.3)
             end = to_maps if color == _BEFORE else to_pooling
-            _arrow(ax, (centre - side * 1.3, y + 1.2), end, color)
+            draw_arrow(ax, (centre - side * 1.3, y + 1.2), end, color=color)
     ax.text(centre, 8.7, "cosine", ha="center", va="center")
-    _arrow(ax, (centre, 9.1), (centre, 10.5), _INK)
+    draw_arrow(ax, (centre, 9.1), (centre, 10.5))
     ax.text(centre, 10.9, "logistic regression", ha="center", va="center")
     ax.set(xlim=(-0.5, middles[1] + widest / 2 + 0.5), ylim=(-2.4, 11.5))
     ax.axis("off")
@@ -170,7 +170,3 @@ def _grid(
     for row, column in np.ndindex(rows, columns):
         corner = (x + (column - columns / 2) * cell, y + (rows - 1 - row) * cell)
         ax.add_patch(Rectangle(corner, cell, cell, fc=color + "33", ec=color, lw=0.8))
-
-
-def _arrow(ax: Axes, start: Sequence[float], end: Sequence[float], color: str) -> None:
-    ax.annotate("", end, start, arrowprops=_ARROW | {"color": color})

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 
-from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+from attention_book.figures.colours import CONTEXT, KEY, QUERY
+from attention_book.figures.drawing import draw_arrow, draw_box
 
 
 def plot_search(
@@ -43,11 +43,11 @@ def plot_search(
     ax = ax or plt.figure(figsize=(5.6, 4.3)).subplots()
     middle = (len(source) - 1) / 2
     for x, (word, weight) in enumerate(zip(source, weights, strict=True)):
-        _cell(ax, x, 0, f"$h_{{{x + 1}}}$", KEY)
+        draw_box(ax, x, 0, f"$h_{{{x + 1}}}$", KEY, width=0.5)
         ax.text(x, -0.95, word, ha="center", va="center", fontsize=9)
-        _arrow(ax, (x, -0.75), (x, -0.32))
+        draw_arrow(ax, (x, -0.75), (x, -0.32))
         width = 0.5 + 4 * weight
-        _arrow(ax, (x, 0.32), (middle, 1.5), lw=width, color=CONTEXT)
+        draw_arrow(ax, (x, 0.32), (middle, 1.5), lw=width, color=CONTEXT)
         left = x <= middle  # beside its arrow, on the outer side
         ax.text(
             x + (middle - x) * 0.42 + (-0.1 if left else 0.1),
@@ -58,55 +58,24 @@ def plot_search(
             fontsize=9,
         )
     for x in range(len(source) - 1):
-        _arrow(ax, (x + 0.3, 0.1), (x + 0.7, 0.1))
-        _arrow(ax, (x + 0.7, -0.1), (x + 0.3, -0.1))
+        draw_arrow(ax, (x + 0.3, 0.1), (x + 0.7, 0.1))
+        draw_arrow(ax, (x + 0.7, -0.1), (x + 0.3, -0.1))
     i = len(target)
-    _cell(ax, middle, 1.8, f"$c_{{{i}}}$", CONTEXT)
+    draw_box(ax, middle, 1.8, f"$c_{{{i}}}$", CONTEXT, width=0.5)
     states = [middle + 1.5 * (k - 1) for k in range(3)]
     for x, k in zip(states, (i - 2, i - 1, i), strict=True):
-        _cell(ax, x, 3.0, f"$s_{{{k}}}$", QUERY)
+        draw_box(ax, x, 3.0, f"$s_{{{k}}}$", QUERY, width=0.5)
     for left, right in pairwise(states):
-        _arrow(ax, (left + 0.32, 3.0), (right - 0.32, 3.0))
-    _arrow(ax, (middle + 0.25, 2.1), (states[2] - 0.2, 2.68))
-    ax.annotate(
-        "",
-        (middle - 0.32, 1.8),
-        (states[1] - 0.25, 2.68),
-        arrowprops=_STYLE | {"ls": "--", "connectionstyle": "arc3,rad=0.5"},
-    )
+        draw_arrow(ax, (left + 0.32, 3.0), (right - 0.32, 3.0))
+    draw_arrow(ax, (middle + 0.25, 2.1), (states[2] - 0.2, 2.68))
+    curved = {"ls": "--", "bend": "arc3,rad=0.5"}
+    draw_arrow(ax, (states[1] - 0.25, 2.68), (middle - 0.32, 1.8), **curved)
     ax.text(middle - 0.62, 2.25, "asks", ha="right", va="center", fontsize=9)
     for x, word in zip(states[:2], target[-2:], strict=True):
         ax.text(x + 0.75, 4.0, word, ha="center", va="center", fontweight="bold")
-        _arrow(ax, (x + 0.2, 3.3), (x + 0.6, 3.8))
-    _arrow(ax, (middle + 0.28, 2.0), (states[1] + 0.7, 3.8))  # read out of both
+        draw_arrow(ax, (x + 0.2, 3.3), (x + 0.6, 3.8))
+    draw_arrow(ax, (middle + 0.28, 2.0), (states[1] + 0.7, 3.8))  # read out of both
     ax.set(xlim=(min(-0.6, states[0] - 0.5), max(len(source) - 0.4, states[2] + 0.5)))
     ax.set(ylim=(-1.2, 4.25))
     ax.axis("off")
     return ax
-
-
-_STYLE = {"arrowstyle": "-|>", "color": INK, "lw": 1.1, "shrinkA": 0, "shrinkB": 0}
-
-
-def _arrow(
-    ax: Axes,
-    start: tuple[float | int, float | int],
-    end: tuple[float | int, float | int],
-    lw: float = 1.1,
-    color: str = INK,
-) -> None:
-    ax.annotate("", end, start, arrowprops=_STYLE | {"lw": lw, "color": color})
-
-
-def _cell(ax: Axes, x: float | int, y: float | int, text: str, color: str) -> None:
-    box = FancyBboxPatch(
-        (x - 0.25, y - 0.25),
-        0.5,
-        0.5,
-        boxstyle="round,pad=0.03",
-        fc=color + "55",
-        ec=color,
-        lw=1.3,
-    )
-    ax.add_patch(box)
-    ax.text(x, y, text, ha="center", va="center")

@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+from attention_book.figures.drawing import draw_arrow, draw_box
 
 _FIRST, _SECOND = "#0072B2", "#CC79A7"
 
@@ -51,16 +51,18 @@ def plot_two_heads(
     last = len(words) - 1
     middle = last / 2
     for x, word in enumerate(words):
-        _box(ax, x, 0, word, KEY, 0.42)
+        draw_box(ax, x, 0, word, KEY, width=0.84, height=0.44, fontsize=9)
     for number, row, color in (1, first, _FIRST), (2, second, _SECOND):
         at = middle + (number - 1.5) * (last / 2 + 0.3)
         for x, weight in enumerate(row):
-            _arrow(ax, (x, 0.27), (at, 1.55), lw=0.4 + 4 * weight, color=color)
-        _box(ax, at, 1.95, f"head {number}", color, 0.52, 0.34, dy=0.14)
+            draw_arrow(ax, (x, 0.27), (at, 1.55), lw=0.4 + 4 * weight, color=color)
+        name = f"head {number}"
+        size = {"width": 1.04, "height": 0.68, "dy": 0.14}
+        draw_box(ax, at, 1.95, name, color, **size, fontsize=9)
         listed = "  ".join(f"{weight:.2f}".removeprefix("0") for weight in row)
         ax.text(at, 1.8, listed, ha="center", va="center", fontsize=8)
-        _arrow(ax, (at, 2.35), (middle, 2.98))
-        _arrow(ax, (middle, 1.95), (at - 0.58 * (2 * number - 3), 1.95), ls="--")
+        draw_arrow(ax, (at, 2.35), (middle, 2.98))
+        draw_arrow(ax, (middle, 1.95), (at - 0.58 * (2 * number - 3), 1.95), ls="--")
     ax.text(
         middle,
         1.95,
@@ -71,8 +73,9 @@ def plot_two_heads(
         color=QUERY,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
-    _box(ax, middle, 3.25, "side by side, times $W^O$", CONTEXT, 1.05)
-    _arrow(ax, (middle, 3.52), (middle, 4.0))
+    text = "side by side, times $W^O$"
+    draw_box(ax, middle, 3.25, text, CONTEXT, width=2.1, height=0.44, fontsize=9)
+    draw_arrow(ax, (middle, 3.52), (middle, 4.0))
     ax.text(middle, 4.17, "context", ha="center", va="center", fontweight="bold")
     ax.set(xlim=(-0.6, last + 0.6), ylim=(-0.4, 4.4))
     ax.axis("off")
@@ -164,38 +167,3 @@ def plot_costs(
     ax.set_yticks(range(len(heads)), heads, fontsize=8)
     ax.set(xlabel=xlabel, ylim=(len(heads) - 0.5, -0.5))
     return ax
-
-
-def _arrow(
-    ax: Axes,
-    start: tuple[float | int, float | int],
-    end: tuple[float | int, float | int],
-    lw: float = 1.1,
-    color: str = INK,
-    ls: str = "-",
-) -> None:
-    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", end, start, arrowprops=style | {"lw": lw, "color": color, "ls": ls})
-
-
-def _box(
-    ax: Axes,
-    x: float | int,
-    y: float | int,
-    text: str,
-    color: str,
-    half: float,
-    half_height: float = 0.22,
-    dy: float = 0.0,
-) -> None:
-    box = FancyBboxPatch(
-        (x - half, y - half_height),
-        2 * half,
-        2 * half_height,
-        boxstyle="round,pad=0.03",
-        fc=color + "55",
-        ec=color,
-        lw=1.3,
-    )
-    ax.add_patch(box)
-    ax.text(x, y + dy, text, ha="center", va="center", fontsize=9)

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from attention_book.figures.colours import INK, KEY
 from attention_book.figures.curves import plot_curves
+from attention_book.figures.drawing import draw_arrow, draw_box
 
-_TOKEN, _INK, _PLAIN = "#56B4E9", "#404040", "0.45"
+_TOKEN, _PLAIN = KEY, "0.45"
+_FONT = {"fontsize": 9.5}
 _ENTRIES = {"added": "#D55E00", "turned": "#009E73", "by distance": "#CC79A7"}
 
 
@@ -29,29 +31,29 @@ def plot_entries(*, ax: Axes | None = None) -> Axes:
     ax = ax or plt.figure(figsize=(5.6, 5.0)).subplots()
     left, middle, right, beside = 0.0, 2.1, 3.8, 6.1
     for x, name in (left, "$x_i$"), (middle, "$x_j$"):
-        _box(ax, x, 0.0, name, _TOKEN)
-        _box(ax, x, 1.2, "$+$", _ENTRIES["added"])
+        draw_box(ax, x, 0.0, name, _TOKEN, width=0.7, **_FONT)
+        draw_box(ax, x, 1.2, "$+$", _ENTRIES["added"], width=0.7, **_FONT)
     for x, name in (left, "$q_i$"), (middle, "$k_j$"), (right, "$v_j$"):
-        _box(ax, x, 2.6, name, _TOKEN)
+        draw_box(ax, x, 2.6, name, _TOKEN, width=0.7, **_FONT)
     for x in left, middle:
-        _arrow(ax, (x, 0.3), (x, 0.9))
-        _arrow(ax, (x, 1.5), (x, 2.3))
-        _box(ax, x, 3.8, "turn", _ENTRIES["turned"])
-        _arrow(ax, (x, 2.9), (x, 3.5))
-    _arrow(ax, (middle + 0.4, 1.4), (right - 0.2, 2.3))
+        draw_arrow(ax, (x, 0.3), (x, 0.9))
+        draw_arrow(ax, (x, 1.5), (x, 2.3))
+        draw_box(ax, x, 3.8, "turn", _ENTRIES["turned"], width=0.7, **_FONT)
+        draw_arrow(ax, (x, 2.9), (x, 3.5))
+    draw_arrow(ax, (middle + 0.4, 1.4), (right - 0.2, 2.3))
     score = (left + middle) / 2
-    _box(ax, score, 5.0, r"$q_i k_j^\top$", _TOKEN, width=0.9)
-    _arrow(ax, (left + 0.2, 4.1), (score - 0.3, 4.75))
-    _arrow(ax, (middle - 0.2, 4.1), (score + 0.3, 4.75))
-    _box(ax, score, 6.2, "$+$", _ENTRIES["by distance"])
-    _arrow(ax, (score, 5.3), (score, 5.9))
-    _box(ax, score, 7.4, "softmax", _TOKEN, width=1.3)
-    _arrow(ax, (score, 6.5), (score, 7.1))
-    _box(ax, right, 6.2, "$+$", _ENTRIES["by distance"])
-    _arrow(ax, (right, 2.9), (right, 5.9))
-    _box(ax, right, 7.4, r"$\sum_j$", _TOKEN)
-    _arrow(ax, (right, 6.5), (right, 7.1))
-    _arrow(ax, (score + 0.7, 7.4), (right - 0.45, 7.4))
+    draw_box(ax, score, 5.0, r"$q_i k_j^\top$", _TOKEN, width=0.9, **_FONT)
+    draw_arrow(ax, (left + 0.2, 4.1), (score - 0.3, 4.75))
+    draw_arrow(ax, (middle - 0.2, 4.1), (score + 0.3, 4.75))
+    draw_box(ax, score, 6.2, "$+$", _ENTRIES["by distance"], width=0.7, **_FONT)
+    draw_arrow(ax, (score, 5.3), (score, 5.9))
+    draw_box(ax, score, 7.4, "softmax", _TOKEN, width=1.3, **_FONT)
+    draw_arrow(ax, (score, 6.5), (score, 7.1))
+    draw_box(ax, right, 6.2, "$+$", _ENTRIES["by distance"], width=0.7, **_FONT)
+    draw_arrow(ax, (right, 2.9), (right, 5.9))
+    draw_box(ax, right, 7.4, r"$\sum_j$", _TOKEN, width=0.7, **_FONT)
+    draw_arrow(ax, (right, 6.5), (right, 7.1))
+    draw_arrow(ax, (score + 0.7, 7.4), (right - 0.45, 7.4))
     notes = (
         (
             1.2,
@@ -67,7 +69,7 @@ def plot_entries(*, ax: Axes | None = None) -> Axes:
         ),
     )
     for y, kind, note in notes:
-        ax.text(beside - 1.4, y, note, va="center", color=_INK, fontsize=9)
+        ax.text(beside - 1.4, y, note, va="center", color=INK, fontsize=9)
         width = dict(color=_ENTRIES[kind], lw=3, marker="", ls="-")
         ax.plot([beside - 1.55] * 2, [y - 0.5, y + 0.5], **width)
     ax.set(xlim=(-0.7, 8.3), ylim=(-0.5, 7.9))
@@ -165,28 +167,3 @@ def plot_lengths(
     if ax.get_legend():
         ax.get_legend().remove()  # one for all panels, by the figure
     return ax
-
-
-def _box(
-    ax: Axes, x: float, y: float, text: str, color: str, width: float = 0.7
-) -> None:
-    box = FancyBboxPatch(
-        (x - width / 2, y - 0.25),
-        width,
-        0.5,
-        boxstyle="round,pad=0.03",
-        fc=color + "55",
-        ec=color,
-        lw=1.4,
-    )
-    ax.add_patch(box)
-    ax.text(x, y, text, ha="center", va="center", fontsize=9.5)
-
-
-def _arrow(
-    ax: Axes,
-    start: tuple[float, float],
-    end: tuple[float, float],
-) -> None:
-    style = {"arrowstyle": "-|>", "color": _INK, "lw": 1.1}
-    ax.annotate("", end, start, arrowprops=style | {"shrinkA": 0, "shrinkB": 0})

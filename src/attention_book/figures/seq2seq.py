@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 
-from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+from attention_book.figures.colours import CONTEXT, KEY, QUERY
+from attention_book.figures.drawing import draw_arrow, draw_box
 
 
 def plot_bottleneck(
@@ -33,19 +33,19 @@ def plot_bottleneck(
     ax = ax or plt.figure(figsize=(5.6, 2.3)).subplots()
     start = len(source) + 2  # where the decoder stands, with room for the summary
     for x, word in enumerate(source):
-        _cell(ax, x, f"$h_{{{x + 1}}}$", KEY)
+        draw_box(ax, x, 0, f"$h_{{{x + 1}}}$", KEY, width=0.6, height=0.6)
         _label(ax, x, -1.0, word, "input")
-        ax.annotate("", (x, -0.35), (x, -0.75), arrowprops=_ARROW)
+        draw_arrow(ax, (x, -0.75), (x, -0.35))
     for x, (read, word) in enumerate(
         zip(["<bos>", *target], [*target, "<eos>"], strict=True)
     ):
-        _cell(ax, start + x, f"$h'_{{{x + 1}}}$", QUERY)
+        draw_box(ax, start + x, 0, f"$h'_{{{x + 1}}}$", QUERY, width=0.6, height=0.6)
         _label(ax, start + x, -1.0, read, "input")
         _label(ax, start + x, 1.0, word, "output")
-        ax.annotate("", (start + x, -0.35), (start + x, -0.75), arrowprops=_ARROW)
-        ax.annotate("", (start + x, 0.75), (start + x, 0.35), arrowprops=_ARROW)
+        draw_arrow(ax, (start + x, -0.75), (start + x, -0.35))
+        draw_arrow(ax, (start + x, 0.35), (start + x, 0.75))
     summary = len(source) + 0.5
-    _cell(ax, summary, "$v$", CONTEXT, height=1.3)
+    draw_box(ax, summary, 0, "$v$", CONTEXT, width=0.6, height=1.3)
     ax.text(summary, 1.0, "the summary", ha="center", va="center", color=CONTEXT)
     centres = [
         *range(len(source)),
@@ -53,34 +53,10 @@ def plot_bottleneck(
         *(start + x for x in range(len(target) + 1)),
     ]
     for left, right in pairwise(centres):
-        ax.annotate("", (right - 0.36, 0), (left + 0.36, 0), arrowprops=_ARROW)
+        draw_arrow(ax, (left + 0.36, 0), (right - 0.36, 0))
     ax.set(xlim=(-0.7, centres[-1] + 0.7), ylim=(-1.3, 1.3))
     ax.axis("off")
     return ax
-
-
-_ARROW = {
-    "arrowstyle": "-|>",
-    "color": INK,
-    "lw": 1.1,
-    "shrinkA": 0,
-    "shrinkB": 0,
-}
-
-
-def _cell(ax: Axes, x: float | int, text: str, color: str, height: float = 0.6) -> None:
-    corner = (x - 0.3, -height / 2)
-    box = FancyBboxPatch(
-        corner,
-        0.6,
-        height,
-        boxstyle="round,pad=0.03",
-        fc=color + "55",
-        ec=color,
-        lw=1.3,
-    )
-    ax.add_patch(box)
-    ax.text(x, 0, text, ha="center", va="center")
 
 
 def _label(ax: Axes, x: float | int, y: float, word: str, role: str) -> None:

@@ -6,9 +6,9 @@ from html import escape
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY, VALUE
+from attention_book.figures.drawing import draw_arrow, draw_box
 
 _REST = "#999999"
 _SHADES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
@@ -36,17 +36,7 @@ def plot_form(*, ax: Axes | None = None) -> Axes:
         "context": (3.5, 4.25, CONTEXT),
     }
     for text, (x, y, color) in boxes.items():
-        box = FancyBboxPatch(
-            (x - 0.55, y - 0.24),
-            1.1,
-            0.48,
-            boxstyle="round,pad=0.03",
-            fc=color + "44",
-            ec=color,
-            lw=1.3,
-        )
-        ax.add_patch(box)
-        ax.text(x, y, text, ha="center", va="center", fontweight="bold")
+        draw_box(ax, x, y, text, color, width=1.1, height=0.48, fontweight="bold")
     arrows = (
         ("query", "scores"),
         ("keys", "scores"),
@@ -57,9 +47,7 @@ def plot_form(*, ax: Axes | None = None) -> Axes:
     for start, end in arrows:
         (x, y, _), (to_x, to_y, _) = boxes[start], boxes[end]
         to_x += 0.35 * (x > to_x) - 0.35 * (x < to_x)
-        style = {"arrowstyle": "-|>", "color": INK, "lw": 1.1, "shrinkA": 0}
-        style["shrinkB"] = 0
-        ax.annotate("", (to_x, to_y - 0.28), (x, y + 0.28), arrowprops=style)
+        draw_arrow(ax, (x, y + 0.28), (to_x, to_y - 0.28))
     for x, y, text in ((2.1, 2.38, "normaliser"), (4.5, 3.0, "weighted sum")):
         ax.text(x, y, text, va="center", fontsize=9, color=INK)
     places = (2.2, 0.95), (3.8, 0.62), (2.75, 3.0), (4.15, 0.62)

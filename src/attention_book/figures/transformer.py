@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
+
+from attention_book.figures.colours import INK
+from attention_book.figures.drawing import draw_arrow, draw_box
 
 _EMBED, _ATTEND, _NORM, _NETWORK, _OUT = (
     "#56B4E9",
@@ -15,7 +18,7 @@ _EMBED, _ATTEND, _NORM, _NETWORK, _OUT = (
     "#0072B2",
     "#009E73",
 )
-_CROSS, _OWN, _INK = "#0072B2", "#D55E00", "#404040"
+_CROSS, _OWN = "#0072B2", "#D55E00"
 
 
 def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
@@ -60,22 +63,25 @@ def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
     }
     for x, boxes in columns.items():
         for y, (text, color) in enumerate(boxes):
-            _box(ax, x, y, text, color)
+            if color is None:
+                ax.text(x, y, text, ha="center", va="center", fontsize=9)
+            else:
+                draw_box(ax, x, y, text, color, width=2.5, height=0.54, fontsize=9)
             if y:
-                _arrow(ax, (x, y - 0.68), (x, y - 0.32))
+                draw_arrow(ax, (x, y - 0.68), (x, y - 0.32))
             if text == sub_layer[0]:  # the input goes round the sub-layer
                 around = "arc3,rad=0.6" if x == right else "arc3,rad=-0.6"
                 side = 1.28 if x == right else -1.28
-                _arrow(ax, (x + side, y - 1.45), (x + side, y), around)
+                draw_arrow(ax, (x + side, y - 1.45), (x + side, y), bend=around)
     top = len(columns[left]) - 1
     # The encoder's tokens are keys and values of every layer.
-    _arrow(ax, (left + 1.28, top), (right - 1.28, 5.0), "arc3,rad=-0.15")
-    ax.text(1.8, 5.95, "keys,\nvalues", ha="center", fontsize=8, color=_INK)
+    draw_arrow(ax, (left + 1.28, top), (right - 1.28, 5.0), bend="arc3,rad=-0.15")
+    ax.text(1.8, 5.95, "keys,\nvalues", ha="center", fontsize=8, color=INK)
     for x, low, high in (left, 3, 6), (right, 3, 8):
         frame = (x - 1.5, low - 0.45), 3.0, high - low + 0.9
         ax.add_patch(Rectangle(*frame, fill=False, ec="0.6", ls="--", lw=1))
-    ax.text(left, top + 0.7, f"{num_layers} layers", ha="center", color=_INK)
-    ax.text(right + 1.6, 8.6, f"{num_layers}\nlayers", ha="left", color=_INK)
+    ax.text(left, top + 0.7, f"{num_layers} layers", ha="center", color=INK)
+    ax.text(right + 1.6, 8.6, f"{num_layers}\nlayers", ha="left", color=INK)
     ax.set(xlim=(-2.0, 5.9), ylim=(-0.5, 11.5))
     ax.axis("off")
     return ax
@@ -118,7 +124,7 @@ def plot_layers(
         for place, word in enumerate(words):
             ax.text(place, level, word, ha="center", va="center", fontsize=8)
         name = f"layer {level}" if level else "words"
-        ax.text(-0.75, level, name, ha="right", va="center", fontsize=8, color=_INK)
+        ax.text(-0.75, level, name, ha="right", va="center", fontsize=8, color=INK)
     ax.set(xlim=(-1.6, len(words) - 0.4), ylim=(-0.3, len(weights) + 0.3))
     ax.axis("off")
     return ax
@@ -198,31 +204,3 @@ def _line(
         marker="",
         ls="-",
     )
-
-
-def _arrow(
-    ax: Axes,
-    start: tuple[float | int, float | int],
-    end: tuple[float | int, float | int],
-    style: str = "arc3",
-) -> None:
-    options = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "lw": 1.1}
-    options |= {"color": _INK, "connectionstyle": style}
-    ax.annotate("", end, start, arrowprops=options)
-
-
-def _box(
-    ax: Axes, x: float | int, y: float | int, text: str, color: str | None
-) -> None:
-    if color is not None:
-        box = FancyBboxPatch(
-            (x - 1.25, y - 0.27),
-            2.5,
-            0.54,
-            boxstyle="round,pad=0.03",
-            fc=color + "55",
-            ec=color,
-            lw=1.3,
-        )
-        ax.add_patch(box)
-    ax.text(x, y, text, ha="center", va="center", fontsize=9)

@@ -1,0 +1,88 @@
+"""Boxes and arrows: what the book's drawings are made of."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from attention_book.figures.colours import INK
+
+Number = float | int
+
+
+def draw_box(
+    ax: Axes,
+    x: Number,
+    y: Number,
+    text: str,
+    color: str,
+    *,
+    width: Number,
+    height: Number = 0.5,
+    dy: Number = 0.0,
+    **font: str | Number,
+) -> None:
+    """Draw a box with rounded corners and a word in it.
+
+    Args:
+        ax: where to draw.
+        x: the box's middle.
+        y: the box's middle.
+        text: what stands in it.
+        color: of its edge, "#rrggbb"; it is filled with the same, paler.
+        width: in the units of ``ax``.
+        height: in the units of ``ax``.
+        dy: how far the text stands above the middle.
+        font: further properties of the text, such as ``fontsize``.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> ax = plt.figure().subplots()
+        >>> draw_box(ax, 0, 0, "keys", "#56B4E9", width=1)
+        >>> len(ax.patches), ax.texts[0].get_text()
+        (1, 'keys')
+    """
+    box = FancyBboxPatch(
+        (x - width / 2, y - height / 2),
+        width,
+        height,
+        boxstyle="round,pad=0.03",
+        fc=color + "55",
+        ec=color,
+        lw=1.3,
+    )
+    ax.add_patch(box)
+    ax.text(x, y + dy, text, ha="center", va="center", **font)
+
+
+def draw_arrow(
+    ax: Axes,
+    start: Sequence[Number],
+    end: Sequence[Number],
+    *,
+    lw: Number = 1.1,
+    color: str = INK,
+    ls: str = "-",
+    bend: str = "arc3",
+) -> None:
+    """Draw an arrow from one point to another.
+
+    Args:
+        ax: where to draw.
+        start: (x, y) of its foot.
+        end: (x, y) of its head.
+        lw: width of its line, in points.
+        color: of line and head.
+        ls: sort of line, as Matplotlib calls it.
+        bend: Matplotlib's connection style, for arrows that are not straight.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> ax = plt.figure().subplots()
+        >>> draw_arrow(ax, (0, 0), (1, 1))
+        >>> ax.texts[0].xy
+        (1, 1)
+    """
+    options = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "lw": lw, "ls": ls}
+    options |= {"color": color, "connectionstyle": bend}
+    ax.annotate("", end, start, arrowprops=options)
