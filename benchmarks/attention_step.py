@@ -149,7 +149,8 @@ def make_batch(padded: bool) -> PairBatch:
         mask = token_mask(lengths + extra, TOKENS + extra)
         ids = torch.randint(len(SPECIAL_TOKENS), VOCAB, mask.shape)
         sides += [ids.masked_fill(~mask, PAD), mask]
-    return PairBatch(*sides, num_tokens=int(lengths.sum()))
+    num_source, num_target = (int(mask.sum()) for mask in sides[1::2])
+    return PairBatch(*sides, num_target - BATCH, num_source)
 
 
 def seconds(model: nn.Module, batch: PairBatch) -> float:

@@ -121,7 +121,8 @@ def make_batch(rows: int, longest: int, vocab: int) -> PairBatch:
         mask = token_mask(lengths, longest + extra)
         ids = torch.randint(len(SPECIAL_TOKENS), vocab, mask.shape)
         sides += [ids.masked_fill(~mask, PAD), mask]
-    return PairBatch(*sides, num_tokens=int(lengths.sum()) - rows)
+    num_source, num_target = (int(mask.sum()) for mask in sides[1::2])
+    return PairBatch(*sides, num_target - rows, num_source)
 
 
 def make_step(
@@ -145,12 +146,8 @@ def make_step(
 
 def cached(model: Transformer, batch: PairBatch, num_tokens: int) -> list:
     """Greedy decoding with keys and values kept."""
-
-    def step(ids: Tensor, state: tuple) -> tuple[Tensor, tuple]:
-        logits, state = model.step(ids, state)
-        return _go_on(logits), state
-
-    return _search(step, model.start(batch.source, batch.source_mask), num_tokens)
+    state = model.start(batch.source, batch.source_mask)
+    return _search(model.step, state, num_tokens)
 
 
 def uncached(model: Transformer, batch: PairBatch, num_tokens: int) -> list:
@@ -161,14 +158,11 @@ def uncached(model: Transformer, batch: PairBatch, num_tokens: int) -> list:
         words = torch.cat([words, ids[:, None]], dim=1)
         tokens = model.target_positions(model.target_embedding(words))
         tokens, _ = model.decoder(tokens, model.decoder.project(memory), mask[:, None])
-        return _go_on(model.output_proj(tokens[:, -1])), (words, memory, mask)
+        return model.output_proj(tokens[:, -1]), (words, memory, mask)
 
-    memory = model.encode(batch.source, batch.source_mask)
+    num_real = batch.num_source_tokens
+    memory = model.encode(batch.source, batch.source_mask, num_real)
     return _search(step, (batch.source[:, :0], memory, batch.source_mask), num_tokens)
-
-
-def _go_on(logits: Tensor) -> Tensor:
-    return logits.index_fill(-1, logits.new_tensor([EOS]).long(), -torch.inf)
 
 
 def _search(step: Callable, state: tuple, num_tokens: int) -> list:
@@ -304,8 +298,13 @@ def decode(size: str, options: argparse.Namespace, num_tokens: int = 32) -> None
     ).to(options.device)
     batch = make_batch(64, longest, vocab).to(options.device)
     with torch.no_grad():
-        if cached(model, batch, num_tokens) != uncached(model, batch, num_tokens):
+        # A logit of 0 is never the largest of thousands: no sentence ends early.
+        model.output_proj.weight[EOS] = 0.0
+        words = cached(model, batch, num_tokens)
+        if words != uncached(model, batch, num_tokens):
             raise SystemExit("decoding with and without the cache gives other words")
+        if any(len(one) < num_tokens for one in words):
+            raise SystemExit("a sentence ended early")
         works = [lambda: cached(model, batch, num_tokens)]
         works.append(lambda: uncached(model, batch, num_tokens))
         times = in_turns(works, options, max(2, options.rounds // 4))

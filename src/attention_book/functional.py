@@ -54,6 +54,28 @@ def token_mask(
     return positions < lengths[:, None]
 
 
+def real_places(
+    mask: Bool[Tensor, "batch tokens"], num_real: int
+) -> Int[Tensor, " real"]:
+    """Number the tokens of padded sentences one after the other; pick the real ones.
+
+    Args:
+        mask: True at real tokens.
+        num_real: how many of them there are. Asking the mask would stall a GPU, and who
+            padded the sentences knows it: too small a number leaves out the last ones.
+
+    Returns:
+        Their places in ``mask.flatten()``, from the first to the last.
+
+    Example:
+        >>> real_places(torch.tensor([[True, False], [True, True]]), 3)
+        tensor([0, 2, 3])
+    """
+    # With too large a number the places that are missing are no places at all.
+    places = mask.flatten().nonzero_static(size=num_real, fill_value=mask.numel())
+    return places[:, 0]
+
+
 def causal_mask(
     num_tokens: int, device: torch.device | str | None = None
 ) -> Bool[Tensor, "1 tokens tokens"]:

@@ -189,6 +189,7 @@ def test_one_empty_target_among_others_counts_for_nothing(make, batch):
             for name in ("source", "source_mask", "target", "target_mask")
         },
         num_tokens=2 + 5,
+        num_source_tokens=int(batch.source_mask[[0, 2]].sum()),
     )
     assert_close(model.loss(some), model.loss(rest))
 

@@ -97,9 +97,7 @@ class MultiHeadAttention(nn.Module):
     ]:
         """Return keys and values as the heads see them, for more than one call.
 
-        A decoder projects the source once and its own words as they come: it appends
-        the projections of the new word to those of the earlier ones, along the axis of
-        the keys, and hands all of them to the next call.
+        A decoder projects the source once, however many words will look at it.
 
         Args:
             key: what is compared with the queries.
@@ -110,14 +108,11 @@ class MultiHeadAttention(nn.Module):
 
         Example:
             >>> import torch
-            >>> layer, words = MultiHeadAttention(4, 2), torch.randn(1, 3, 4)
-            >>> earlier = layer.project(words[:, :2], words[:, :2])
-            >>> word = words[:, 2:]
-            >>> new = layer.project(word, word)
-            >>> both = tuple(torch.cat(pair, dim=2) for pair in zip(earlier, new))
-            >>> context, _ = layer(word, word, word, projected=both)
-            >>> whole, _ = layer(words, words, words, causal=True)
-            >>> torch.allclose(context[:, 0], whole[:, 2], atol=1e-6)
+            >>> layer = MultiHeadAttention(4, 2)
+            >>> x, source = torch.randn(1, 3, 4), torch.randn(1, 5, 4)
+            >>> projected = layer.project(source, source)
+            >>> context, _ = layer(x, source, source, projected=projected)
+            >>> torch.allclose(context, layer(x, source, source)[0])
             True
         """
         check_tokens(key, key, value, self.embed_dim)
@@ -130,6 +125,41 @@ class MultiHeadAttention(nn.Module):
         keys, values = (self._split(tokens) for tokens in projected)
         return keys, values
 
+    def project_self(
+        self, tokens: Float[Tensor, "batch tokens embed_dim"]
+    ) -> tuple[
+        Float[Tensor, "batch heads tokens head_dim"],
+        Float[Tensor, "batch heads tokens head_dim"],
+        Float[Tensor, "batch heads tokens head_dim"],
+    ]:
+        """Return the same tokens as queries, keys and values, by a single product.
+
+        A decoder that gets a word at a time appends the new key and value to those of
+        the words before, along the axis of the keys, and attends to all of them.
+
+        Args:
+            tokens: what looks at itself.
+
+        Raises:
+            ValueError: if they do not fit the layer.
+
+        Example:
+            >>> import torch
+            >>> layer, words = MultiHeadAttention(4, 2), torch.randn(1, 3, 4)
+            >>> _, *before = layer.project_self(words[:, :2])
+            >>> word = words[:, 2:]
+            >>> query, *new = layer.project_self(word)
+            >>> so_far = (torch.cat(pair, dim=2) for pair in zip(before, new))
+            >>> context, _ = layer(word, word, word, projected=(query, *so_far))
+            >>> whole, _ = layer(words, words, words, causal=True)
+            >>> torch.allclose(context[:, 0], whole[:, 2], atol=1e-6)
+            True
+        """
+        check_tokens(tokens, tokens, tokens, self.embed_dim)
+        parts = self.in_proj(tokens).chunk(3, dim=-1)
+        queries, keys, values = (self._split(part) for part in parts)
+        return queries, keys, values
+
     def forward(
         self,
         query: Float[Tensor, "batch queries embed_dim"],
@@ -140,7 +170,7 @@ class MultiHeadAttention(nn.Module):
         *,
         bias: Bias | None = None,
         causal: bool = False,
-        projected: tuple[Tensor, Tensor] | None = None,
+        projected: tuple[Tensor, ...] | None = None,
     ) -> tuple[
         Float[Tensor, "batch queries embed_dim"],
         Float[Tensor, "batch heads queries all_keys"] | None,
@@ -160,8 +190,9 @@ class MultiHeadAttention(nn.Module):
             causal: whether each query may attend to its own position and to those
                 before it, the queries being the last ones of the keys; in place of a
                 mask, and faster.
-            projected: what :meth:`project` returned, for all keys; ``key`` and
-                ``value`` are then not looked at. None: computed here.
+            projected: what :meth:`project` or :meth:`project_self` returned, for all
+                keys, and if the queries are among it for all queries; of ``query``,
+                ``key`` and ``value`` those are then not looked at. None: computed here.
 
         Returns:
             The context, and None or the weights. A query that may attend to nothing
@@ -174,15 +205,13 @@ class MultiHeadAttention(nn.Module):
         """
         if projected is None:
             check_tokens(query, key, value, self.embed_dim)
-        else:
+            alone = query is key and key is value
+            projected = self.project_self(query) if alone else self.project(key, value)
+        if len(projected) == 2:
             check_tokens(query, query, query, self.embed_dim)
-        if projected is None and query is key and key is value:
-            parts = self.in_proj(query).chunk(3, dim=-1)
-            queries, keys, values = (self._split(tokens) for tokens in parts)
-        else:
             for_query, _ = self._cut(1, 2)
-            queries = self._split(F.linear(query, *for_query))
-            keys, values = self.project(key, value) if projected is None else projected
+            projected = self._split(F.linear(query, *for_query)), *projected
+        queries, keys, values = projected
         attention = dot_product_attention if self.positions is None else self.positions
         context, weights = attention(
             queries,

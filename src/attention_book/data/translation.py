@@ -48,6 +48,7 @@ class PairBatch:
         target_mask: True at real tokens, special ones included.
         num_tokens: number of tokens to predict, the real target tokens without
             ``BOS``; a plain number, so that reading it does not wait for a GPU.
+        num_source_tokens: number of real source tokens, a plain number too.
     """
 
     source: Int[Tensor, "batch source_tokens"]
@@ -55,6 +56,7 @@ class PairBatch:
     target: Int[Tensor, "batch target_tokens"]
     target_mask: Bool[Tensor, "batch target_tokens"]
     num_tokens: int
+    num_source_tokens: int
 
     def __len__(self) -> int:
         return len(self.source)
@@ -62,7 +64,8 @@ class PairBatch:
     def to(self, device: torch.device | str) -> "PairBatch":
         """Return the same batch on ``device``."""
         tensors = (self.source, self.source_mask, self.target, self.target_mask)
-        return PairBatch(*(x.to(device) for x in tensors), num_tokens=self.num_tokens)
+        counts = self.num_tokens, self.num_source_tokens
+        return PairBatch(*(x.to(device) for x in tensors), *counts)
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
@@ -223,8 +226,11 @@ def _collate(batch: list[EncodedPair]) -> PairBatch:
         ids = pad_sequence(side, batch_first=True, padding_value=PAD)
         lengths = torch.tensor([len(sentence) for sentence in side])
         tensors += [ids, token_mask(lengths, ids.shape[1])]
-    num_tokens = sum(len(target) - 1 for _, target in batch)
-    return PairBatch(*tensors, num_tokens=num_tokens)
+    return PairBatch(
+        *tensors,
+        num_tokens=sum(len(target) - 1 for _, target in batch),
+        num_source_tokens=sum(len(source) for source, _ in batch),
+    )
 
 
 def _some_lines(path: str | Path) -> list[str]:

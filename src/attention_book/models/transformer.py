@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from attention_book.attention.positions import LearnedPositions, SinusoidalPositions
 from attention_book.attention.rotary import RotaryPositions
 from attention_book.data.translation import PairBatch
+from attention_book.functional import real_places
 from attention_book.models.seq2seq import check_source
 from attention_book.models.transformer_config import TransformerConfig
 from attention_book.models.transformer_decoder import Decoder, DecoderLayer, Projected
@@ -82,13 +83,22 @@ class Transformer(nn.Module):
         self,
         source: Int[Tensor, "rows source_tokens"],
         source_mask: Bool[Tensor, "rows source_tokens"],
+        num_real: int | None = None,
     ) -> Float[Tensor, "rows source_tokens embed_dim"]:
-        """Read the sources; return the encoder's tokens."""
+        """Read the sources; return the encoder's tokens.
+
+        Args:
+            source: token ids, padded on the right.
+            source_mask: True at real tokens.
+            num_real: how many these are, where it is known: less is then computed for
+                padding.
+        """
         check_source(source, source_mask)
+        real = None if num_real is None else real_places(source_mask, num_real)
         tokens = self.source_embedding(source)
         if self.source_positions is not None:
             tokens = self.source_positions(tokens)
-        return self.encoder(self.dropout(tokens), source_mask[:, None])
+        return self.encoder(self.dropout(tokens), source_mask[:, None], real)
 
     def start(
         self,
@@ -96,8 +106,13 @@ class Transformer(nn.Module):
         source_mask: Bool[Tensor, "rows source_tokens"],
     ) -> TransformerState:
         """Read the sources; return the state in which decoding starts."""
-        memory = self.encode(source, source_mask)
-        return self.decoder.no_past(memory), self.decoder.project(memory), source_mask
+        memory = self.encode(source, source_mask, int(source_mask.sum()))
+        # Each word will read them again: then better without gaps.
+        source = tuple(
+            (keys.contiguous(), values.contiguous())
+            for keys, values in self.decoder.project(memory)
+        )
+        return self.decoder.no_past(memory), source, source_mask
 
     def decode(
         self, inputs: Int[Tensor, "rows target_tokens"], state: TransformerState
@@ -129,13 +144,13 @@ class Transformer(nn.Module):
                 "targets must have a word to predict behind <bos>, got shape "
                 f"{(rows, length)} and {batch.num_tokens} real ones"
             )
-        memory = self.encode(batch.source, batch.source_mask)
+        memory = self.encode(batch.source, batch.source_mask, batch.num_source_tokens)
         source = self.decoder.project(memory)
-        tokens, _ = self._read(batch.target[:, :-1], source, batch.source_mask)
-        # Where there is padding nothing is predicted, and no logits are needed. How
-        # many words are left is known beforehand: no GPU has to be asked.
-        real = batch.target_mask[:, 1:].flatten()
-        real = real.nonzero_static(size=batch.num_tokens, fill_value=len(real))[:, 0]
+        # Where there is padding nothing is predicted, and no logits are needed.
+        real = real_places(batch.target_mask[:, 1:], batch.num_tokens)
+        tokens, _ = self._read(
+            batch.target[:, :-1], source, batch.source_mask, real=real
+        )
         return F.cross_entropy(
             self.output_proj(tokens.flatten(0, 1)[real]),
             batch.target[:, 1:].flatten()[real],
@@ -148,6 +163,7 @@ class Transformer(nn.Module):
         source: tuple[Projected, ...],
         source_mask: Bool[Tensor, "rows source_tokens"],
         past: tuple[Projected, ...] | None = None,
+        real: Int[Tensor, " real"] | None = None,
     ) -> tuple[
         Float[Tensor, "rows target_tokens embed_dim"],
         tuple[Projected | None, ...],
@@ -162,7 +178,8 @@ class Transformer(nn.Module):
         if self.target_positions is not None:
             num_past = 0 if past is None else past[0][0].shape[2]
             tokens = self.target_positions(tokens, num_past)
-        return self.decoder(self.dropout(tokens), source, source_mask[:, None], past)
+        tokens = self.dropout(tokens)
+        return self.decoder(tokens, source, source_mask[:, None], past, real)
 
 
 def _added_positions(config: TransformerConfig) -> nn.Module | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attention_book.attention.multi_head import MultiHeadAttention
@@ -73,6 +73,7 @@ class DecoderLayer(nn.Module):
         source: Projected,
         source_mask: Mask | None = None,
         past: Projected | None = None,
+        real: Int[Tensor, " real"] | None = None,
     ) -> tuple[Float[Tensor, "batch tokens embed_dim"], Projected | None]:
         """Return the tokens that the next layer reads, and what is now past.
 
@@ -81,24 +82,28 @@ class DecoderLayer(nn.Module):
             source: what ``cross_attention.project`` makes of the encoder's tokens.
             source_mask: True where a word may attend to the source, (batch, tokens,
                 source_tokens) with axes of full size or 1. None: everywhere.
-            past: what ``self_attention.project`` made of the words before, none at
-                first; these come back with the new ones behind them. None: there are
-                none, and nothing is kept, as in training.
+            past: keys and values of the words before, as ``self_attention`` made them,
+                none at first; these come back with the new ones behind them. None:
+                there are none, and nothing is kept, as in training.
+            real: the places of the real tokens, as for
+                :class:`attention_book.models.transformer_layers.FeedForward`.
         """
         x = self.around_self.before(tokens)
+        projected = None
         if past is not None:
-            new = self.self_attention.project(x, x)
+            query, *new = self.self_attention.project_self(x)
             past = tuple(torch.cat(both, dim=2) for both in zip(past, new, strict=True))
+            projected = query, *past
         # The last word alone may see all that is there: no mask is needed.
         causal = self.causal and (past is None or tokens.shape[1] > 1)
-        found, _ = self.self_attention(x, x, x, causal=causal, projected=past)
+        found, _ = self.self_attention(x, x, x, causal=causal, projected=projected)
         tokens = self.around_self.after(tokens, found)
 
         x = self.around_cross.before(tokens)
         found, _ = self.cross_attention(x, x, x, source_mask, projected=source)
         tokens = self.around_cross.after(tokens, found)
 
-        found = self.feed_forward(self.around_feed_forward.before(tokens))
+        found = self.feed_forward(self.around_feed_forward.before(tokens), real)
         return self.around_feed_forward.after(tokens, found), past
 
 
@@ -157,6 +162,7 @@ class Decoder(nn.Module):
         source: Sequence[Projected],
         source_mask: Mask | None = None,
         past: Sequence[Projected] | None = None,
+        real: Int[Tensor, " real"] | None = None,
     ) -> tuple[Float[Tensor, "batch tokens embed_dim"], tuple[Projected | None, ...]]:
         """Return the tokens after all layers, and what is now past, for each layer.
 
@@ -166,11 +172,12 @@ class Decoder(nn.Module):
             source_mask: as for a layer.
             past: what the call before returned, :meth:`no_past` at first; None: there
                 is none, and none is kept.
+            real: as for a layer.
         """
         pasts = []
         for number, layer in enumerate(self.layers):
             before = None if past is None else past[number]
-            tokens, now = layer(tokens, source[number], source_mask, before)
+            tokens, now = layer(tokens, source[number], source_mask, before, real)
             pasts.append(now)
         if self.final_norm is not None:
             tokens = self.final_norm(tokens)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attention_book.attention.multi_head import MultiHeadAttention
@@ -65,6 +65,7 @@ class EncoderLayer(nn.Module):
         self,
         tokens: Float[Tensor, "batch tokens embed_dim"],
         mask: Mask | None = None,
+        real: Int[Tensor, " real"] | None = None,
     ) -> Float[Tensor, "batch tokens embed_dim"]:
         """Return the tokens that the next layer reads.
 
@@ -72,11 +73,13 @@ class EncoderLayer(nn.Module):
             tokens: of padded sentences.
             mask: True where a token may attend, (batch, tokens, tokens) with axes of
                 full size or 1, ``token_mask[:, None]`` for padding. None: everywhere.
+            real: the places of the real tokens, as for
+                :class:`attention_book.models.transformer_layers.FeedForward`.
         """
         x = self.around_self.before(tokens)
         found, _ = self.self_attention(x, x, x, mask)
         tokens = self.around_self.after(tokens, found)
-        found = self.feed_forward(self.around_feed_forward.before(tokens))
+        found = self.feed_forward(self.around_feed_forward.before(tokens), real)
         return self.around_feed_forward.after(tokens, found)
 
 
@@ -108,8 +111,9 @@ class Encoder(nn.Module):
         self,
         tokens: Float[Tensor, "batch tokens embed_dim"],
         mask: Mask | None = None,
+        real: Int[Tensor, " real"] | None = None,
     ) -> Float[Tensor, "batch tokens embed_dim"]:
-        """Return the tokens after all layers; ``mask`` as for a layer."""
+        """Return the tokens after all layers; ``mask``, ``real`` as for a layer."""
         for layer in self.layers:
-            tokens = layer(tokens, mask)
+            tokens = layer(tokens, mask, real)
         return tokens if self.final_norm is None else self.final_norm(tokens)

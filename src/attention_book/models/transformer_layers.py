@@ -1,6 +1,7 @@
 """What the Transformer's layers are made of besides attention."""
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attention_book.models.transformer_norm import make_norm
@@ -30,10 +31,24 @@ class FeedForward(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(
-        self, tokens: Float[Tensor, "batch tokens embed_dim"]
-    ) -> Float[Tensor, "batch tokens embed_dim"]:
-        """Return what the network makes of each token."""
-        return self.out_proj(self.hidden_proj(tokens).relu())
+        self,
+        tokens: Float[Tensor, "*axes embed_dim"],
+        real: Int[Tensor, " real"] | None = None,
+    ) -> Float[Tensor, "*axes embed_dim"]:
+        """Return what the network makes of each token.
+
+        Args:
+            tokens: of one sentence or of padded ones.
+            real: the places of the tokens to be computed, as
+                :func:`attention_book.functional.real_places` counts them, the others
+                get zeros; None: all. In this network is most of a layer's work, and
+                padding may be half of a batch.
+        """
+        if real is None:
+            return self.out_proj(self.hidden_proj(tokens).relu())
+        flat = tokens.flatten(0, -2)
+        found = self(flat.index_select(0, real))
+        return torch.zeros_like(flat).index_copy(0, real, found).view_as(tokens)
 
 
 class AddAndNorm(nn.Module):
