@@ -269,7 +269,7 @@ def train(size: str, dropout: float, options: argparse.Namespace) -> None:
     times = in_turns(steps, options, options.rounds)
     if dropout == 0.0 and not options.compile:  # trained side by side: equal still
         torch.testing.assert_close(
-            ours.loss(batch), theirs.loss(batch), rtol=1e-3, atol=1e-3
+            ours.loss(batch), theirs.loss(batch), rtol=1e-2, atol=1e-2
         )
     show(f"{size}, dropout {dropout}", times[0], times[1])
     print(f"  by floating-point operations {flops / of_peer:.2f}")

@@ -95,6 +95,7 @@ def test_batch_by_hand(vocabs):
     assert batch.source_mask.tolist() == [[True] * 3, [True, True, False]]
     assert batch.target_mask.tolist() == [[True] * 3 + [False] * 2, [True] * 5]
     assert batch.num_tokens == 6  # u <eos>, z v <unk> <eos>
+    assert batch.num_source_tokens == batch.source_mask.sum()
     assert len(batch) == 2
 
 
@@ -104,6 +105,7 @@ def test_batch_on_a_device_keeps_everything(vocabs, pairs):
     assert moved.source.device.type == moved.target_mask.device.type == "meta"
     assert moved.target.shape == batch.target.shape
     assert moved.num_tokens == batch.num_tokens
+    assert moved.num_source_tokens == batch.num_source_tokens
 
 
 def test_empty_batch_and_empty_sentence_are_errors(vocabs):

@@ -131,11 +131,18 @@ def test_loss_in_training_is_to_smoothed_targets(make, batch):
     assert_close(model.loss(batch), smoothed_cross_entropy(logits, *aim, 0.2))
 
 
-def test_no_logits_are_computed_for_padding(make, batch):
+def test_padding_is_computed_in_attention_alone(make, batch):
+    """No logits, no feed-forward networks: the largest parts of the work."""
     model, rows = make(), []
-    model.output_proj.register_forward_hook(lambda _m, args, _o: rows.append(args[0]))
+    parts = [model.output_proj]
+    for layer in *model.encoder.layers, *model.decoder.layers:
+        parts.append(layer.feed_forward.hidden_proj)
+    for part in parts:
+        part.register_forward_hook(lambda _m, args, _o: rows.append(len(args[0])))
     model.loss(batch)
-    assert [tuple(x.shape) for x in rows] == [(batch.num_tokens, SMALL["embed_dim"])]
+    layers = model.config.num_layers
+    sources, targets = batch.num_source_tokens, batch.num_tokens
+    assert rows == layers * [sources] + layers * [targets] + [targets]
 
 
 # The paper's table 3 in millions, where our model has the same shapes: what differs
@@ -293,6 +300,17 @@ def test_learns_ten_examples_and_the_same_twice(pre_norm):
         losses.append(loss)
     assert losses[0] < 0.02
     assert torch.equal(losses[0], losses[1])
+
+
+def test_loss_and_gradients_in_bfloat16(make, batch):
+    model = make().float().train()
+    whole = model.loss(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model.loss(batch)
+    assert_close(loss, whole, rtol=0.05, atol=0.05)
+    loss.backward()
+    for parameter in model.parameters():
+        assert parameter.grad.isfinite().all()
 
 
 def test_loss_compiles_to_one_graph(make, batch, no_shape_checks):

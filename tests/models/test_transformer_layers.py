@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
+from attention_book.functional import real_places
 from attention_book.models.transformer_layers import AddAndNorm, FeedForward
 
 B, N, DIM, HIDDEN = 2, 3, 7, 11
@@ -34,6 +35,20 @@ def test_feed_forward_one_token_at_a_time(network, tokens):
             for j in range(DIM):
                 y = sum(W_2[j, i] * hidden[i] for i in range(HIDDEN)) + b_2[j]
                 assert_close(found[b, t, j], y)
+
+
+def test_feed_forward_of_some_tokens(network, tokens):
+    """The others come out as zeros; what is computed does not change."""
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    weights = torch.randn_like(tokens)
+    found = network(tokens, real_places(mask, 3))
+    wanted = network(tokens).masked_fill(~mask[..., None], 0.0)
+    assert_close(found, wanted)
+    leaves = [*network.parameters()]
+    assert_close(
+        torch.autograd.grad((found * weights).sum(), leaves),
+        torch.autograd.grad((wanted * weights).sum(), leaves),
+    )
 
 
 def test_feed_forward_is_two_convolutions_of_width_one(network, tokens):

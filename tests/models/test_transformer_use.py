@@ -194,9 +194,11 @@ def test_one_empty_target_among_others_counts_for_nothing(make, batch):
     assert_close(model.loss(some), model.loss(rest))
 
 
-def test_a_number_of_tokens_that_is_too_large(make, batch):
-    wrong = dataclasses.replace(batch, num_tokens=batch.num_tokens + 1)
-    with pytest.raises(IndexError):
+@pytest.mark.parametrize("name", ["num_tokens", "num_source_tokens"])
+@pytest.mark.parametrize("error", [-1, 1])
+def test_a_number_of_tokens_that_is_not_the_masks(make, batch, name, error):
+    wrong = dataclasses.replace(batch, **{name: getattr(batch, name) + error})
+    with pytest.raises(ValueError, match="real tokens, but there should be"):
         make().loss(wrong)
 
 
@@ -212,8 +214,9 @@ def test_another_number_of_targets_than_sources(make, batch, no_shape_checks):
 
 def test_a_mask_that_hides_everything(make, batch):
     model = make()
+    mask = batch.source_mask & torch.tensor([[True], [False], [True]])
     hidden = dataclasses.replace(
-        batch, source_mask=batch.source_mask & torch.tensor([[True], [False], [True]])
+        batch, source_mask=mask, num_source_tokens=int(mask.sum())
     )
     with torch.autograd.set_detect_anomaly(True):
         model.loss(hidden).backward()

@@ -1,6 +1,5 @@
 """What the Transformer's layers are made of besides attention."""
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -48,7 +47,8 @@ class FeedForward(nn.Module):
             return self.out_proj(self.hidden_proj(tokens).relu())
         flat = tokens.flatten(0, -2)
         found = self(flat.index_select(0, real))
-        return torch.zeros_like(flat).index_copy(0, real, found).view_as(tokens)
+        # Zeros of the type of what was found: under autocast it is not the tokens'.
+        return found.new_zeros(flat.shape).index_copy(0, real, found).view_as(tokens)
 
 
 class AddAndNorm(nn.Module):
