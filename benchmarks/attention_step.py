@@ -5,12 +5,10 @@ How to run it, what the peers are, and what came out: README.md.
 """
 
 import argparse
-import platform
-import statistics
-import time
-from pathlib import Path
+from functools import partial
 
 import torch
+from common import machine, ratio
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -19,6 +17,7 @@ from attention_book.data.translation import PairBatch
 from attention_book.data.vocab import PAD, SPECIAL_TOKENS
 from attention_book.functional import token_mask
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
+from attention_book.training.cost import seconds_in_turns
 
 EMBED, HIDDEN, MAXOUT, VOCAB, BATCH, TOKENS = 256, 512, 256, 8000, 64, 25
 
@@ -153,20 +152,10 @@ def make_batch(padded: bool) -> PairBatch:
     return PairBatch(*sides, num_target - BATCH, num_source)
 
 
-def seconds(model: nn.Module, batch: PairBatch) -> float:
-    """Wall-clock time of the loss and its gradients."""
+def step(model: nn.Module, batch: PairBatch) -> None:
+    """The loss and its gradients."""
     model.zero_grad()
-    start = time.perf_counter()
     model.loss(batch).backward()
-    return time.perf_counter() - start
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:
@@ -189,21 +178,13 @@ def main() -> None:
     )
     batch = make_batch(options.padded)
     models = [RNNSearch(config), *(peer() for peer in PEERS)]
-    times = [[] for _ in models]
-    for round_number in range(-2, options.rounds):  # two rounds to warm up
-        # Alternating, so that whatever else runs slows all of them down alike.
-        for model, own in zip(models, times, strict=True):
-            took = seconds(model, batch)
-            if round_number >= 0:
-                own.append(took)
-    print(f"cpu ({processor()}), {options.threads} threads, {platform.system()}")
-    print(f"Python {platform.python_version()}, torch {torch.__version__}")
+    steps = {type(model).__name__: partial(step, model, batch) for model in models}
+    ours, *others = seconds_in_turns(steps, rounds=options.rounds, warm_up=2).values()
+    print(machine())
     print(f"{options.rounds} rounds, padded: {options.padded}, seed {options.seed}")
     print("RNNSearch's time over the peer's: median (quartiles)")
-    for peer, own in zip(PEERS, times[1:], strict=True):
-        ratios = [ours / its for ours, its in zip(times[0], own, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        print(f"{peer.__name__:14} {middle:.2f} ({low:.2f} to {high:.2f})")
+    for peer, own in zip(PEERS, others, strict=True):
+        print(f"{peer.__name__:14} {ratio(ours, own)}")
 
 
 if __name__ == "__main__":

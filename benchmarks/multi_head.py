@@ -4,14 +4,13 @@ How to run it, what the peers are, and what came out: README.md.
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
+from common import machine, ratio
 from torch import Tensor, nn
 
 from attention_book.attention.multi_head import MultiHeadAttention
@@ -81,9 +80,7 @@ def compare(
         times = seconds_in_turns(steps, rounds=rounds, warm_up=2, clock=clock)
         parts = [f"{tokens:5} {'causal' if causal else '':6} {name:8}"]
         for peer in list(calls)[1:]:
-            ratios = [a / b for a, b in zip(times["ours"], times[peer], strict=True)]
-            low, middle, high = statistics.quantiles(ratios, n=4)
-            parts.append(f"{peer} {middle:.2f} ({low:.2f} to {high:.2f})")
+            parts.append(f"{peer} {ratio(times['ours'], times[peer])}")
         parts.append(f"ours {1000 * statistics.median(times['ours']):.1f} ms")
         print("  ".join(parts), flush=True)
 
@@ -107,14 +104,6 @@ def memory() -> None:
         print(f"{name:12} {text}; the last doubling: times {growth:.2f}")
 
 
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor()
-
-
 def main() -> None:
     """Take the times in turns; print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -130,8 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    print(f"cpu ({processor()}), {options.threads} threads, {platform.system()}")
-    print(f"Python {platform.python_version()}, torch {torch.__version__}")
+    print(machine())
     print(f"{options.rounds} rounds, seed {options.seed}, {options.clock} clock")
     print("Time of ours over the peer's: median (quartiles)")
     settings = {"rounds": options.rounds, "clock": CLOCKS[options.clock]}

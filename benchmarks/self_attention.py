@@ -4,13 +4,13 @@ How to run it, what is compared, and what came out: README.md.
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 
 import torch
+from common import machine
 from torch import Tensor, nn
 
 from attention_book.attention.self_attention import SelfAttention
@@ -61,11 +61,11 @@ def compare(width: int, batch: int, rounds: int, clock: Callable[[], float]) -> 
             forward_and_backward(layer, one)  # the gradients' memory is there now
             held = peak_bytes(partial(forward_and_backward, layer, one))
             mebibytes[name].append(held / 2**20)
-            ratio = statistics.median(
+            middle = statistics.median(
                 other / own for other, own in zip(times[name], times[OURS], strict=True)
             )
             micro = 1e6 * seconds[name][-1] / (batch * tokens)
-            cells.append(f"{micro:8.2f} ({ratio:5.2f}; {mebibytes[name][-1]:6.1f})")
+            cells.append(f"{micro:8.2f} ({middle:5.2f}; {mebibytes[name][-1]:6.1f})")
         print(f"{tokens:6}  " + "  ".join(f"{cell:>24}" for cell in cells), flush=True)
     for name in list(named)[2:]:
         for what, costs in {"time": seconds, "memory": mebibytes}.items():
@@ -90,10 +90,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
+    print(machine())
     print(
-        f"Python {platform.python_version()}, torch {torch.__version__}, "
-        f"{options.threads} threads, {options.rounds} rounds, seed {options.seed}, "
-        f"{options.clock} clock, batches of {options.batch}"
+        f"{options.rounds} rounds, seed {options.seed}, {options.clock} clock, batches "
+        f"of {options.batch}"
     )
     for width in WIDTHS:
         compare(width, options.batch, options.rounds, CLOCKS[options.clock])

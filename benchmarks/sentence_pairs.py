@@ -9,12 +9,12 @@ convolutions, forwards and backwards, by PyTorch's profiler.
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
+from common import machine
 from torch import nn
 
 from attention_book.data.sentence_pairs import SentencePairBatch
@@ -130,10 +130,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     torch.manual_seed(0)
-    print(
-        f"PyTorch {torch.__version__}, Python {platform.python_version()}, "
-        f"{torch.get_num_threads()} threads, {device}; batch {BATCH}, {DIM} dimensions"
-    )
+    print(f"{machine(device.type)}; batch {BATCH}, {DIM} dimensions")
     vectors = torch.randn(VOCAB, DIM) / 3
     mpcnn = MPCNN(MPCNNConfig(embed_dim=DIM, grades=(1, 5)), vectors)
     compare("MPCNN", mpcnn, 20, arguments.rounds, device)

@@ -4,13 +4,12 @@ How to run it, what the peers are, and what came out: README.md.
 """
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from common import machine, ratio
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,6 +19,7 @@ from attention_book.data.vocab import BOS, EOS, PAD, SPECIAL_TOKENS
 from attention_book.functional import token_mask
 from attention_book.models.transformer import Transformer
 from attention_book.models.transformer_config import TransformerConfig
+from attention_book.training.cost import seconds_in_turns
 from attention_book.training.optimizers import make_optimizer
 from attention_book.training.search import greedy_search
 
@@ -175,35 +175,15 @@ def in_turns(
 ) -> list[list[float]]:
     """Seconds of each work, round by round, one after the other in each round."""
     clock = time.process_time if options.cpu_time else time.perf_counter
-    times = [[] for _ in works]
-    for round_number in range(-2, rounds):  # two rounds to warm up
-        for work, own in zip(works, times, strict=True):
-            start = clock()
-            work()
-            if torch.cuda.is_initialized():
-                torch.cuda.synchronize()
-            if round_number >= 0:
-                own.append(clock() - start)
-    return times
+    steps = {str(number): work for number, work in enumerate(works)}
+    times = seconds_in_turns(steps, rounds=rounds, warm_up=2, clock=clock)
+    return list(times.values())
 
 
 def show(label: str, ours: list[float], theirs: list[float]) -> None:
     """Print the ratios of two series of times."""
-    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    of_medians = statistics.median(ours) / statistics.median(theirs)
-    print(
-        f"{label:32} {of_medians:.2f} of medians, {middle:.2f} ({low:.2f} to "
-        f"{high:.2f}) of rounds; {1000 * statistics.median(ours):.1f} ms"
-    )
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor()
+    milliseconds = 1000 * statistics.median(ours)
+    print(f"{label:32} {ratio(ours, theirs)}; ours {milliseconds:.1f} ms")
 
 
 def main() -> None:
@@ -220,11 +200,7 @@ def main() -> None:
     parser.add_argument("--peak", type=float, help="the device's bfloat16 TFLOP/s")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    name = processor()
-    if options.device == "cuda":
-        name = torch.cuda.get_device_name()
-    print(f"{name}, {options.threads} threads, {platform.system()}")
-    print(f"Python {platform.python_version()}, torch {torch.__version__}")
+    print(machine(options.device))
     for size in options.sizes:
         for dropout in 0.0, 0.1:
             torch.manual_seed(options.seed)

@@ -1,0 +1,32 @@
+"""What the benchmarks share: on what they ran, and ratios of times taken in turns."""
+
+import platform
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+
+def machine(device: str = "cpu") -> str:
+    """Device, threads and versions: what a time is worth nothing without."""
+    name = torch.cuda.get_device_name() if device == "cuda" else processor()
+    return (
+        f"{name}, {torch.get_num_threads()} threads, {platform.system()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor()
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """Median and quartiles of our times over theirs, round by round."""
+    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
