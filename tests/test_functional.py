@@ -13,7 +13,6 @@ from attention_book.functional import (
     attend,
     causal_mask,
     masked_softmax,
-    real_places,
     token_cross_entropy,
     token_mask,
 )
@@ -40,19 +39,6 @@ def test_token_mask_wants_one_number_a_sentence(no_shape_checks):
         token_mask(torch.tensor([[1, 2]]), 3)
     with pytest.raises(ValueError, match="num_tokens must not be negative, got -1"):
         token_mask(torch.tensor([1]), -1)
-
-
-def test_real_places_are_where_the_mask_is_true():
-    mask = token_mask(torch.tensor([2, 0, 3]), 3)
-    assert real_places(mask, 5).tolist() == [0, 1, 6, 7, 8]
-    assert real_places(mask[1:2], 0).shape == (0,)
-
-
-@pytest.mark.parametrize("wrong", [4, 6])
-def test_real_places_wants_the_number_of_them(wrong):
-    mask = token_mask(torch.tensor([2, 0, 3]), 3)
-    with pytest.raises(ValueError, match=f"5 real tokens, .* should be {wrong}"):
-        real_places(mask, wrong)
 
 
 def test_causal_mask_hides_the_future():

@@ -54,37 +54,6 @@ def token_mask(
     return positions < lengths[:, None]
 
 
-def real_places(
-    mask: Bool[Tensor, "batch tokens"], num_real: int
-) -> Int[Tensor, " real"]:
-    """Number the tokens of padded sentences one after the other; pick the real ones.
-
-    Args:
-        mask: True at real tokens.
-        num_real: how many of them there are. Who padded the sentences knows it, and
-            asking the mask would stall a GPU.
-
-    Returns:
-        Their places in ``mask.flatten()``, from the first to the last.
-
-    Raises:
-        ValueError: on a CPU, if there are more of them or less. On a GPU too small a
-            number leaves out the last ones, too large a one fails where it is used.
-
-    Example:
-        >>> real_places(torch.tensor([[True, False], [True, True]]), 3)
-        tensor([0, 2, 3])
-    """
-    if mask.device.type == "cpu" and not torch.compiler.is_compiling():
-        counted = int(mask.sum())
-        if counted != num_real:
-            raise ValueError(
-                f"the mask has {counted} real tokens, but there should be {num_real}"
-            )
-    places = mask.flatten().nonzero_static(size=num_real, fill_value=mask.numel())
-    return places[:, 0]
-
-
 def causal_mask(
     num_tokens: int, device: torch.device | str | None = None
 ) -> Bool[Tensor, "1 tokens tokens"]:

@@ -5,8 +5,12 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from attention_book.functional import real_places
-from attention_book.models.transformer_layers import AddAndNorm, FeedForward
+from attention_book.functional import token_mask
+from attention_book.models.transformer_layers import (
+    AddAndNorm,
+    FeedForward,
+    real_places,
+)
 
 B, N, DIM, HIDDEN = 2, 3, 7, 11
 
@@ -35,6 +39,19 @@ def test_feed_forward_one_token_at_a_time(network, tokens):
             for j in range(DIM):
                 y = sum(W_2[j, i] * hidden[i] for i in range(HIDDEN)) + b_2[j]
                 assert_close(found[b, t, j], y)
+
+
+def test_real_places_are_where_the_mask_is_true():
+    mask = token_mask(torch.tensor([2, 0, 3]), 3)
+    assert real_places(mask, 5).tolist() == [0, 1, 6, 7, 8]
+    assert real_places(mask[1:2], 0).shape == (0,)
+
+
+@pytest.mark.parametrize("wrong", [4, 6])
+def test_real_places_wants_the_number_of_them(wrong):
+    mask = token_mask(torch.tensor([2, 0, 3]), 3)
+    with pytest.raises(ValueError, match=f"5 real tokens, .* should be {wrong}"):
+        real_places(mask, wrong)
 
 
 def test_feed_forward_of_some_tokens(network, tokens):

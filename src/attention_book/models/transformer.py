@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from attention_book.attention.positions import LearnedPositions, SinusoidalPositions
 from attention_book.attention.rotary import RotaryPositions
 from attention_book.data.translation import PairBatch
-from attention_book.functional import real_places
 from attention_book.models.seq2seq import check_source
 from attention_book.models.transformer_config import TransformerConfig
 from attention_book.models.transformer_decoder import Decoder, DecoderLayer, Projected
 from attention_book.models.transformer_embedding import ScaledEmbedding
 from attention_book.models.transformer_encoder import Encoder, EncoderLayer
+from attention_book.models.transformer_layers import real_places
 from attention_book.models.transformer_norm import make_norm
 
 TransformerState = tuple[

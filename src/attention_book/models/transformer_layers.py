@@ -1,9 +1,41 @@
 """What the Transformer's layers are made of besides attention."""
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.models.transformer_norm import make_norm
+
+
+def real_places(
+    mask: Bool[Tensor, "batch tokens"], num_real: int
+) -> Int[Tensor, " real"]:
+    """Number the tokens of padded sentences one after the other; pick the real ones.
+
+    Args:
+        mask: True at real tokens.
+        num_real: how many of them there are. Who padded the sentences knows it, and
+            asking the mask would stall a GPU.
+
+    Returns:
+        Their places in ``mask.flatten()``, from the first to the last.
+
+    Raises:
+        ValueError: on a CPU, if there are more of them or fewer. On a GPU too small a
+            number leaves out the last ones, too large a one fails where it is used.
+
+    Example:
+        >>> real_places(torch.tensor([[True, False], [True, True]]), 3)
+        tensor([0, 2, 3])
+    """
+    if mask.device.type == "cpu" and not torch.compiler.is_compiling():
+        counted = int(mask.sum())
+        if counted != num_real:
+            raise ValueError(
+                f"the mask has {counted} real tokens, but there should be {num_real}"
+            )
+    places = mask.flatten().nonzero_static(size=num_real, fill_value=mask.numel())
+    return places[:, 0]
 
 
 class FeedForward(nn.Module):
@@ -39,9 +71,9 @@ class FeedForward(nn.Module):
         Args:
             tokens: of one sentence or of padded ones.
             real: the places of the tokens to be computed, as
-                :func:`attention_book.functional.real_places` counts them, the others
-                get zeros; None: all. In this network is most of a layer's work, and
-                padding may be half of a batch.
+                :func:`attention_book.models.transformer_layers.real_places` counts
+                them, the others get zeros; None: all. In this network is most of a
+                layer's work, and padding may be half of a batch.
         """
         if real is None:
             return self.out_proj(self.hidden_proj(tokens).relu())
