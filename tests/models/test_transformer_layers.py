@@ -58,7 +58,10 @@ def test_feed_forward_of_some_tokens(network, tokens):
     """The others come out as zeros; what is computed does not change."""
     mask = torch.tensor([[True, True, False], [True, False, False]])
     weights = torch.randn_like(tokens)
+    calls = []
+    network.register_forward_hook(lambda *_: calls.append("once"))
     found = network(tokens, real_places(mask, 3))
+    assert calls == ["once"]
     wanted = network(tokens).masked_fill(~mask[..., None], 0.0)
     assert_close(found, wanted)
     leaves = [*network.parameters()]

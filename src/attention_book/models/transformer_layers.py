@@ -75,12 +75,13 @@ class FeedForward(nn.Module):
                 them, the others get zeros; None: all. In this network is most of a
                 layer's work, and padding may be half of a batch.
         """
+        some = tokens if real is None else tokens.flatten(0, -2).index_select(0, real)
+        found = self.out_proj(self.hidden_proj(some).relu())
         if real is None:
-            return self.out_proj(self.hidden_proj(tokens).relu())
-        flat = tokens.flatten(0, -2)
-        found = self(flat.index_select(0, real))
+            return found
         # Zeros of the type of what was found: under autocast it is not the tokens'.
-        return found.new_zeros(flat.shape).index_copy(0, real, found).view_as(tokens)
+        whole = found.new_zeros(tokens.flatten(0, -2).shape)
+        return whole.index_copy(0, real, found).view_as(tokens)
 
 
 class AddAndNorm(nn.Module):
