@@ -356,6 +356,15 @@ def test_memory_grows_with_the_square_only_where_weights_are_asked_for():
     assert grows(need_weights=True) > 3.5
 
 
+def test_without_gradients_the_last_product_does_not_hold_the_projections():
+    layer, x = MultiHeadAttention(256, 8), torch.randn(8, 64, 256)
+    with torch.no_grad():
+        held = peak_bytes(lambda: layer(x, x, x)[0])
+    # Queries, keys, values and context at once, and what the kernel needs besides; with
+    # the context's projection it would be five of them.
+    assert held < 4.9 * x.numel() * x.element_size()
+
+
 def test_gradients_are_those_of_finite_differences():
     layer = MultiHeadAttention(4, 2).double()
     x = torch.randn(1, 2, 4, dtype=torch.float64, requires_grad=True)

@@ -212,6 +212,7 @@ class MultiHeadAttention(nn.Module):
             for_query, _ = self._cut(1, 2)
             projected = self._split(F.linear(query, *for_query)), *projected
         queries, keys, values = projected
+        nothing = keys.shape[2] == 0
         attention = dot_product_attention if self.positions is None else self.positions
         context, weights = attention(
             queries,
@@ -223,10 +224,12 @@ class MultiHeadAttention(nn.Module):
             dropout=self.dropout if self.training else 0.0,
             need_weights=need_weights,
         )
+        # Without gradients nobody needs them: their memory serves the next product.
+        del projected, queries, keys, values
         context = self.out_proj(context.transpose(1, 2).flatten(2))
         if mask is not None:  # W^O has a bias, which is no part of what was found
             context = context.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
-        elif keys.shape[2] == 0:
+        elif nothing:
             context = context * 0.0
         return context, weights
 
