@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from attention_book.data.translation import PairBatch
+from attention_book.data.translation.pairs import PairBatch
 from attention_book.data.vocab import PAD, SPECIAL_TOKENS
+from attention_book.evaluation.cost import seconds_in_turns
 from attention_book.functional import token_mask
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
-from attention_book.training.cost import seconds_in_turns
 
 EMBED, HIDDEN, MAXOUT, VOCAB, BATCH, TOKENS = 256, 512, 256, 8000, 64, 25
 

@@ -13,9 +13,9 @@ import torch
 from common import machine, ratio
 from torch import Tensor, nn
 
-from attention_book.attention.multi_head import MultiHeadAttention
+from attention_book.attention.multi_head.layer import MultiHeadAttention
+from attention_book.evaluation.cost import peak_bytes, seconds_in_turns
 from attention_book.functional import causal_mask
-from attention_book.training.cost import peak_bytes, seconds_in_turns
 
 EMBED, HEADS, TOKENS = 256, 8, 4096
 LENGTHS = 64, 128, 256, 512, 1024, 2048, 4096

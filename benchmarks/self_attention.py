@@ -13,8 +13,8 @@ import torch
 from common import machine
 from torch import Tensor, nn
 
-from attention_book.attention.self_attention import SelfAttention
-from attention_book.training.cost import crossing, peak_bytes, seconds_in_turns
+from attention_book.attention.self_attention.layer import SelfAttention
+from attention_book.evaluation.cost import crossing, peak_bytes, seconds_in_turns
 
 WIDTHS = 64, 512
 LENGTHS = 64, 128, 256, 512, 1024, 2048, 4096

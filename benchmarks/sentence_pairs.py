@@ -17,12 +17,12 @@ import torch
 from common import machine
 from torch import nn
 
-from attention_book.data.sentence_pairs import SentencePairBatch
+from attention_book.data.sentence_pairs.pairs import SentencePairBatch
 from attention_book.functional import token_mask
-from attention_book.models.abcnn import ABCNN
-from attention_book.models.abcnn_config import ABCNNConfig
-from attention_book.models.mpcnn import MPCNN
-from attention_book.models.mpcnn_config import MPCNNConfig
+from attention_book.models.abcnn.config import ABCNNConfig
+from attention_book.models.abcnn.model import ABCNN
+from attention_book.models.mpcnn.config import MPCNNConfig
+from attention_book.models.mpcnn.model import MPCNN
 
 VOCAB, DIM, BATCH = 2000, 300, 64
 

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from attention_book.data.translation import PairBatch
+from attention_book.data.translation.pairs import PairBatch
 from attention_book.data.vocab import BOS, EOS, PAD, SPECIAL_TOKENS
+from attention_book.decoding.search import greedy_search
+from attention_book.evaluation.cost import seconds_in_turns
 from attention_book.functional import token_mask
-from attention_book.models.transformer import Transformer
-from attention_book.models.transformer_config import TransformerConfig
-from attention_book.training.cost import seconds_in_turns
+from attention_book.models.transformer.config import TransformerConfig
+from attention_book.models.transformer.model import Transformer
 from attention_book.training.optimizers import make_optimizer
-from attention_book.training.search import greedy_search
 
 # Width, heads, feed-forward, layers of each side; sentences, longest one; vocabulary.
 SIZES = {

@@ -27,8 +27,8 @@ def modules(part: str) -> list[str]:
     package = importlib.import_module(f"{PACKAGE}.{part}")
     if not hasattr(package, "__path__"):
         return [package.__name__]
-    names = [entry.name for entry in pkgutil.iter_modules(package.__path__)]
-    return [f"{package.__name__}.{name}" for name in sorted(names)]
+    entries = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    return sorted(entry.name for entry in entries if not entry.ispkg)
 
 
 class ApiDirective(SphinxDirective):

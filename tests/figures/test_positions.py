@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from attention_book.attention.positions import sinusoids
+from attention_book.attention.positions.absolute import sinusoids
 from attention_book.figures.positions import (
     plot_buckets,
     plot_entries,

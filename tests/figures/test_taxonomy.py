@@ -7,13 +7,13 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_hex
 
+from attention_book.chapters.taxonomy import AXES, MECHANISMS, by_axis
 from attention_book.figures.taxonomy import (
     html_table,
     plot_form,
     plot_timeline,
     plot_tree,
 )
-from attention_book.taxonomy import AXES, MECHANISMS, by_axis
 
 
 def texts(ax):

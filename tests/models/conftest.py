@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from attention_book.data.sentence_pairs import (
+from attention_book.data.sentence_pairs.pairs import (
     SentencePair,
     pair_words,
     sentence_pair_batch,
 )
-from attention_book.data.translation import Pair, pair_batch
+from attention_book.data.translation.pairs import Pair, pair_batch
 from attention_book.data.vocab import UNK, Vocab
 
 

@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.attention.distance_bias import LinearBias
-from attention_book.attention.positions import sinusoids
-from attention_book.data.sequence_tasks import VOCAB_SIZE, sequence_batch
+from attention_book.attention.positions.absolute import sinusoids
+from attention_book.attention.positions.alibi import LinearBias
+from attention_book.data.sequences.sequence_tasks import VOCAB_SIZE, sequence_batch
 from attention_book.models.positions import (
     POSITIONS,
     TokenAnswerConfig,
     TokenAnswers,
 )
-from attention_book.models.transformer_encoder import Encoder
+from attention_book.models.transformer.encoder import Encoder
 
 ADDED, SYMMETRIC = ("sinusoidal", "learned"), ("none", "linear")
 SEQUENCES = ["3704", "11", "925836"]

@@ -8,16 +8,16 @@ import torch
 from torch.nn.functional import pad
 from torch.testing import assert_close
 
-from attention_book.data.translation import pair_batch
+from attention_book.data.translation.pairs import pair_batch
 from attention_book.data.vocab import BOS, EOS
+from attention_book.decoding.state import select_rows
+from attention_book.decoding.translation import translate
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.global_local import LuongConfig, LuongTranslator
-from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
-from attention_book.models.seq2seq_gru import RNNEncoderDecoder, RNNEncoderDecoderConfig
-from attention_book.models.transformer import Transformer
-from attention_book.models.transformer_config import TransformerConfig
-from attention_book.training.state import select_rows
-from attention_book.training.translate import translate
+from attention_book.models.seq2seq.gru import RNNEncoderDecoder, RNNEncoderDecoderConfig
+from attention_book.models.seq2seq.lstm import Seq2Seq, Seq2SeqConfig
+from attention_book.models.transformer.config import TransformerConfig
+from attention_book.models.transformer.model import Transformer
 
 # Model, config, and options beside the sizes; all sizes of a model differ.
 LSTM = {"embed_dim": 3, "hidden_dim": 5, "num_layers": 2}

@@ -26,7 +26,7 @@ class HardAttention(nn.Module):
     state :math:`h_{t-1}` as ``query``, ``weights`` :math:`\alpha` and ``context``
     :math:`\hat z_t`. No gradient passes through the choice of a place: what is to teach
     the scores must come by ``log_prob``, :math:`\log \alpha_{t, s_t}` (see
-    :mod:`attention_book.models.soft_hard_loss`), or by ``mode="straight_through"``.
+    :mod:`attention_book.models.soft_hard.loss`), or by ``mode="straight_through"``.
 
     Args:
         query_dim: size of a query vector.

@@ -87,7 +87,7 @@ def plot_table(
         ax: where to draw; None: the axes of a new figure.
 
     Example:
-        >>> from attention_book.attention.positions import sinusoids
+        >>> from attention_book.attention.positions.absolute import sinusoids
         >>> plot_table(sinusoids(9, 4)).get_ylabel()
         'dimension'
     """

@@ -9,8 +9,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attention_book.attention.bahdanau import AdditiveAttention, ProjectedDotAttention
-from attention_book.data.translation import PairBatch
-from attention_book.models.seq2seq import check_sizes, check_source, teacher_forced_loss
+from attention_book.data.translation.pairs import PairBatch
+from attention_book.models.seq2seq.lstm import (
+    check_sizes,
+    check_source,
+    teacher_forced_loss,
+)
 
 SearchState = tuple[
     Float[Tensor, "rows hidden_dim"],
@@ -34,7 +38,7 @@ class SearchingUnit(nn.Module):
         s_i = (1 - z_i) \odot s_{i-1} + z_i \odot \tilde s_i
 
     :math:`z` is the share of the *new* state, the opposite of
-    :class:`attention_book.models.seq2seq_gru.GatedUnit`, and :math:`r` multiplies the
+    :class:`attention_book.models.seq2seq.gru.GatedUnit`, and :math:`r` multiplies the
     old state alone, not the context.
 
     Args:

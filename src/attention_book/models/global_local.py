@@ -7,9 +7,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from attention_book.attention.global_local import GlobalAttention, LocalAttention
-from attention_book.data.translation import PairBatch
-from attention_book.models.seq2seq import (
+from attention_book.attention.global_local.layers import GlobalAttention, LocalAttention
+from attention_book.data.translation.pairs import PairBatch
+from attention_book.models.seq2seq.lstm import (
     check_sizes,
     check_source,
     reverse_words,

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attention_book.attention.distance_bias import DistanceBias, LinearBias
-from attention_book.attention.distance_buckets import BucketedBias
-from attention_book.attention.positions import LearnedPositions, SinusoidalPositions
-from attention_book.attention.relative_positions import RelativePositions
-from attention_book.attention.rotary import RotaryPositions
-from attention_book.data.sequence_tasks import SequenceBatch
+from attention_book.attention.positions.absolute import (
+    LearnedPositions,
+    SinusoidalPositions,
+)
+from attention_book.attention.positions.alibi import DistanceBias, LinearBias
+from attention_book.attention.positions.relative import RelativePositions
+from attention_book.attention.positions.rotary import RotaryPositions
+from attention_book.attention.positions.t5_bias import BucketedBias
+from attention_book.data.sequences.sequence_tasks import SequenceBatch
 from attention_book.functional import token_cross_entropy
-from attention_book.models.transformer_embedding import ScaledEmbedding
-from attention_book.models.transformer_encoder import Encoder, EncoderLayer
+from attention_book.models.transformer.embedding import ScaledEmbedding
+from attention_book.models.transformer.encoder import Encoder, EncoderLayer
 
 POSITIONS = (
     "none",
@@ -74,7 +77,7 @@ class TokenAnswers(nn.Module):
     """Read a sequence with a Transformer's encoder, and answer at every token.
 
     Whatever of the encoder's work depends on order goes through ``positions``: the
-    rest, :class:`attention_book.models.transformer_encoder.Encoder` and a linear layer,
+    rest, :class:`attention_book.models.transformer.encoder.Encoder` and a linear layer,
     is the same for all.
 
     Args:

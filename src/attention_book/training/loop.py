@@ -16,7 +16,7 @@ from attention_book.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from attention_book.training.evaluate import batch_loss, evaluate
+from attention_book.training.loss import batch_loss, evaluate
 from attention_book.training.optimizers import make_optimizer
 from attention_book.training.runtime import default_device
 

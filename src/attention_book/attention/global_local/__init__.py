@@ -1,0 +1,36 @@
+"""Global and local attention (Luong, Pham and Manning, 2015)."""
+
+from attention_book.attention.global_local.layers import GlobalAttention, LocalAttention
+from attention_book.attention.global_local.scores import (
+    CONTENT_SCORES,
+    ConcatScore,
+    DotScore,
+    GeneralScore,
+    LocationScore,
+    compared_keys,
+)
+from attention_book.attention.global_local.window import (
+    PredictedCentre,
+    gaussian,
+    spread_window,
+    take_window,
+    whole_mask,
+    window_positions,
+)
+
+__all__ = [
+    "CONTENT_SCORES",
+    "ConcatScore",
+    "DotScore",
+    "GeneralScore",
+    "GlobalAttention",
+    "LocalAttention",
+    "LocationScore",
+    "PredictedCentre",
+    "compared_keys",
+    "gaussian",
+    "spread_window",
+    "take_window",
+    "whole_mask",
+    "window_positions",
+]

@@ -1,0 +1,250 @@
+"""Global and local attention (Luong, Pham and Manning, 2015)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from attention_book.attention.global_local.scores import (
+    CONTENT_SCORES,
+    LocationScore,
+    compared_keys,
+)
+from attention_book.attention.global_local.window import (
+    PredictedCentre,
+    gaussian,
+    spread_window,
+    take_window,
+    whole_mask,
+    window_positions,
+)
+from attention_book.functional import Mask, attend, masked_softmax
+
+
+class GlobalAttention(nn.Module):
+    r"""Weigh all keys, by one of four scores.
+
+    .. math::
+        a_t(s) = \frac{\exp \mathrm{score}(h_t, \bar h_s)}
+            {\sum_{s'} \exp \mathrm{score}(h_t, \bar h_{s'})}, \qquad
+        c_t = \sum_s a_t(s) \bar h_s
+
+    The paper's :math:`h_t, \bar h_s, a_t, c_t` are ``query``, ``key`` (and ``value``),
+    ``weights`` and ``context``. With "location", the tail of a sentence longer than
+    ``max_keys`` gets no weight.
+
+    Args:
+        query_dim: size of a query.
+        key_dim: size of a key.
+        score: "dot", "general", "concat" or "location".
+        max_keys: for "location", the longest sentence in tokens; else None.
+
+    Raises:
+        ValueError: if there is no such score, or sizes or ``max_keys`` do not fit it.
+
+    Source: arXiv:1508.04025, section 3.1.
+
+    Example:
+        >>> layer = GlobalAttention(2, 3, "general")
+        >>> query, key = torch.zeros(1, 1, 2), torch.randn(1, 4, 3)
+        >>> layer(query, key, key)[1]
+        tensor([[[0.2500, 0.2500, 0.2500, 0.2500]]], grad_fn=...)
+    """
+
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        score: str = "general",
+        *,
+        max_keys: int | None = None,
+    ) -> None:
+        super().__init__()
+        if score not in (*CONTENT_SCORES, "location"):
+            raise ValueError(
+                f"score must be one of {', '.join(CONTENT_SCORES)}, location, "
+                f"got {score!r}"
+            )
+        if (score == "location") != (max_keys is not None):
+            raise ValueError(
+                f"max_keys is for the score location and needed there, got score "
+                f"{score!r} and max_keys {max_keys}"
+            )
+        if score == "location":
+            self.score = LocationScore(query_dim, max_keys)
+        else:
+            self.score = CONTENT_SCORES[score](query_dim, key_dim)
+
+    def project(
+        self, key: Float[Tensor, "batch keys key_dim"]
+    ) -> Float[Tensor, "batch keys hidden_dim"] | None:
+        """Return what the score needs of all keys; None for all but "concat"."""
+        return self.score.project(key)
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
+        value: Float[Tensor, "batch keys value_dim"],
+        mask: Mask | None = None,
+        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
+    ) -> tuple[
+        Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries keys"]
+    ]:
+        """Return ``(context, weights)``.
+
+        Args:
+            query: what asks.
+            key: what is compared with the queries.
+            value: what is averaged.
+            mask: True where a query may attend; None: everywhere.
+            projected_key: ``project(key)``, if the caller has it; None: computed here.
+
+        Raises:
+            ValueError: if query, key, value and mask do not fit each other.
+            TypeError: if ``mask`` is not boolean.
+        """
+        compared = compared_keys(self.score, query, key, value, projected_key)
+        scores = self.score(query, compared)
+        tail = key.shape[1] - scores.shape[-1]  # of positions that "location" ignores
+        if tail and mask is not None:
+            mask = whole_mask(mask, (*query.shape[:2], key.shape[1]))[..., :-tail]
+        context, weights = attend(scores, value[:, : scores.shape[-1]], mask)
+        return context, F.pad(weights, (0, tail))
+
+
+class LocalAttention(nn.Module):
+    r"""Weigh only the keys in a window around a position, at the window's cost.
+
+    .. math::
+        a_t(s) = \mathrm{align}(h_t, \bar h_s)
+            \exp\Bigl(-\frac{(s - p_t)^2}{2 \sigma^2}\Bigr), \qquad
+        s \in [p_t - D, p_t + D], \quad \sigma = \frac D 2
+
+    where align is the softmax over the positions of the window that are in the
+    sentence. In *local-p* :math:`p_t = S \sigma(v_p^\top \tanh(W_p h_t))`, a real
+    number that gradients reach through the Gaussian; the product is not scaled again,
+    and a row sums to less than 1. *local-m* has :math:`p_t = t` and no Gaussian.
+
+    Args:
+        query_dim: size of a query.
+        key_dim: size of a key.
+        score: "dot", "general" or "concat".
+        window: :math:`D`, in tokens; a window larger than the sentence is cut to it.
+        predictive: True: local-p; False: local-m.
+
+    Raises:
+        ValueError: if there is no such score, the sizes do not fit it, or ``window`` is
+            less than 1: no Gaussian has width 0.
+
+    Cost: that of 2 ``window`` + 1 keys a query, however long the sentence.
+    Source: arXiv:1508.04025, section 3.2; positions count from 0. For :math:`t` behind
+        the last word local-m looks at the last one, as the authors' program does. That
+        takes the window around :math:`\lfloor p_t \rfloor`; here, the paper's interval.
+
+    Example:
+        >>> layer = LocalAttention(2, 3, window=1, predictive=False)
+        >>> query, key = torch.zeros(1, 2, 2), torch.randn(1, 4, 3)
+        >>> layer(query, key, key, need_weights=True)[1]
+        tensor([[[0.5000, 0.5000, 0.0000, 0.0000],
+                 [0.3333, 0.3333, 0.3333, 0.0000]]], grad_fn=...)
+    """
+
+    def __init__(
+        self,
+        query_dim: int,
+        key_dim: int,
+        score: str = "general",
+        *,
+        window: int,
+        predictive: bool = True,
+    ) -> None:
+        super().__init__()
+        if score not in CONTENT_SCORES:
+            raise ValueError(
+                f"score must be one of {', '.join(CONTENT_SCORES)}, got {score!r}"
+            )
+        if window < 1:
+            raise ValueError(f"window must be at least 1, got {window}")
+        self.window = window
+        self.score = CONTENT_SCORES[score](query_dim, key_dim)
+        self.centre = PredictedCentre(query_dim) if predictive else None
+
+    def project(
+        self, key: Float[Tensor, "batch keys key_dim"]
+    ) -> Float[Tensor, "batch keys hidden_dim"] | None:
+        """As :meth:`GlobalAttention.project`."""
+        return self.score.project(key)
+
+    def centres(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        length: Int[Tensor, "batch _"],
+        step: Int[Tensor, "batch queries"] | None = None,
+    ) -> Float[Tensor, "batch queries"]:
+        """Return :math:`p_t`, from 0; arguments as for a call."""
+        if self.centre is not None:
+            return self.centre(query, length)
+        if step is None:
+            step = torch.arange(query.shape[1], device=query.device)
+        last = (length - 1).clamp(min=0)
+        centres = torch.minimum(step, last).expand(query.shape[:2])
+        # bfloat16 cannot tell positions 256 and 257.
+        return centres.to(torch.promote_types(query.dtype, torch.float32))
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch keys key_dim"],
+        value: Float[Tensor, "batch keys value_dim"],
+        mask: Mask | None = None,
+        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
+        *,
+        length: Int[Tensor, "batch _"] | None = None,
+        step: Int[Tensor, "batch queries"] | None = None,
+        need_weights: bool = False,
+    ) -> tuple[
+        Float[Tensor, "batch queries value_dim"],
+        Float[Tensor, "batch queries keys"] | None,
+    ]:
+        """Return ``(context, weights)``, or ``(context, None)``.
+
+        Args:
+            query: what asks.
+            key: what is compared with the queries.
+            value: what is averaged.
+            mask: True where a query may attend; None: everywhere.
+            projected_key: ``project(key)``, if the caller has it; None: computed here.
+            length: :math:`S`, words of each sentence, the first ones of its keys. None:
+                counted in ``mask``, all of it: a decoder counts once a sentence.
+            step: :math:`t`, from 0, for local-m; None: 0 for the first query and so on.
+            need_weights: whether whole rows of weights are made.
+
+        Raises:
+            ValueError: if query, key, value and mask do not fit each other.
+            TypeError: if ``mask`` is not boolean.
+        """
+        compared = compared_keys(self.score, query, key, value, projected_key)
+        num_keys = key.shape[1]
+        if mask is not None:
+            mask = whole_mask(mask, (*query.shape[:2], num_keys))
+        if length is None:
+            every = query.new_full((len(query), 1), num_keys, dtype=torch.long)
+            length = every if mask is None else mask.sum(-1)
+        centres = self.centres(query, length, step)
+        positions, inside = window_positions(centres, self.window, num_keys)
+        if mask is None:
+            inside = inside & (positions < length[..., None])
+        else:
+            inside = inside & mask.gather(-1, positions)
+        windows = take_window(compared, positions)
+        values = windows if value is compared else take_window(value, positions)
+        # Each query has keys of its own: one query to one window.
+        scores = self.score(query[:, :, None], windows).squeeze(-2)
+        weights = masked_softmax(scores, inside)
+        if self.centre is not None:
+            weights = weights * gaussian(positions, centres, self.window)
+        context = (weights[..., None, :].to(values.dtype) @ values).squeeze(-2)
+        if not need_weights:
+            return context, None
+        return context, spread_window(weights, positions, num_keys)

@@ -1,0 +1,56 @@
+"""Turn single heads down or off, to see what they are worth."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attention_book.attention.multi_head.layer import MultiHeadAttention
+
+
+@contextmanager
+def gate_heads(
+    layer: MultiHeadAttention, gates: Float[Tensor, " heads"]
+) -> Iterator[None]:
+    r"""Multiply what each head of a layer found by a number, inside a ``with`` block.
+
+    .. math:: C = [g_1 \mathrm{head}_1; \ldots; g_h \mathrm{head}_h]\, W^O
+
+    A gate of 0 removes its head, the layer may be deep inside a model, and the weights
+    that :func:`attention_book.observe.record_weights` reads stay what they were. With
+    gates of 1 that require gradients, the gradient of a loss by :math:`g_i` says to
+    first order what removing head :math:`i` would cost.
+
+    Args:
+        layer: the layer whose heads are gated; blocks for other layers can be nested.
+        gates: :math:`g`, one for each head.
+
+    Raises:
+        ValueError: if there are not as many gates as heads.
+
+    Source: Michel, Levy and Neubig, arXiv:1905.10650.
+
+    Example:
+        >>> import torch
+        >>> layer, x = MultiHeadAttention(4, 2), torch.randn(1, 3, 4)
+        >>> with gate_heads(layer, torch.zeros(2)):
+        ...     print(layer(x, x, x)[0].abs().max().item())
+        0.0
+    """
+    if gates.shape != (layer.num_heads,):
+        raise ValueError(
+            f"gates must have shape ({layer.num_heads},), one for each head, got "
+            f"{tuple(gates.shape)}"
+        )
+
+    def gate(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
+        (heads,) = args  # side by side in the last axis
+        each = gates.to(heads).repeat_interleave(heads.shape[-1] // len(gates))
+        return (heads * each,)
+
+    hook = layer.out_proj.register_forward_pre_hook(gate)
+    try:
+        yield
+    finally:
+        hook.remove()

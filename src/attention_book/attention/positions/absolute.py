@@ -1,0 +1,231 @@
+"""Positions that are added to the tokens: sinusoids, and a learned table.
+
+Positions that live inside the attention are in
+:mod:`attention_book.attention.positions.rotary`,
+:mod:`attention_book.attention.positions.relative` and
+:mod:`attention_book.attention.positions.alibi`.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+def sinusoid_frequencies(embed_dim: int) -> Float[Tensor, " pairs"]:
+    r"""Return how far each pair of dimensions turns from one position to the next.
+
+    .. math:: \omega_i = 10000^{-2i/d}, \qquad i = 0, \ldots, d/2 - 1
+
+    in radians: the wavelengths :math:`2\pi / \omega_i` grow from :math:`2 \pi` towards
+    :math:`10000 \cdot 2 \pi` positions.
+
+    Args:
+        embed_dim: :math:`d`.
+
+    Raises:
+        ValueError: if ``embed_dim`` is odd or less than 2: sines and cosines come in
+            pairs.
+
+    Source: arXiv:1706.03762, 3.5.
+
+    Example:
+        >>> sinusoid_frequencies(4).tolist()
+        [1.0, 0.01]
+    """
+    if embed_dim < 2 or embed_dim % 2:
+        raise ValueError(
+            f"embed_dim must be even, a sine and a cosine a pair, got {embed_dim}"
+        )
+    # In double precision: position 1,000 times a frequency keeps seven digits.
+    pairs = torch.arange(embed_dim // 2, dtype=torch.float64)
+    return 10000.0 ** (-2 * pairs / embed_dim)
+
+
+def sinusoids(num_positions: int, embed_dim: int) -> Float[Tensor, "positions dim"]:
+    r"""Tabulate the Transformer's position encoding.
+
+    .. math::
+        PE_{(p, 2i)} = \sin(\omega_i p), \qquad PE_{(p, 2i+1)} = \cos(\omega_i p)
+
+    with :math:`\omega_i` of :func:`sinusoid_frequencies`.
+
+    Args:
+        num_positions: :math:`p` runs from 0 to ``num_positions`` - 1.
+        embed_dim: :math:`d`, even.
+
+    Returns:
+        The table in double precision.
+
+    Raises:
+        ValueError: if ``embed_dim`` is odd, or ``num_positions`` is negative.
+
+    Source: arXiv:1706.03762, 3.5.
+
+    Example:
+        >>> sinusoids(2, 4).float()
+        tensor([[0.0000, 1.0000, 0.0000, 1.0000],
+                [0.8415, 0.5403, 0.0100, 0.9999]])
+    """
+    if num_positions < 0:
+        raise ValueError(f"num_positions must not be negative, got {num_positions}")
+    positions = torch.arange(num_positions, dtype=torch.float64)
+    angles = positions[:, None] * sinusoid_frequencies(embed_dim)
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
+def shift_matrix(offset: int, embed_dim: int) -> Float[Tensor, "dim dim"]:
+    r"""Build the matrix that moves any position's encoding by ``offset`` positions.
+
+    .. math::
+        PE_{p + k} = M_k PE_p, \qquad
+        M_k = \mathrm{diag}\left(\begin{pmatrix}
+            \cos \omega_i k & \sin \omega_i k \\ -\sin \omega_i k & \cos \omega_i k
+        \end{pmatrix}\right)_i
+
+    :math:`M_k` turns each pair by an angle that depends on :math:`k` alone, not on
+    :math:`p`: by the addition theorems of sine and cosine.
+
+    Args:
+        offset: :math:`k`, which may be negative.
+        embed_dim: :math:`d`, even.
+
+    Returns:
+        :math:`M_k` in double precision; as a product with rows it is ``pe @ M.mT``.
+
+    Raises:
+        ValueError: if ``embed_dim`` is odd.
+
+    Source: arXiv:1706.03762, 3.5, states that there is such a map.
+
+    Example:
+        >>> table = sinusoids(9, 6)
+        >>> torch.allclose(table[:6] @ shift_matrix(3, 6).mT, table[3:])
+        True
+    """
+    angle = offset * sinusoid_frequencies(embed_dim)
+    sine, cosine = angle.sin(), angle.cos()
+    rows = torch.stack([cosine, sine], -1), torch.stack([-sine, cosine], -1)
+    return torch.block_diag(*torch.stack(rows, dim=-2))
+
+
+class SinusoidalPositions(nn.Module):
+    """Add the Transformer's sinusoids to the tokens; nothing is learned.
+
+    Args:
+        max_positions: length of the table, in tokens.
+        embed_dim: size of a token, even.
+
+    Raises:
+        ValueError: if ``embed_dim`` is odd; from a call, if a token stands beyond the
+            table.
+
+    Source: arXiv:1706.03762, 3.5.
+
+    Example:
+        >>> layer = SinusoidalPositions(9, 4)
+        >>> layer(torch.zeros(1, 1, 4), first=1)
+        tensor([[[0.8415, 0.5403, 0.0100, 0.9999]]])
+    """
+
+    def __init__(self, max_positions: int, embed_dim: int) -> None:
+        super().__init__()
+        table = sinusoids(max_positions, embed_dim).to(torch.get_default_dtype())
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens embed_dim"], first: int = 0
+    ) -> Float[Tensor, "batch tokens embed_dim"]:
+        """Return the tokens with their positions added.
+
+        Args:
+            tokens: one after the other.
+            first: position of the first one, from 0; more in a decoder that gets one
+                word at a time.
+        """
+        return tokens + _rows(self.table, tokens, first)
+
+
+class LearnedPositions(nn.Module):
+    """Add a learned vector to the tokens, one for each position.
+
+    Args:
+        max_positions: number of vectors: no sentence may be longer.
+        embed_dim: size of a token.
+
+    Raises:
+        ValueError: if one of them is less than 1; from a call, if a token stands beyond
+            the table.
+
+    Source: arXiv:1706.03762, 3.5 and table 3, row E; there after Gehring et al.,
+        arXiv:1705.03122. Initial values, of which the paper says nothing, are normal
+        with standard deviation one over the root of ``embed_dim``.
+
+    Example:
+        >>> LearnedPositions(9, 4)(torch.zeros(1, 3, 4)).shape
+        torch.Size([1, 3, 4])
+    """
+
+    def __init__(self, max_positions: int, embed_dim: int) -> None:
+        super().__init__()
+        if max_positions < 1 or embed_dim < 1:
+            raise ValueError(
+                f"max_positions and embed_dim must be at least 1, got {max_positions} "
+                f"and {embed_dim}"
+            )
+        self.table = nn.Parameter(torch.empty(max_positions, embed_dim))
+        nn.init.normal_(self.table, std=embed_dim**-0.5)
+
+    def forward(
+        self, tokens: Float[Tensor, "batch tokens embed_dim"], first: int = 0
+    ) -> Float[Tensor, "batch tokens embed_dim"]:
+        """As :meth:`SinusoidalPositions.forward`."""
+        return tokens + _rows(self.table, tokens, first)
+
+
+def token_positions(
+    num_queries: int, num_keys: int, device: torch.device | None = None
+) -> tuple[Int[Tensor, " queries"], Int[Tensor, " keys"]]:
+    """Say where queries and keys of one sequence stand: the queries last.
+
+    In self-attention that is the same for both. In a decoder that gets a word at a
+    time, the one query stands where the last of the keys does.
+
+    Args:
+        num_queries: at most ``num_keys``.
+        num_keys: keys stand from 0 to ``num_keys`` - 1.
+        device: where the positions are made; None: PyTorch's default device.
+
+    Returns:
+        The positions of the queries, and those of the keys.
+
+    Raises:
+        ValueError: if there are more queries than keys: these are two sequences.
+
+    Example:
+        >>> token_positions(1, 3)
+        (tensor([2]), tensor([0, 1, 2]))
+    """
+    if num_queries > num_keys:
+        raise ValueError(
+            f"positions are for queries and keys of one sequence, got {num_queries} "
+            f"queries and {num_keys} keys"
+        )
+    at_key = torch.arange(num_keys, device=device)
+    return at_key[num_keys - num_queries :], at_key
+
+
+def _rows(table: Tensor, tokens: Tensor, first: int) -> Tensor:
+    """The rows of a table that stand for the positions of the tokens."""
+    max_positions, embed_dim = table.shape
+    if tokens.ndim != 3 or tokens.shape[-1] != embed_dim:
+        raise ValueError(
+            f"tokens must have shape (batch, tokens, {embed_dim}), got "
+            f"{tuple(tokens.shape)}"
+        )
+    after = first + tokens.shape[1]
+    if first < 0 or after > max_positions:
+        raise ValueError(
+            f"the table has positions from 0 to {max_positions - 1}, got tokens from "
+            f"position {first} to {after - 1}"
+        )
+    return table[first:after]

@@ -1,0 +1,160 @@
+"""Relative positions: a vector for each distance (Shaw et al., 2018)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attention_book.attention.dot_product import Bias, dot_product_attention
+from attention_book.attention.positions.absolute import token_positions
+from attention_book.functional import Mask
+
+
+class RelativePositions(nn.Module):
+    r"""Add to each key and to each value a vector that depends on its distance.
+
+    .. math::
+        e_{ij} = \frac{q_i (k_j + a^K_{ij})^\top}{\sqrt{d_z}}, \qquad
+        z_i = \sum_j \alpha_{ij} (v_j + a^V_{ij}), \qquad
+        a_{ij} = w_{\mathrm{clip}(j - i, -k, k)}
+
+    with ``queries`` :math:`q`, ``keys`` :math:`k_j`, ``values`` :math:`v`, the context
+    :math:`z`, and tables :math:`w^K, w^V` of :math:`2k + 1` rows, the same for all
+    heads. It is handed to
+    :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
+    ``positions``.
+
+    The sums are never formed for each pair. A query is compared with each row of
+    :math:`w^K` once and the results are looked up by distance; the weights are added up
+    by distance, and the sums average the rows of :math:`w^V`.
+
+    Args:
+        head_dim: :math:`d_z`, size of a query, key and value in a head.
+        max_distance: :math:`k`, in tokens; what is further away is treated alike.
+
+    Raises:
+        ValueError: if one of them is less than 1.
+
+    Memory: queries x keys numbers a head; the fused kernel cannot be used.
+    Source: arXiv:1803.02155, equations (3) and (4). Initial values are ours.
+
+    Example:
+        >>> from attention_book.attention.multi_head.layer import MultiHeadAttention
+        >>> layer = MultiHeadAttention(8, 2, positions=RelativePositions(4, 16))
+        >>> x = torch.randn(1, 3, 8)
+        >>> layer(x, x, x)[0].shape
+        torch.Size([1, 3, 8])
+    """
+
+    def __init__(self, head_dim: int, max_distance: int) -> None:
+        super().__init__()
+        if head_dim < 1 or max_distance < 1:
+            raise ValueError(
+                f"head_dim and max_distance must be at least 1, got {head_dim} and "
+                f"{max_distance}"
+            )
+        self.max_distance = max_distance
+        rows = 2 * max_distance + 1
+        self.key_table = nn.Parameter(torch.empty(rows, head_dim))  # w^K
+        self.value_table = nn.Parameter(torch.empty(rows, head_dim))  # w^V
+        nn.init.xavier_uniform_(self.key_table)
+        nn.init.xavier_uniform_(self.value_table)
+
+    def forward(
+        self,
+        queries: Float[Tensor, "batch heads queries head_dim"],
+        keys: Float[Tensor, "batch heads keys head_dim"],
+        values: Float[Tensor, "batch heads keys head_dim"],
+        mask: Mask | None = None,
+        *,
+        bias: Bias | None = None,
+        causal: bool = False,
+        dropout: float = 0.0,
+        need_weights: bool = False,
+    ) -> tuple[
+        Float[Tensor, "batch heads queries head_dim"],
+        Float[Tensor, "batch heads queries keys"] | None,
+    ]:
+        """Return ``(context, weights)``; arguments as for ``dot_product_attention``.
+
+        The queries are the last ones of the keys, as from
+        :func:`attention_book.attention.positions.absolute.token_positions`.
+
+        Raises:
+            ValueError: if ``head_dim`` is not the layer's, there are more queries than
+                keys, or as from ``dot_product_attention``.
+        """
+        head_dim = self.key_table.shape[1]
+        if queries.shape[-1] != head_dim or values.shape[-1] != head_dim:
+            raise ValueError(
+                f"queries and values must be of size {head_dim}, got "
+                f"{queries.shape[-1]} and {values.shape[-1]}"
+            )
+        at_query, at_key = token_positions(
+            queries.shape[-2], keys.shape[-2], queries.device
+        )
+        distance = (at_key - at_query[:, None]).clamp(
+            -self.max_distance, self.max_distance
+        )
+        row = (distance + self.max_distance).expand(*queries.shape[:-1], -1)
+        by_distance = (queries / math.sqrt(head_dim)) @ self.key_table.mT
+        scores = by_distance.gather(-1, row)  # q a^K / sqrt(d)
+        _, weights = dot_product_attention(
+            queries,
+            keys,
+            values[..., :0],  # averaged below, with the vectors of their distances
+            mask,
+            bias=scores if bias is None else scores + bias,
+            causal=causal,
+            need_weights=True,
+        )
+        used = F.dropout(weights, dropout)
+        by_distance = torch.zeros_like(by_distance).scatter_add(-1, row, used)
+        context = used @ values + by_distance @ self.value_table
+        return context, weights if need_weights else None
+
+
+def relative_shift(
+    by_distance: Float[Tensor, "*axes queries distances"], num_keys: int
+) -> Float[Tensor, "*axes queries keys"]:
+    r"""Turn scores by distance into scores by key, without an index.
+
+    .. math:: y_{ij} = x_{i,\; j - i + n - 1}
+
+    with ``by_distance`` :math:`x`, of :math:`n` queries: row :math:`i` has to move
+    :math:`i` places to the left. One column more at the end of every row, and all rows
+    read as one long row and cut anew one shorter than before, and each begins one place
+    later than the row above it.
+
+    Args:
+        by_distance: for each query, scores for the distances from
+            :math:`-(n - 1)` to ``num_keys`` - 1 of a key from a query that stand at
+            :math:`j` and :math:`i`.
+        num_keys: number of keys, at least 1.
+
+    Raises:
+        ValueError: if there are not :math:`n` + ``num_keys`` - 1 distances, or none.
+
+    Cost: one copy. Clipped distances, as in :class:`RelativePositions`, are fewer, and
+        looked up by an index.
+    Source: Dai et al., arXiv:1901.02860, appendix B.
+
+    Example:
+        >>> x = torch.tensor([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]])
+        >>> relative_shift(x, 2)
+        tensor([[ 0.,  1.],
+                [-1.,  0.]])
+    """
+    queries, distances = by_distance.shape[-2:]
+    if queries < 1 or num_keys < 1 or distances != queries + num_keys - 1:
+        raise ValueError(
+            "by_distance must have a row for each query, at least one, and "
+            f"queries + num_keys - 1 columns, got shape {tuple(by_distance.shape)} "
+            f"for {num_keys} keys"
+        )
+    longer = F.pad(by_distance, (0, 1)).flatten(-2)
+    # The first row's score for key 0 is in column n - 1.
+    cut = longer[..., queries - 1 : queries - 1 + queries * distances]
+    return cut.unflatten(-1, (queries, distances))[..., :num_keys]

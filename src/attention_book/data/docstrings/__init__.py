@@ -1,0 +1,66 @@
+"""The installed libraries' docstrings as a corpus."""
+
+from attention_book.data.docstrings.corpus import (
+    Corpus,
+    DocstringError,
+    load_docstrings,
+)
+from attention_book.data.docstrings.documents import Document, make_documents
+from attention_book.data.docstrings.file import write
+from attention_book.data.docstrings.pairs import (
+    DocstringPair,
+    PairSplits,
+    WrongSentences,
+    by_chance,
+    docstring_pairs,
+)
+from attention_book.data.docstrings.questions import (
+    Candidate,
+    Question,
+    QuestionSplits,
+    docstring_questions,
+)
+from attention_book.data.docstrings.reader import RawDocstring, read_library
+from attention_book.data.docstrings.shared_functions import (
+    SharedFunction,
+    content_words,
+    deal,
+    family_names,
+    is_function,
+    is_sentence,
+    overlap,
+)
+from attention_book.data.docstrings.similarity import Similarity
+from attention_book.data.docstrings.text import Prose, read_prose
+from attention_book.data.docstrings.words import sentences
+
+__all__ = [
+    "Candidate",
+    "Corpus",
+    "DocstringError",
+    "DocstringPair",
+    "Document",
+    "PairSplits",
+    "Prose",
+    "Question",
+    "QuestionSplits",
+    "RawDocstring",
+    "SharedFunction",
+    "Similarity",
+    "WrongSentences",
+    "by_chance",
+    "content_words",
+    "deal",
+    "docstring_pairs",
+    "docstring_questions",
+    "family_names",
+    "is_function",
+    "is_sentence",
+    "load_docstrings",
+    "make_documents",
+    "overlap",
+    "read_library",
+    "read_prose",
+    "sentences",
+    "write",
+]

@@ -1,0 +1,157 @@
+"""Which docstrings become documents of the corpus, and which are left out."""
+
+import inspect
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from attention_book.data.docstrings.reader import RawDocstring
+from attention_book.data.docstrings.text import Prose, read_prose
+
+# A paragraph in more documents of a library than this, word for word but for their own
+# names, was written by a program or pasted.
+MOST_REPEATS = 5
+# The shortest prose of a document, in words.
+FEWEST_WORDS = 3
+
+REFERS = re.compile(
+    r"(see|refer to|alias|shorthand|same as|identical to|equivalent to|overrid(es|den)|"
+    r"(in|out)-?\s?(of-)?place version|copy of the|wrapper (for|around|of)|"
+    r"this (function|method|class|property) is (an alias|equivalent|the same))\b",
+    re.IGNORECASE,
+)
+DEPRECATED = re.compile(r"^(\.\. deprecated::|DEPRECATED)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A function, class, method or property, as its library describes it.
+
+    Attributes:
+        library: import name, such as "numpy".
+        name: qualified name, such as "numpy.linalg.solve".
+        kind: "function", "class", "method" (or property) or "object", something else
+            that can be called, such as a distribution of SciPy.
+        other_names: last parts of the other names that it has in its library.
+        summary: first sentence of the prose.
+        prose: all of it, a paragraph a line.
+        see_also: the names that its "See Also" lists, as written there.
+    """
+
+    library: str
+    name: str
+    kind: str
+    other_names: tuple[str, ...]
+    summary: str
+    prose: str
+    see_also: tuple[str, ...]
+
+    @property
+    def short_name(self) -> str:
+        """Last part of the name, such as "solve"."""
+        return self.name.rpartition(".")[2]
+
+
+def make_documents(
+    docstrings: Iterable[tuple[str, RawDocstring]],
+) -> tuple[list[Document], dict[str, int]]:
+    """Choose and clean docstrings.
+
+    1. Left out: what is deprecated, and what only refers to another function ("See
+       `torch.add`", "Alias for ...", "In-place version of ...").
+    2. Boilerplate: a paragraph, other than the first, is dropped where more than 5
+       documents of its library have it, each with its own name in it or none. That
+       takes what is generated: the common text of SciPy's distributions, remarks on
+       array back ends, scikit-learn's hints on random states, torch's on ``out``.
+    3. Left out: what has fewer than 3 words of prose then.
+    4. Copies: of documents with the same prose one is kept: of the earliest library,
+       then the one with the fewest dots in its name, then the first by alphabet.
+
+    Args:
+        docstrings: library and docstring of each object; libraries in the order in
+            which they should keep what they share.
+
+    Returns:
+        The documents, ordered by name, and how many docstrings (or paragraphs) were
+        read and left out, by rule.
+
+    Example:
+        >>> documents, counts = make_documents(
+        ...     [
+        ...         ("a", RawDocstring("a.add", "function", (), "Add two numbers.")),
+        ...         ("b", RawDocstring("b.plus", "function", (), "See `a.add`.")),
+        ...     ]
+        ... )
+        >>> documents[0].prose, counts["refer to another"]
+        ('Add two numbers.', 1)
+    """
+    counts: Counter[str] = Counter()
+    kept: list[tuple[str, RawDocstring, Prose]] = []
+    for library, raw in docstrings:
+        counts["read"] += 1
+        prose = read_prose(raw.text, raw.name.rpartition(".")[2])
+        if prose is None:
+            counts["without prose"] += 1
+        elif _is_deprecated(raw.text, prose.summary):
+            counts["deprecated"] += 1
+        elif REFERS.match(prose.summary):
+            counts["refer to another"] += 1
+        else:
+            kept.append((library, raw, prose))
+
+    seen_in: dict[tuple[str, str], int] = defaultdict(int)
+    for library, raw, prose in kept:
+        for paragraph in {_nameless(text, raw.name) for text in prose.paragraphs}:
+            seen_in[library, paragraph] += 1
+    libraries = list(dict.fromkeys(library for library, _, _ in kept))
+    kept.sort(
+        key=lambda entry: (
+            libraries.index(entry[0]),
+            entry[1].name.count("."),
+            entry[1].name,
+        )
+    )
+    texts: set[str] = set()
+    documents = []
+    for library, raw, prose in kept:
+        first, *rest = prose.paragraphs
+        own = [
+            text
+            for text in rest
+            if seen_in[library, _nameless(text, raw.name)] <= MOST_REPEATS
+        ]
+        counts["paragraphs of boilerplate"] += len(rest) - len(own)
+        text = "\n".join([first, *own])
+        if len(text.split()) < FEWEST_WORDS:
+            counts["without prose"] += 1
+        elif text in texts:
+            counts["copies"] += 1
+        else:
+            texts.add(text)
+            documents.append(
+                Document(
+                    library=library,
+                    name=raw.name,
+                    kind=raw.kind,
+                    other_names=raw.other_names,
+                    summary=prose.summary,
+                    prose=text,
+                    see_also=prose.see_also,
+                )
+            )
+    counts["documents"] = len(documents)
+    documents.sort(key=lambda document: document.name)
+    return documents, dict(counts)
+
+
+def _nameless(paragraph: str, name: str) -> str:
+    return paragraph.replace(name.rpartition(".")[2], "\0")
+
+
+def _is_deprecated(docstring: str, summary: str) -> bool:
+    if "deprecated" not in docstring.lower():
+        return False
+    # At the left edge: further in, a parameter is.
+    at_edge = DEPRECATED.search(inspect.cleandoc(docstring))
+    return bool(at_edge) or "deprecated" in summary

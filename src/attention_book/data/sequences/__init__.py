@@ -1,0 +1,25 @@
+"""Sequences and images with labels."""
+
+from attention_book.data.sequences.adding_problem import far_tokens
+from attention_book.data.sequences.digit_pixels import Digits, DigitSplits
+from attention_book.data.sequences.labelled import LabelledBatch, labelled_batches
+from attention_book.data.sequences.sequence_tasks import (
+    SequenceBatch,
+    answer,
+    digit_sequences,
+    sequence_batch,
+    sequence_loader,
+)
+
+__all__ = [
+    "DigitSplits",
+    "Digits",
+    "LabelledBatch",
+    "SequenceBatch",
+    "answer",
+    "digit_sequences",
+    "far_tokens",
+    "labelled_batches",
+    "sequence_batch",
+    "sequence_loader",
+]

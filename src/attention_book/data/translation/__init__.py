@@ -1,0 +1,56 @@
+"""Sentence pairs for translation."""
+
+from attention_book.data.translation.iwslt15 import has_training_files, iwslt15_lines
+from attention_book.data.translation.multi30k import multi30k_lines
+from attention_book.data.translation.number_lexicon import (
+    Lexicon,
+    cut_words,
+    lexicon,
+    number_text,
+    split_words,
+)
+from attention_book.data.translation.number_value import Value, evaluate
+from attention_book.data.translation.numbers import (
+    NumberSplits,
+    number_pair,
+    number_pairs,
+)
+from attention_book.data.translation.numerals import Numeral, numeral
+from attention_book.data.translation.pairs import (
+    EncodedPair,
+    Pair,
+    PairBatch,
+    pair_batch,
+    pair_loader,
+    read_pairs,
+    read_parallel,
+)
+from attention_book.data.translation.subwords import Subwords
+from attention_book.data.translation.token_budget import TokenBudgetSampler
+
+__all__ = [
+    "EncodedPair",
+    "Lexicon",
+    "NumberSplits",
+    "Numeral",
+    "Pair",
+    "PairBatch",
+    "Subwords",
+    "TokenBudgetSampler",
+    "Value",
+    "cut_words",
+    "evaluate",
+    "has_training_files",
+    "iwslt15_lines",
+    "lexicon",
+    "multi30k_lines",
+    "number_pair",
+    "number_pairs",
+    "number_text",
+    "numeral",
+    "pair_batch",
+    "pair_loader",
+    "read_pairs",
+    "read_parallel",
+    "split_words",
+]

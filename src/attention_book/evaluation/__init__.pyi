@@ -1,0 +1,71 @@
+from .alignment import (
+    Link,
+    alignment_error_rate,
+    argmax_links,
+)
+from .correlation import (
+    Agreement,
+    agreement,
+)
+from .cost import (
+    crossing,
+    peak_bytes,
+    seconds_in_turns,
+)
+from .heads import (
+    Weights,
+    keys_at,
+    last_marked,
+    mean_distance,
+    mean_entropy,
+    share_of_weight,
+)
+from .intervals import (
+    BinScore,
+    bootstrap_interval,
+    proportion_interval,
+    score_by_bin,
+    student_interval,
+)
+from .metrics import (
+    Bleu,
+    corpus_bleu,
+    exact_match,
+    token_accuracy,
+)
+from .ranking import (
+    Ranking,
+    rank,
+)
+from .scores import (
+    score_all,
+)
+
+__all__ = [
+    "Agreement",
+    "BinScore",
+    "Bleu",
+    "Link",
+    "Ranking",
+    "Weights",
+    "agreement",
+    "alignment_error_rate",
+    "argmax_links",
+    "bootstrap_interval",
+    "corpus_bleu",
+    "crossing",
+    "exact_match",
+    "keys_at",
+    "last_marked",
+    "mean_distance",
+    "mean_entropy",
+    "peak_bytes",
+    "proportion_interval",
+    "rank",
+    "score_all",
+    "score_by_bin",
+    "seconds_in_turns",
+    "share_of_weight",
+    "student_interval",
+    "token_accuracy",
+]

@@ -1,0 +1,119 @@
+"""The multi-perspective CNN: its settings, and how much it compares."""
+
+from dataclasses import dataclass
+
+from attention_book.models.mpcnn.filters import POOLINGS
+
+LIGHT = {"poolings": ("max",), "num_dim_filters": 0}
+"""Settings of the light version, ``MPCNNConfig(**LIGHT, ...)``: block A with maxima."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MPCNNConfig:
+    """Sizes and parts of an :class:`MPCNN`; the defaults are the paper's for SICK.
+
+    Without one of the parts, a comparison of models shows what it contributes.
+
+    Attributes:
+        embed_dim: size of a word vector.
+        num_filters: filters of a group of block A.
+        num_dim_filters: filters of a dimension in a group of block B; 0: no block B.
+        widths: of the filters, in words; the infinite one is ``whole_sentence``.
+        poolings: of block A.
+        dim_poolings: of block B.
+        whole_sentence: whether the poolings of the word vectors themselves are
+            compared: the filter width "infinity".
+        horizontal: whether algorithm 1 is part of the comparison.
+        vertical: whether algorithm 2 for block A is.
+        attention: whether the words are weighed first (He et al., 2016); the filters
+            then see twice as many numbers a word.
+        hidden_dim: size of the hidden layer that reads the comparison.
+        grades: lowest and highest whole grade of a score, such as (1, 5) for SICK;
+            None: the model tells classes apart.
+        num_classes: number of classes, for ``grades`` None.
+        l2: weight of the penalty on all parameters, lambda.
+        dropout: probability of dropping a hidden number (the paper: 0).
+
+    Raises:
+        ValueError: if a setting is out of its range, or nothing is left to compare.
+    """
+
+    embed_dim: int
+    num_filters: int = 300
+    num_dim_filters: int = 20
+    widths: tuple[int, ...] = (1, 2, 3)
+    poolings: tuple[str, ...] = POOLINGS
+    dim_poolings: tuple[str, ...] = ("max", "min")
+    whole_sentence: bool = True
+    horizontal: bool = True
+    vertical: bool = True
+    attention: bool = False
+    hidden_dim: int = 150
+    grades: tuple[int, int] | None = None
+    num_classes: int = 2
+    l2: float = 1e-4
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.num_dim_filters < 0:
+            raise ValueError(
+                f"num_dim_filters must not be negative, got {self.num_dim_filters}"
+            )
+        for name in ("embed_dim", "num_filters", "hidden_dim", "num_classes"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        for name in ("poolings", "dim_poolings"):
+            names = getattr(self, name)
+            if not names or not set(names) <= set(POOLINGS):
+                raise ValueError(
+                    f"{name} must be some of {', '.join(POOLINGS)}, got {names}"
+                )
+        if not self.widths or min(self.widths) < 1:
+            raise ValueError(f"widths must be at least 1, got {self.widths}")
+        if self.grades is not None and self.grades[0] >= self.grades[1]:
+            raise ValueError(f"grades must be lowest and highest, got {self.grades}")
+        if self.l2 < 0:
+            raise ValueError(f"l2 must not be negative, got {self.l2}")
+        if not self.num_features:
+            raise ValueError(
+                "nothing is compared: set horizontal, vertical or num_dim_filters"
+            )
+
+    @property
+    def word_dim(self) -> int:
+        """Numbers of a word that the filters see."""
+        return 2 * self.embed_dim if self.attention else self.embed_dim
+
+    @property
+    def sentence_is_a_width(self) -> bool:
+        """Whether pooled words and pooled filters are vectors of the same size.
+
+        Only then can width infinity be compared with the others, as one of them.
+        """
+        return self.whole_sentence and self.word_dim == self.num_filters
+
+    @property
+    def num_outputs(self) -> int:
+        """Grades or classes."""
+        if self.grades is None:
+            return self.num_classes
+        return self.grades[1] - self.grades[0] + 1
+
+    @property
+    def num_features(self) -> int:
+        """Numbers of the whole comparison."""
+        poolings, widths = len(self.poolings), len(self.widths)
+        rows = widths + self.sentence_is_a_width
+        count = 0
+        if self.horizontal:
+            count += poolings * self.num_filters * 2
+        if self.vertical:
+            count += poolings * rows**2 * (2 + self.num_filters)
+            if self.whole_sentence and not self.sentence_is_a_width:
+                count += poolings * (2 + self.word_dim)
+        groups = len(self.dim_poolings) * widths
+        return count + groups * self.num_dim_filters * (2 + self.word_dim)

@@ -1,0 +1,170 @@
+"""The multi-perspective CNN (He, Gimpel and Lin, 2015), with attention or without."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attention_book.attention.mpcnn import InputAttention
+from attention_book.data.sentence_pairs.pairs import SentencePairBatch
+from attention_book.models.mpcnn.compare import com_u1, horizontal, vertical
+from attention_book.models.mpcnn.config import MPCNNConfig
+from attention_book.models.mpcnn.filters import (
+    HolisticFilters,
+    PerDimensionFilters,
+    masked_pool,
+)
+from attention_book.models.mpcnn.loss import graded_loss, hinge_loss, squared_norm
+
+
+class MPCNN(nn.Module):
+    r"""Compare two sentences by what many kinds of filters and poolings find in them.
+
+    Both sentences pass the same filters. Their pooled outputs, the "perspectives", are
+    compared like with like (algorithms 1 and 2 of the paper), and one hidden layer
+    reads all comparisons:
+
+    .. math:: f = W_2 \tanh(W_1 \cdot \mathrm{features} + b_1) + b_2
+
+    Padding enters no pooling. A filter wider than a sentence stands once, at its start,
+    and reads zeros after the last word; the authors add words there instead.
+
+    Width infinity, the poolings of the word vectors, is compared with the other widths
+    if the vectors have the same size, as in the paper (300 and 300); if not, with
+    itself alone, and algorithm 1 is about the finite widths.
+
+    Args:
+        config: sizes and parts; kept as ``self.config``.
+        vectors: a word vector for each id, row 0 for padding; training leaves them.
+
+    Raises:
+        ValueError: if the vectors are not of size ``config.embed_dim``.
+
+    Source: He, Gimpel and Lin, EMNLP 2015; for ``attention`` He et al., SemEval-2016.
+
+    Example:
+        >>> config = MPCNNConfig(embed_dim=300)
+        >>> config.num_features
+        52536
+    """
+
+    def __init__(
+        self, config: MPCNNConfig, vectors: Float[Tensor, "vocab embed_dim"]
+    ) -> None:
+        super().__init__()
+        if vectors.shape[1] != config.embed_dim:
+            raise ValueError(
+                f"vectors must be of size embed_dim ({config.embed_dim}), got "
+                f"{vectors.shape[1]}"
+            )
+        self.config = config
+        self.embedding = nn.Embedding.from_pretrained(vectors.clone(), freeze=True)
+        self.attention = InputAttention() if config.attention else None
+        self.holistic = HolisticFilters(
+            config.word_dim, config.num_filters, config.widths, config.poolings
+        )
+        self.per_dimension = (
+            PerDimensionFilters(
+                config.word_dim,
+                config.num_dim_filters,
+                config.widths,
+                config.dim_poolings,
+            )
+            if config.num_dim_filters
+            else None
+        )
+        self.hidden_proj = nn.Linear(config.num_features, config.hidden_dim)
+        self.output_proj = nn.Linear(config.hidden_dim, config.num_outputs)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def features(self, batch: SentencePairBatch) -> Float[Tensor, "batch features"]:
+        """Return the whole comparison of each pair: ``config.num_features`` numbers.
+
+        Their order: algorithm 1; algorithm 2 for block A; width infinity, if it could
+        not be compared with the others; algorithm 2 for block B.
+        """
+        words, mask = self._words(batch)
+        config, found = self.config, []
+        blocks = self.holistic(words, mask)
+        if config.whole_sentence:
+            whole = [
+                masked_pool(words.transpose(1, 2), mask, p) for p in config.poolings
+            ]
+            whole = torch.stack(whole, dim=1)[:, :, None]
+        if config.sentence_is_a_width:
+            blocks = torch.cat([blocks, whole], dim=2)
+        if config.horizontal:
+            found.append(horizontal(*blocks.chunk(2)))
+        if config.vertical:
+            found.append(vertical(*blocks.chunk(2)))
+            if config.whole_sentence and not config.sentence_is_a_width:
+                found.append(com_u1(*whole.chunk(2)).flatten(1))
+        if self.per_dimension is not None:
+            found.append(com_u1(*self.per_dimension(words, mask).chunk(2)).flatten(1))
+        return torch.cat(found, dim=1)
+
+    def logits(self, batch: SentencePairBatch) -> Float[Tensor, "batch outputs"]:
+        """Return the scores of the grades or classes, before the softmax."""
+        hidden = self.hidden_proj(self.features(batch)).tanh()
+        return self.output_proj(self.dropout(hidden))
+
+    def score(self, batch: SentencePairBatch) -> Float[Tensor, " batch"]:
+        r"""Return one number a pair: the more, the more alike.
+
+        With grades, their mean :math:`\hat y = \sum_i i \hat f_i`; with two classes, by
+        how much class 1 leads class 0.
+
+        Raises:
+            ValueError: if there are more classes: they have no order.
+        """
+        logits = self.logits(batch)
+        if self.config.grades is None:
+            if self.config.num_classes != 2:
+                raise ValueError(
+                    f"score needs grades or 2 classes, got {self.config.num_classes}"
+                )
+            return logits[:, 1] - logits[:, 0]
+        low, high = self.config.grades
+        grades = torch.arange(low, high + 1, device=logits.device, dtype=logits.dtype)
+        return logits.softmax(dim=-1) @ grades
+
+    def predict(self, batch: SentencePairBatch) -> Int[Tensor, " batch"]:
+        """Return the best class of each pair, or the best grade, from 0."""
+        return self.logits(batch).argmax(dim=-1)
+
+    def loss(self, batch: SentencePairBatch) -> Float[Tensor, ""]:
+        r"""Return what is to be made small, the mean over the pairs.
+
+        For grades the divergence from the sparse target in nats, for classes the hinge
+        loss; in training :math:`\frac{\lambda}{2} \lVert \theta \rVert^2` is added.
+
+        Raises:
+            ValueError: if the batch has no score, or no label, as needed.
+        """
+        wanted = "label" if self.config.grades is None else "score"
+        if getattr(batch, wanted) is None:
+            raise ValueError(f"the batch must have a {wanted} for each pair")
+        logits = self.logits(batch)
+        if self.config.grades is None:
+            loss = hinge_loss(logits, batch.label)
+        else:
+            loss = graded_loss(logits, batch.score, *self.config.grades)
+        return loss + self.config.l2 / 2 * squared_norm(self) if self.training else loss
+
+    def _words(
+        self, batch: SentencePairBatch
+    ) -> tuple[Float[Tensor, "pairs tokens dim"], Bool[Tensor, "pairs tokens"]]:
+        """All words of the first sentences, then those of the second: one batch."""
+        first, second = self.embedding(batch.first), self.embedding(batch.second)
+        if self.attention is not None:
+            both = batch.first_mask[:, :, None] & batch.second_mask[:, None]
+            weighed, _ = self.attention(first, second, both)
+            first, _ = self.attention(second, first, both.transpose(1, 2))
+            second = weighed
+        longest = max(first.shape[1], second.shape[1])
+        words, masks = [], []
+        for side, mask in (first, batch.first_mask), (second, batch.second_mask):
+            missing = longest - mask.shape[1]
+            words.append(F.pad(side, (0, 0, 0, missing)))
+            masks.append(F.pad(mask, (0, missing)))
+        return torch.cat(words), torch.cat(masks)

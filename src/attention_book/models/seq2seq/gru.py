@@ -1,0 +1,238 @@
+"""The RNN encoder-decoder with gated hidden units (Cho et al., 2014)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attention_book.data.translation.pairs import PairBatch
+from attention_book.models.seq2seq.lstm import (
+    check_sizes,
+    check_source,
+    teacher_forced_loss,
+)
+
+
+class GatedUnit(nn.Module):
+    r"""The gated hidden unit of Cho et al., ancestor of the GRU.
+
+    .. math::
+        r &= \sigma(W_r x + U_r h), \qquad z = \sigma(W_z x + U_z h) \\
+        \tilde h &= \tanh(W x + U (r \odot h)), \qquad
+        h' = z \odot h + (1 - z) \odot \tilde h
+
+    :math:`z` is the share of the *old* state. With a context :math:`c`, as in the
+    decoder, both gates receive it too, and the reset gate multiplies all that does not
+    come from the input:
+
+    .. math:: \tilde h = \tanh(W x + r \odot (U h + C c))
+
+    Neither form is :class:`torch.nn.GRU`, which has no :math:`c`; without :math:`c` its
+    form is the second one. So both are written out here, as a loop over time.
+
+    Args:
+        input_dim: size of an input :math:`x`.
+        hidden_dim: size of the state :math:`h`.
+        context_dim: size of the context :math:`c`; None: a unit without context.
+
+    Source: arXiv:1406.1078, equations 5 to 8 and appendix A; the biases, which the
+        paper leaves out of its notation, are in :math:`W x`.
+    """
+
+    def __init__(
+        self, input_dim: int, hidden_dim: int, context_dim: int | None = None
+    ) -> None:
+        super().__init__()
+        self.input_proj = nn.Linear(input_dim, 3 * hidden_dim)  # W_r, W_z, W
+        self.state_proj = nn.Linear(
+            hidden_dim, 3 * hidden_dim, bias=False
+        )  # U_r, U_z, U
+        if context_dim is None:
+            self.context_proj = None
+        else:
+            self.context_proj = nn.Linear(
+                context_dim, 3 * hidden_dim, bias=False
+            )  # C_r, C_z, C
+        for block in self.state_proj.weight.data.chunk(3):
+            nn.init.orthogonal_(block)
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "rows tokens input_dim"],
+        state: Float[Tensor, "rows hidden_dim"],
+        context: Float[Tensor, "rows context_dim"] | None = None,
+        mask: Bool[Tensor, "rows tokens"] | None = None,
+    ) -> tuple[
+        Float[Tensor, "rows tokens hidden_dim"], Float[Tensor, "rows hidden_dim"]
+    ]:
+        """Return the state after each input, and the last.
+
+        Args:
+            inputs: :math:`x`, all time steps.
+            state: :math:`h` before the first step.
+            context: :math:`c`, the same at all steps; needed with ``context_dim``.
+            mask: True at real tokens; at the others the state stays as it is.
+
+        Raises:
+            ValueError: if ``context`` is missing, or given to a unit without one.
+        """
+        if (context is None) != (self.context_proj is None):
+            raise ValueError(
+                "context must be given to a unit that was made with context_dim, and "
+                "to no other"
+            )
+        projected = self.input_proj(inputs)
+        step = self._plain_step() if context is None else self._context_step(context)
+        states = []
+        for t in range(inputs.shape[1]):
+            new = step(projected[:, t], state)
+            state = new if mask is None else torch.where(mask[:, t, None], new, state)
+            states.append(state)
+        return torch.stack(states, dim=1), state
+
+    # The weights are cut once, outside the loop: each cut costs a full-sized gradient.
+
+    def _plain_step(self) -> Callable[[Tensor, Tensor], Tensor]:
+        size = self.state_proj.in_features
+        gate_weight, weight = self.state_proj.weight.split([2 * size, size])
+
+        def step(projected: Tensor, state: Tensor) -> Tensor:
+            x_gates, x = projected.split([2 * size, size], dim=-1)
+            reset, keep = (
+                (x_gates + F.linear(state, gate_weight)).sigmoid().chunk(2, -1)
+            )
+            candidate = (x + F.linear(reset * state, weight)).tanh()
+            return torch.lerp(candidate, state, keep)
+
+        return step
+
+    def _context_step(self, context: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        size = self.state_proj.in_features
+        fixed = self.context_proj(context)
+
+        def step(projected: Tensor, state: Tensor) -> Tensor:
+            x_gates, x = projected.split([2 * size, size], dim=-1)
+            inner = F.linear(state, self.state_proj.weight) + fixed
+            gates, inner = inner.split([2 * size, size], dim=-1)
+            reset, keep = (x_gates + gates).sigmoid().chunk(2, -1)
+            candidate = torch.addcmul(x, reset, inner).tanh()
+            return torch.lerp(candidate, state, keep)
+
+        return step
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNNEncoderDecoderConfig:
+    """Sizes of an :class:`RNNEncoderDecoder`; defaults are those of the quick runs.
+
+    Attributes:
+        source_vocab: number of words of the source vocabulary.
+        target_vocab: number of words of the target vocabulary.
+        embed_dim: size of a word vector (the paper: 100).
+        hidden_dim: size of the states of encoder and decoder (the paper: 1,000).
+        summary_dim: size of the summary :math:`c` (the paper: as ``hidden_dim``).
+        maxout_dim: size of the maxout layer before the output (the paper: 500).
+        dropout: probability of dropping a number of a word vector or of the maxout
+            layer (the paper: none).
+
+    Raises:
+        ValueError: if a size is not positive, or ``dropout`` not in [0, 1).
+    """
+
+    source_vocab: int
+    target_vocab: int
+    embed_dim: int = 64
+    hidden_dim: int = 128
+    summary_dim: int = 128
+    maxout_dim: int = 64
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+
+
+DecoderState = tuple[
+    Float[Tensor, "rows hidden_dim"], Float[Tensor, "rows summary_dim"]
+]
+
+
+class RNNEncoderDecoder(nn.Module):
+    r"""Gated units whose decoder sees the summary at every step, not only at the first.
+
+    .. math::
+        c &= \tanh(V h_T), \qquad h'_0 = \tanh(V' c) \\
+        \tilde t &= O_h h'_t + O_y E y_{t-1} + O_c c, \qquad
+        t_k = \max(\tilde t_{2k-1}, \tilde t_{2k}), \qquad p(y_t) \propto \exp(W t)
+
+    with :math:`h'_t` from :class:`GatedUnit` on input :math:`E y_{t-1}` and context
+    :math:`c`. The source is read forwards. Here :math:`c` has a size of its own, so
+    that the width of the bottleneck can change while all else stays.
+
+    Args:
+        config: sizes; kept as ``self.config``.
+
+    Source: arXiv:1406.1078, section 2 and appendix A.
+    """
+
+    def __init__(self, config: RNNEncoderDecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        embed, hidden, summary = config.embed_dim, config.hidden_dim, config.summary_dim
+        self.source_embedding = nn.Embedding(config.source_vocab, embed)
+        self.target_embedding = nn.Embedding(config.target_vocab, embed)
+        self.encoder = GatedUnit(embed, hidden)
+        self.summary_proj = nn.Linear(hidden, summary)  # V
+        self.initial_proj = nn.Linear(summary, hidden)  # V'
+        self.decoder = GatedUnit(embed, hidden, context_dim=summary)
+        self.maxout_proj = nn.Linear(
+            hidden + embed + summary, 2 * config.maxout_dim
+        )  # O
+        self.output_proj = nn.Linear(config.maxout_dim, config.target_vocab)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def summarise(
+        self,
+        source: Int[Tensor, "rows source_tokens"],
+        source_mask: Bool[Tensor, "rows source_tokens"],
+    ) -> Float[Tensor, "rows summary_dim"]:
+        """Read the sources into their summaries :math:`c`."""
+        check_source(source, source_mask)
+        embedded = self.dropout(self.source_embedding(source))
+        first = embedded.new_zeros(len(source), self.config.hidden_dim)
+        _, last = self.encoder(embedded, first, mask=source_mask)
+        return self.summary_proj(last).tanh()
+
+    def start(
+        self,
+        source: Int[Tensor, "rows source_tokens"],
+        source_mask: Bool[Tensor, "rows source_tokens"],
+    ) -> DecoderState:
+        """Read the sources; return ``(h'_0, c)``, in which decoding starts."""
+        summary = self.summarise(source, source_mask)
+        return self.initial_proj(summary).tanh(), summary
+
+    def decode(
+        self, inputs: Int[Tensor, "rows target_tokens"], state: DecoderState
+    ) -> tuple[Float[Tensor, "rows target_tokens target_vocab"], DecoderState]:
+        """Read ``inputs``; return the logits of the word after each, and the state."""
+        hidden, summary = state
+        embedded = self.dropout(self.target_embedding(inputs))
+        states, hidden = self.decoder(embedded, hidden, summary)
+        every_step = summary[:, None].expand(-1, inputs.shape[1], -1)
+        pairs = self.maxout_proj(torch.cat([states, embedded, every_step], dim=-1))
+        maxout = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)
+        return self.output_proj(self.dropout(maxout)), (hidden, summary)
+
+    def step(
+        self, ids: Int[Tensor, " rows"], state: DecoderState
+    ) -> tuple[Float[Tensor, "rows target_vocab"], DecoderState]:
+        """Read one more word of each row; return the logits of the next."""
+        logits, state = self.decode(ids[:, None], state)
+        return logits[:, 0], state
+
+    def loss(self, batch: PairBatch) -> Float[Tensor, ""]:
+        """Mean negative log-likelihood under teacher forcing, in nats per token."""
+        return teacher_forced_loss(self, batch)

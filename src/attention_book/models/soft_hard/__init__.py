@@ -1,0 +1,28 @@
+"""Show, attend and tell (Xu et al., 2015)."""
+
+from attention_book.models.soft_hard.config import (
+    KINDS,
+    CaptionState,
+    Pass,
+    ShowAttendTellConfig,
+)
+from attention_book.models.soft_hard.loss import (
+    coverage_penalty,
+    moving_average,
+    score_function_surrogate,
+    weights_entropy,
+)
+from attention_book.models.soft_hard.model import ShowAttendTell, mean_annotation
+
+__all__ = [
+    "KINDS",
+    "CaptionState",
+    "Pass",
+    "ShowAttendTell",
+    "ShowAttendTellConfig",
+    "coverage_penalty",
+    "mean_annotation",
+    "moving_average",
+    "score_function_surrogate",
+    "weights_entropy",
+]

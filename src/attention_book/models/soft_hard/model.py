@@ -1,0 +1,239 @@
+"""Show, Attend and Tell: captions by a decoder that looks (Xu et al., 2015)."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attention_book.attention.bahdanau import AdditiveAttention
+from attention_book.attention.soft_hard import HardAttention
+from attention_book.data.captions.captions import CaptionBatch
+from attention_book.functional import attend
+from attention_book.models.soft_hard.config import (
+    CaptionState,
+    Pass,
+    ShowAttendTellConfig,
+)
+from attention_book.models.soft_hard.loss import (
+    coverage_penalty,
+    moving_average,
+    score_function_surrogate,
+    weights_entropy,
+)
+
+
+class ShowAttendTell(nn.Module):
+    r"""An LSTM that looks at a picture's annotations before it writes each word.
+
+    .. math::
+        \alpha_t &= \mathrm{softmax}_i f_{att}(a_i, h_{t-1}), \qquad
+        \hat z_t = \phi(a, \alpha_t) \\
+        (h_t, c_t) &= \mathrm{LSTM}([E y_{t-1}; \hat z_t], h_{t-1}, c_{t-1}), \qquad
+        h_0, c_0 = f_{init}\bigl(\tfrac1L \textstyle\sum_i a_i\bigr) \\
+        p(y_t) &\propto \exp\bigl(L_o (E y_{t-1} + L_h h_t + L_z \hat z_t)\bigr)
+
+    with :math:`\hat z_t` as ``config.kind`` says, for "soft"
+    :math:`\beta_t \sum_i \alpha_{ti} a_i` with one number
+    :math:`\beta_t = \sigma(f_\beta(h_{t-1}))`.
+
+    In training, :meth:`loss` has all terms of the kind; in eval mode it is the
+    likelihood alone, so that development losses of all kinds can be compared. A hard
+    decoder then looks where the weight is largest; with ``sample_in_eval`` set to True
+    it draws its places there too.
+
+    Args:
+        config: sizes and terms; kept as ``self.config``.
+        encoder: from a batch's ``source`` to annotations (batch, places, dim); None:
+            the source holds annotations.
+
+    Source: arXiv:1502.03044, sections 3 and 4. :math:`f_{init}` has one hidden layer.
+        The picture, not the batch, decides for the expected values, as in the paper.
+        Initial values are PyTorch's.
+    """
+
+    def __init__(
+        self, config: ShowAttendTellConfig, encoder: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.sample_in_eval = False
+        annotation, embed, hidden = (
+            config.annotation_dim,
+            config.embed_dim,
+            config.hidden_dim,
+        )
+        self.embedding = nn.Embedding(config.target_vocab, embed)  # E
+        self.initial_hidden = _two_layers(annotation, hidden)  # f_init,h
+        self.initial_cell = _two_layers(annotation, hidden)  # f_init,c
+        if config.kind != "mean":
+            layer = AdditiveAttention if config.kind == "soft" else HardAttention
+            self.attention = layer(hidden, annotation, config.attention_dim)  # f_att
+        if config.kind == "soft" and config.gate:
+            self.gate_proj = nn.Linear(hidden, 1)  # f_beta
+        # T, cut into what it does to E y, to h and to z; the four gates side by side.
+        self.input_proj = nn.Linear(embed, 4 * hidden)
+        self.state_proj = nn.Linear(hidden, 4 * hidden, bias=False)
+        self.context_proj = nn.Linear(annotation, 4 * hidden, bias=False)
+        self.state_out = nn.Linear(hidden, embed, bias=False)  # L_h
+        self.context_out = nn.Linear(annotation, embed, bias=False)  # L_z
+        self.output_proj = nn.Linear(embed, config.target_vocab)  # L_o
+        self.dropout = nn.Dropout(config.dropout)
+        self.register_buffer("baseline", torch.zeros(()))  # b
+
+    def start(
+        self,
+        source: Float[Tensor, "rows ..."],
+        source_mask: Bool[Tensor, "rows places"] | None = None,
+    ) -> CaptionState:
+        """Read the pictures; return the state in which decoding starts."""
+        annotations = source if self.encoder is None else self.encoder(source)
+        mean, _ = mean_annotation(annotations, source_mask)
+        hidden, cell = self.initial_hidden(mean), self.initial_cell(mean)
+        attends = self.config.kind != "mean"
+        keys = self.attention.project(annotations) if attends else None
+        return hidden, cell, annotations, keys, source_mask
+
+    def run(
+        self,
+        inputs: Int[Tensor, "rows tokens"],
+        state: CaptionState,
+        expected: Bool[Tensor, " rows"] | None = None,
+    ) -> Pass:
+        """Read ``inputs``, looking before each; return all there is to know.
+
+        Args:
+            inputs: words, the first one mostly ``BOS``.
+            state: from :meth:`start` or an earlier run.
+            expected: True for rows whose drawn places are replaced by the average, for
+                "hard"; None: none.
+        """
+        hidden, cell, annotations, keys, mask = state
+        embedded = self.embedding(inputs)
+        hiddens, contexts, weights, log_probs = [], [], [], []
+        for projected in self.input_proj(embedded).unbind(dim=1):
+            context, weight, log_prob = self._look(state, hidden, expected)
+            gates = projected + self.state_proj(hidden) + self.context_proj(context)
+            enter, forget, new, leave = gates.chunk(4, dim=-1)
+            cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
+            hidden = leave.sigmoid() * cell.tanh()
+            hiddens.append(hidden)
+            contexts.append(context)
+            weights.append(weight)
+            log_probs.append(log_prob)
+        hiddens, contexts = torch.stack(hiddens, 1), torch.stack(contexts, 1)
+        deep = embedded + self.state_out(hiddens) + self.context_out(contexts)
+        return Pass(
+            self.output_proj(self.dropout(deep)),
+            torch.stack(weights, 1),
+            torch.stack(log_probs, 1),
+            (hidden, cell, annotations, keys, mask),
+        )
+
+    def decode(
+        self, inputs: Int[Tensor, "rows tokens"], state: CaptionState
+    ) -> tuple[Float[Tensor, "rows tokens target_vocab"], CaptionState]:
+        """Read ``inputs``; return the logits of the word after each, and the state."""
+        result = self.run(inputs, state)
+        return result.logits, result.state
+
+    def step(
+        self, ids: Int[Tensor, " rows"], state: CaptionState
+    ) -> tuple[Float[Tensor, "rows target_vocab"], CaptionState]:
+        """Read one more word of each row; return the logits of the next."""
+        logits, state = self.decode(ids[:, None], state)
+        return logits[:, 0], state
+
+    def score(
+        self, batch: CaptionBatch, expected: Bool[Tensor, " batch"] | None = None
+    ) -> tuple[Float[Tensor, " batch"], Pass]:
+        r"""Return :math:`\log p(y \mid \tilde s, a)` of each caption, and the run.
+
+        Args:
+            batch: pictures and captions.
+            expected: as for :meth:`run`.
+        """
+        state = self.start(batch.source, batch.source_mask)
+        result = self.run(batch.target[:, :-1], state, expected)
+        target, mask = batch.target[:, 1:], batch.target_mask[:, 1:]
+        log_probs = result.logits.log_softmax(dim=-1)
+        words = log_probs.gather(-1, target[..., None]).squeeze(-1)
+        return (words * mask).sum(dim=1), result
+
+    def loss(self, batch: CaptionBatch) -> Float[Tensor, ""]:
+        """What training minimises; in eval mode the negative log-likelihood alone.
+
+        Both are sums over the captions divided by the number of words, so that the
+        likelihood is in nats per token; the terms keep the paper's proportions.
+        """
+        config, expected = self.config, None
+        if self.training and config.kind == "hard" and config.expected_p > 0:
+            draws = torch.rand(len(batch), device=batch.target.device)
+            expected = draws < config.expected_p
+        log_likelihood, result = self.score(batch, expected)
+        loss, mask = -log_likelihood, batch.target_mask[:, 1:]
+        if self.training and config.kind == "soft" and config.penalty > 0:
+            loss = loss + config.penalty * coverage_penalty(result.weights, mask)
+        if self.training and config.kind == "hard":
+            loss = score_function_surrogate(
+                log_likelihood,
+                (result.log_prob * mask).sum(dim=1),
+                self.baseline if config.baseline else 0.0,
+                config.reward_scale,
+            )
+            if config.entropy_weight > 0:
+                entropy = weights_entropy(result.weights, mask)
+                loss = loss - config.entropy_weight * entropy
+            # Only now: a baseline that knows this sample would bias the gradient.
+            self.baseline = moving_average(self.baseline, log_likelihood)
+        return loss.sum() / batch.num_tokens
+
+    def _look(
+        self,
+        state: CaptionState,
+        hidden: Float[Tensor, "rows hidden_dim"],
+        expected: Bool[Tensor, " rows"] | None,
+    ) -> tuple[
+        Float[Tensor, "rows annotation_dim"],
+        Float[Tensor, "rows places"],
+        Float[Tensor, " rows"],
+    ]:
+        """What the decoder sees, the weights, and the drawn place's log-probability."""
+        _, _, annotations, keys, mask = state
+        nothing = hidden.new_zeros(len(hidden))
+        if self.config.kind == "mean":
+            return *mean_annotation(annotations, mask), nothing
+        asked = hidden[:, None], annotations, annotations
+        mask = None if mask is None else mask[:, None]
+        if self.config.kind == "soft":
+            context, weights = self.attention(*asked, mask, keys)
+            context = context[:, 0]
+            if self.config.gate:
+                context = self.gate_proj(hidden).sigmoid() * context  # beta_t
+            return context, weights[:, 0], nothing
+        mode = "straight_through" if self.config.kind == "gumbel" else "sample"
+        if not self.training:
+            mode = "sample" if self.sample_in_eval else "argmax"
+        context, weights, log_prob = self.attention(
+            *asked, mask, keys, mode=mode, expected=expected
+        )
+        return context[:, 0], weights[:, 0], log_prob[:, 0]
+
+
+def mean_annotation(
+    annotations: Float[Tensor, "batch places annotation_dim"],
+    mask: Bool[Tensor, "batch places"] | None,
+) -> tuple[Float[Tensor, "batch annotation_dim"], Float[Tensor, "batch places"]]:
+    """The plain average over the places that are there, and its weights."""
+    scores = annotations.new_zeros(len(annotations), 1, annotations.shape[1])
+    mask = None if mask is None else mask[:, None]
+    context, weights = attend(scores, annotations, mask)
+    return context[:, 0], weights[:, 0]
+
+
+def _two_layers(input_dim: int, output_dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(input_dim, output_dim),
+        nn.ReLU(),
+        nn.Linear(output_dim, output_dim),
+        nn.Tanh(),
+    )

@@ -1,0 +1,124 @@
+"""The settings of a Transformer: its sizes, and each part that can be taken away."""
+
+from dataclasses import dataclass
+
+from attention_book.models.seq2seq.lstm import check_sizes
+
+POSITIONS = ("sinusoidal", "learned", "rotary", "none")
+SHARE = ("none", "target", "all")
+
+SIZES = {
+    "tiny": {
+        "embed_dim": 64,
+        "num_heads": 4,
+        "hidden_dim": 256,
+        "num_layers": 2,
+        "dropout": 0.1,
+    },
+    "multi30k": {
+        "embed_dim": 128,
+        "num_heads": 4,
+        "hidden_dim": 256,
+        "num_layers": 4,
+        "dropout": 0.3,
+        "share": "all",
+    },
+    "base": {
+        "embed_dim": 512,
+        "num_heads": 8,
+        "hidden_dim": 2048,
+        "num_layers": 6,
+        "dropout": 0.1,
+        "share": "all",
+    },
+    "big": {
+        "embed_dim": 1024,
+        "num_heads": 16,
+        "hidden_dim": 4096,
+        "num_layers": 6,
+        "dropout": 0.3,
+        "share": "all",
+    },
+}
+"""Settings by name, for ``TransformerConfig(**SIZES["base"], source_vocab=...)``.
+
+"base" and "big" are the paper's (table 3), "tiny" is the book's quick run and the
+default, "multi30k" the small model that is usual on that data set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    r"""Sizes and parts of a :class:`Transformer`; the defaults are ``SIZES["tiny"]``.
+
+    Attributes:
+        source_vocab: number of words of the source vocabulary.
+        target_vocab: number of words of the target vocabulary.
+        embed_dim: size of a token everywhere, :math:`d` (base: 512).
+        num_heads: :math:`h` of every attention (base: 8).
+        hidden_dim: size of the feed-forward networks' hidden layer, :math:`d_{ff}`
+            (base: 2,048).
+        num_layers: :math:`N`, of the encoder and of the decoder (base: 6).
+        dropout: probability of dropping a number of a sub-layer's output, or of the
+            sum of embedding and position (base: 0.1).
+        label_smoothing: :math:`\epsilon`, in training only (the paper: 0.1).
+        norm: "layer", or in its place "batch" or "none" (the paper: layer).
+        pre_norm: whether norms stand before the sub-layers, and one at each end (the
+            paper: after each sub-layer).
+        residual: whether a sub-layer's input is added to its output (the paper: yes).
+        positions: "sinusoidal" or "learned": added to the embeddings; "rotary": within
+            the heads of self-attention; "none" (the paper: sinusoidal).
+        max_positions: longest sentence, special tokens included, with sinusoids or
+            learned positions.
+        share: which matrices are one: "all": source embedding, target embedding and
+            output layer, of one vocabulary (the paper); "target": the last two;
+            "none".
+        causal: whether a target word sees no later one (the paper: yes, of course).
+
+    Raises:
+        ValueError: if a size, a probability or a name is out of its range, the heads
+            are of odd size for rotary positions, or "all" is to be shared by two
+            vocabularies of different size.
+    """
+
+    source_vocab: int
+    target_vocab: int
+    embed_dim: int = 64
+    num_heads: int = 4
+    hidden_dim: int = 256
+    num_layers: int = 2
+    dropout: float = 0.1
+    label_smoothing: float = 0.1
+    norm: str = "layer"
+    pre_norm: bool = False
+    residual: bool = True
+    positions: str = "sinusoidal"
+    max_positions: int = 512
+    share: str = "target"
+    causal: bool = True
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                f"label_smoothing must be in [0, 1), got {self.label_smoothing}"
+            )
+        for name, known in ("positions", POSITIONS), ("share", SHARE):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, got "
+                    f"{getattr(self, name)!r}"
+                )
+        if self.max_positions < 1:
+            raise ValueError(
+                f"max_positions must be at least 1, got {self.max_positions}"
+            )
+        if self.positions == "rotary" and self.embed_dim // self.num_heads % 2:
+            raise ValueError(
+                "rotary positions turn pairs: embed_dim / num_heads must be even, got "
+                f"{self.embed_dim} / {self.num_heads}"
+            )
+        if self.share == "all" and self.source_vocab != self.target_vocab:
+            raise ValueError(
+                'share="all" needs one vocabulary for both languages, got source_vocab '
+                f"{self.source_vocab} and target_vocab {self.target_vocab}"
+            )

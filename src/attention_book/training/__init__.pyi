@@ -1,0 +1,71 @@
+from .averaging import (
+    RecentWeights,
+    Weights,
+    average_weights,
+)
+from .checkpoint import (
+    atomic_write,
+    describe_model,
+    load_checkpoint,
+    load_weights,
+    refuse_differences,
+    save_checkpoint,
+    save_weights,
+)
+from .label_smoothing import (
+    smoothed_cross_entropy,
+    smoothed_targets,
+    smoothing_floor,
+)
+from .loop import (
+    History,
+    fit,
+)
+from .loss import (
+    batch_loss,
+    evaluate,
+)
+from .optimizers import (
+    make_optimizer,
+)
+from .runtime import (
+    RunMeter,
+    check_seed,
+    default_device,
+    seed_everything,
+)
+from .schedules import (
+    halve_every,
+    inverse_sqrt_decay,
+    linear_decay,
+    transformer_peak,
+)
+
+__all__ = [
+    "History",
+    "RecentWeights",
+    "RunMeter",
+    "Weights",
+    "atomic_write",
+    "average_weights",
+    "batch_loss",
+    "check_seed",
+    "default_device",
+    "describe_model",
+    "evaluate",
+    "fit",
+    "halve_every",
+    "inverse_sqrt_decay",
+    "linear_decay",
+    "load_checkpoint",
+    "load_weights",
+    "make_optimizer",
+    "refuse_differences",
+    "save_checkpoint",
+    "save_weights",
+    "seed_everything",
+    "smoothed_cross_entropy",
+    "smoothed_targets",
+    "smoothing_floor",
+    "transformer_peak",
+]

@@ -1,0 +1,83 @@
+"""A chapter's parameters: what is chosen, and what is refused at once."""
+
+import pytest
+import torch
+
+from attention_book.chapters.settings import choose_settings
+
+GIVEN = {"preset": "quick", "seed": 3, "device": "cpu", "epochs": None, "limit": None}
+PRESETS = {
+    "quick": {"epochs": 5, "hidden_dims": (2, 7)},
+    "full": {"epochs": 11, "hidden_dims": (13,)},
+}
+
+
+def choose(**changed):
+    return choose_settings(**{**GIVEN, **PRESETS, **changed})
+
+
+def test_settings_of_the_preset():
+    settings = choose(preset="full")
+    assert vars(settings) == {
+        "preset": "full",
+        "seed": 3,
+        "device": torch.device("cpu"),
+        "shortened": False,
+        "epochs": 11,
+        "limit": None,
+        "hidden_dims": (13,),
+    }
+    assert choose().hidden_dims == (2, 7)
+    assert "hidden_dims=(2, 7)" in repr(choose())
+    with pytest.raises(AttributeError, match="hidden_dim"):
+        choose().hidden_dim  # noqa: B018
+
+
+def test_a_shortened_run_says_so():
+    assert choose(epochs=1).epochs == 1
+    assert choose(epochs=1).shortened
+    assert choose(limit=17).limit == 17
+    assert choose(limit=17).shortened
+    assert choose(limit=17).epochs == 5
+    assert PRESETS["quick"]["epochs"] == 5  # the chapter's own dict stays as it is
+
+
+def test_a_preset_may_have_a_limit_and_no_epochs():
+    presets = {"quick": {"limit": 2}, "full": {"limit": None}}
+    settings = choose(**presets)
+    assert (settings.limit, settings.epochs, settings.shortened) == (2, None, False)
+    assert choose(limit=19, **presets).limit == 19
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"preset": "fast"}, ValueError, '"quick" or "full", got \'fast\''),
+        ({"preset": 1}, ValueError, '"quick" or "full", got 1'),
+        ({"seed": "0"}, TypeError, r"seed must be an integer, got '0' \(str\)"),
+        ({"seed": True}, TypeError, r"seed must be an integer, got True"),
+        ({"seed": -1}, ValueError, "seed must be from 0 .* got -1"),
+        ({"device": "gpu"}, ValueError, '"auto", "cpu" or "cuda", got \'gpu\''),
+        ({"device": None}, ValueError, '"auto", "cpu" or "cuda", got None'),
+        ({"epochs": "1"}, TypeError, r"epochs must be None or an.* got '1' \(str\)"),
+        ({"epochs": 1.0}, TypeError, r"epochs must be None or an.* got 1.0 \(float\)"),
+        ({"epochs": 0}, ValueError, "epochs must be None or at least 1, got 0"),
+        ({"limit": True}, TypeError, r"limit must be None or an.* got True \(bool\)"),
+        ({"limit": -5}, ValueError, "limit must be None or at least 1, got -5"),
+        ({"quick": {"epochs": 1}}, ValueError, "only one of them has hidden_dims"),
+        (
+            {"quick": {"seed": 1}, "full": {"seed": 2}},
+            ValueError,
+            "a preset must not set seed",
+        ),
+    ],
+)
+def test_wrong_parameters(changed, error, message, no_shape_checks):
+    with pytest.raises(error, match=message):
+        choose(**changed)
+
+
+def test_a_device_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="no CUDA device here"):
+        choose(device="cuda")

@@ -1,0 +1,167 @@
+"""The table of mechanisms: complete, without doubles, and nothing in it made up."""
+
+import ast
+import inspect
+import re
+import sys
+import typing
+from dataclasses import MISSING, FrozenInstanceError, asdict, fields, replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from attention_book.chapters.taxonomy import (
+    ARCHITECTURES,
+    AXES,
+    MECHANISMS,
+    Mechanism,
+    by_axis,
+)
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FOLDER = ROOT / "src/attention_book"
+FILES = [
+    path
+    for path in sorted((FOLDER / "attention").rglob("*.py"))
+    if path.name != "__init__.py"
+]
+# What a paper is before its place in the bibliography gives a month of its own.
+WITHOUT_PREPRINT = {"he2016semeval": "2016-06"}  # the workshop
+
+
+def entries():
+    text = (ROOT / "book/references.bib").read_text("utf-8")
+    return dict(re.findall(r"@\w+\{([\w-]+),(.*?)(?=\n@|\Z)", text, re.S))
+
+
+def public_mechanisms():
+    """All classes that return context and weights, all functions ..._attention."""
+    for file in FILES:
+        module = ".".join(file.relative_to(FOLDER).with_suffix("").parts)
+        for node in ast.parse(file.read_text("utf-8")).body:
+            name = getattr(node, "name", "_")
+            if isinstance(node, ast.ClassDef):
+                found = getattr(import_module(f"attention_book.{module}"), name)
+                result = inspect.signature(found.forward).return_annotation
+                is_one = typing.get_origin(result) is tuple
+            else:
+                is_one = name.endswith("_attention")
+            if is_one and not name.startswith("_"):
+                yield f"{module}.{name}"
+
+
+def test_every_mechanism_of_the_package_is_in_the_table():
+    found = set(public_mechanisms())
+    assert "attention.bahdanau.AdditiveAttention" in found
+    assert "attention.graph_attention.edges.edge_attention" in found
+    assert "attention.global_local.scores.DotScore" not in found  # has no weights
+    missing = found - {mechanism.path for mechanism in MECHANISMS}
+    assert not missing, f"not in attention_book.chapters.taxonomy: {sorted(missing)}"
+
+
+def test_a_mechanism_stands_in_the_chapter_of_its_slug():
+    """Where a chapter has the name of a file or folder, it is that one's chapter."""
+    chapters = {file.stem for file in (ROOT / "book").glob("*.ipynb")}
+    explained = {mechanism.chapter for mechanism in MECHANISMS}
+    for mechanism in MECHANISMS:
+        slug = mechanism.path.split(".")[1]
+        if slug in chapters:
+            assert mechanism.chapter == slug, mechanism.name
+    slugs = {file.relative_to(FOLDER).parts[1].removesuffix(".py") for file in FILES}
+    assert chapters & slugs <= explained
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda m: m.name)
+def test_what_a_row_names_exists(mechanism):
+    found = mechanism.load()
+    assert found.__module__ == f"attention_book.{mechanism.path.rpartition('.')[0]}"
+    assert (ROOT / f"book/{mechanism.chapter}.ipynb").exists()
+    entry = entries()[mechanism.paper]
+    assert f"year={{{mechanism.year}}}" in entry
+    number = re.search(r"eprint=\{(\d\d)(\d\d)\.", entry)
+    if number:
+        assert mechanism.appeared == "20{}-{}".format(*number.groups())
+    else:
+        assert mechanism.appeared == WITHOUT_PREPRINT[mechanism.paper]
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda m: m.name)
+def test_values_are_of_the_axes(mechanism):
+    for axis, allowed in AXES.items():
+        values = getattr(mechanism, axis)
+        assert values
+        assert len(set(values)) == len(values)
+        assert set(values) <= set(allowed), f"{axis}: {values}"
+    assert mechanism.architecture in ARCHITECTURES
+    assert all(asdict(mechanism).values())
+
+
+def test_no_row_comes_twice():
+    for column in ("name", "path"):
+        values = [getattr(mechanism, column) for mechanism in MECHANISMS]
+        assert len(set(values)) == len(values)
+
+
+def test_what_a_class_can_tell_agrees_with_its_row():
+    """Parts of the placement that do not depend on anybody's reading."""
+    for mechanism in MECHANISMS:
+        found = mechanism.load()
+        call = found.forward if inspect.isclass(found) else found
+        arguments = inspect.signature(call).parameters
+        asked = {"query", "queries", "columns"} & set(arguments)
+        assert asked or mechanism.sequences == ("self",)
+        assert ("views" in arguments) == (
+            mechanism.representations == ("multi-representational",)
+        )
+        if inspect.isclass(found):
+            assert issubclass(found, nn.Module)
+
+
+def test_by_axis_finds_each_mechanism_at_all_its_values():
+    for axis in AXES:
+        found = by_axis(axis)
+        assert tuple(found) == AXES[axis]
+        assert sum(map(len, found.values())) == sum(
+            len(getattr(mechanism, axis)) for mechanism in MECHANISMS
+        )
+    kinds = by_axis("architecture")
+    assert sum(map(len, kinds.values())) == len(MECHANISMS)
+    assert [m.name for m in by_axis("levels")["multi"]] == ["ABCNN-3"]
+    for axis in AXES:  # an example from this book for each value
+        assert all(by_axis(axis).values())
+    with pytest.raises(ValueError, match=r"axis must be one of sequences, .*'depth'"):
+        by_axis("depth")
+
+
+def test_rows_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        MECHANISMS[0].name = "other"
+    assert replace(MECHANISMS[0], paper="he2016semeval").year == 2016
+
+
+def test_rows_need_all_columns_that_have_no_default():
+    row = {
+        field.name: getattr(MECHANISMS[0], field.name) for field in fields(Mechanism)
+    }
+    assert Mechanism(**row) == MECHANISMS[0]
+    for field in fields(Mechanism):
+        rest = {name: value for name, value in row.items() if name != field.name}
+        if field.default is MISSING:
+            with pytest.raises(TypeError, match=f"argument: '{field.name}'"):
+                Mechanism(**rest)
+        else:
+            assert getattr(Mechanism(**rest), field.name) == field.default
+
+
+def test_the_table_alone_imports_nothing_of_the_package():
+    file = sys.modules["attention_book.chapters.taxonomy"].__file__
+    tree = ast.parse(Path(file).read_text("utf-8"))
+    names = {
+        alias.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert names == {"re", "dataclasses", "importlib", "typing"}

@@ -1,0 +1,101 @@
+"""Subwords: byte pair encoding written out, and pieces that join to the text."""
+
+import itertools
+from collections import Counter
+
+import pytest
+
+from attention_book.data.translation.subwords import Subwords
+
+LINES = ["low lower lowest", "new newer newest", "wide wider widest"] * 2
+LINES += ["ein neuer hund schläft", "der hund läuft über den weg"]
+
+
+def byte_pairs(lines, num_merges):
+    """The pairs that are joined, from the first to the last, with their counts."""
+    words = Counter("▁" + word for line in lines for word in line.split())
+    cut = {word: list(word) for word in words}
+    for _ in range(num_merges):
+        pairs = Counter()
+        for word, pieces in cut.items():
+            for pair in itertools.pairwise(pieces):
+                pairs[pair] += words[word]
+        best = max(pairs.values())
+        yield {pair for pair, count in pairs.items() if count == best}
+        chosen = min(pair for pair, count in pairs.items() if count == best)
+        for word, pieces in cut.items():
+            joined = []
+            for piece in pieces:
+                if joined and (joined[-1], piece) == chosen:
+                    joined[-1] += piece
+                else:
+                    joined.append(piece)
+            cut[word] = joined
+
+
+def test_the_pair_that_stands_together_most_often_is_joined_first():
+    lines = ["aab aab aab aac", "aab dd"]
+    characters = len(set("aabcd▁"))
+    assert [pairs for pairs in byte_pairs(lines, 2)] == [
+        {("a", "a"), ("▁", "a")},
+        {("▁", "aa")} if ("a", "a") < ("▁", "a") else {("▁a", "a")},
+    ]
+    # <unk>, the characters, two merges: "▁aa" is whole, "b" is not yet joined to it.
+    subwords = Subwords(lines, max_pieces=1 + characters + 2)
+    assert subwords.cut("aab") == ["▁aa", "b"]
+    assert Subwords(lines, max_pieces=1 + characters + 3).cut("aab") == ["▁aab"]
+
+
+def test_frequent_words_are_whole_and_new_ones_are_cut():
+    subwords = Subwords(LINES, max_pieces=40)
+    assert subwords.cut("new low") == ["▁new", "▁low"]
+    pieces = subwords.cut("lowestest")
+    assert len(pieces) > 1
+    assert "".join(pieces) == "▁lowestest"
+
+
+@pytest.mark.parametrize("line", [*LINES, "hund", "über über", "widest  new ", ""])
+def test_pieces_join_to_the_text(line):
+    subwords = Subwords(LINES, max_pieces=40)
+    assert subwords.join(subwords.cut(line)) == " ".join(line.split())
+
+
+def test_one_vocabulary_of_two_languages_and_never_more_than_allowed():
+    subwords = Subwords(LINES, max_pieces=40)
+    assert len(subwords) == 40
+    assert len(Subwords(LINES, max_pieces=10_000)) < 200
+
+
+def test_the_same_lines_give_the_same_pieces_without_a_word(
+    capfd, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    first, second = (Subwords(iter(LINES), max_pieces=50) for _ in range(2))
+    for line in LINES:
+        assert first.cut(line) == second.cut(line)
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_character_is_kept_as_a_piece():
+    subwords = Subwords(LINES, max_pieces=50)
+    assert subwords.join(subwords.cut("new 漢")) == "new 漢"
+
+
+@pytest.mark.parametrize("lines", [[], [""], [" ", "\t"]])
+def test_no_text_is_an_error(lines):
+    with pytest.raises(ValueError, match="lines must hold a line with text"):
+        Subwords(lines, max_pieces=50)
+
+
+def test_too_few_pieces_are_an_error():
+    with pytest.raises(ValueError, match=r"at least 6.*got 5"):
+        Subwords(["ab cd"], max_pieces=5)
+    assert len(Subwords(["ab cd"], max_pieces=6)) == 6
+
+
+def test_a_string_in_the_place_of_a_list_is_an_error(no_shape_checks):
+    with pytest.raises(TypeError, match="list of lines, got the string 'ab'"):
+        Subwords("ab", max_pieces=9)
+    with pytest.raises(TypeError, match="list, got the string '▁ab'"):
+        Subwords(["ab"], max_pieces=9).join("▁ab")

@@ -1,0 +1,100 @@
+"""Readers of word vectors: small files, then the real ones of the mirror."""
+
+import gzip
+import zipfile
+
+import numpy as np
+import pytest
+
+from attention_book.data.sentence_pairs.sick import sick
+from attention_book.data.vectors import pretrained_vectors as module
+from attention_book.data.vectors.pretrained_vectors import (
+    SOURCES,
+    best_source,
+    pretrained_vectors,
+    read_vectors,
+)
+
+TEXT = "the 1 2 3\ncat -1 0.5 2e-1\n. . 7 8 9\nthe 4 5 6\ndog 0 0 1\n"
+
+
+@pytest.fixture(params=["gz", "zip"])
+def pack(request, tmp_path):
+    """Write a text as a packed file of either kind."""
+
+    def make(text):
+        path = tmp_path / f"vectors.{request.param}"
+        content = text if isinstance(text, bytes) else text.encode()
+        if request.param == "gz":
+            path.write_bytes(gzip.compress(content))
+        else:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("vectors.txt", content)
+        return path
+
+    return make
+
+
+def test_words_and_numbers(pack):
+    found = read_vectors(pack(TEXT), ["cat", "the", ". .", "horse"], 3)
+    assert found.words == ("the", "cat", ". .")
+    assert found.vectors.dtype == np.float32
+    assert found["the"].tolist() == [1, 2, 3]  # not those of its second line
+    assert found["cat"].tolist() == pytest.approx([-1, 0.5, 0.2])
+    assert found[". ."].tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("the 1 2 3\ncat 1 2\n", r"vectors\.\w+:2: want a word and 3 numbers, got 3"),
+        ("the 1 2 3\ncat 1 x 2\n", r"vectors\.\w+:2: .*'x'"),
+        ("dog 1 2 3\n", r"vectors\.\w+ has none of the 2 words"),
+        (b"the 1 2 3\ncat \xff 2 3\n", r"vectors\.\w+ cannot be read as a whole"),
+    ],
+)
+def test_bad_text(pack, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_vectors(pack(text), ["the", "cat"], 3)
+
+
+def test_damaged_file(pack):
+    path = pack(TEXT)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match="cannot be read as a whole"):
+        read_vectors(path, ["the"], 3)
+
+
+@pytest.mark.parametrize(
+    ("here", "best"),
+    [
+        ({"glove-840b", "glove-6b"}, "glove-840b"),
+        ({"glove-6b"}, "glove-6b"),
+        ({"spacy-md"}, "glove-840b"),
+        (set(), "glove-840b"),
+    ],
+)
+def test_best_source(monkeypatch, here, best):
+    files = {SOURCES[name].file for name in here}
+    monkeypatch.setattr(module, "is_here", lambda name: name in files)
+    assert best_source("glove-6b") == best
+
+
+@pytest.mark.parametrize("function", [best_source, lambda x: pretrained_vectors(x, [])])
+def test_unknown_name_is_an_error(function):
+    with pytest.raises(ValueError, match=r"one of glove-840b, .*got 'glove'"):
+        function("glove")
+
+
+@pytest.mark.parametrize(("name", "rows"), [("glove-6b", 37_120), ("spacy-md", 3_200)])
+def test_real_files(mirror, name, rows):
+    """As many rows as the notes of the mirror say; each asked word that has one."""
+    with gzip.open(mirror / SOURCES[name].file, "rt", encoding="utf-8") as lines:
+        words = [line.partition(" ")[0] for line in lines]
+    assert len(words) == len(set(words)) == rows
+    assert all(word == word.lower() for word in words)
+    pairs = [pair for split in ("train", "dev", "test") for pair in sick(split)]
+    asked = {word.lower() for pair in pairs for word in (*pair.first, *pair.second)}
+    vectors = pretrained_vectors(name, asked)
+    assert vectors.vectors.shape == (len(asked & set(words)), SOURCES[name].dim)
+    assert np.isfinite(vectors.vectors).all()

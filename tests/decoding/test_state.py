@@ -1,0 +1,35 @@
+"""Rows of a nest of tensors."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.decoding.state import select_rows, state_device
+
+
+def test_rows_of_every_tensor_in_the_nest():
+    first, second, third = torch.randn(3, 2), torch.randn(3), torch.randn(3, 5, 7)
+    state = {"layers": [(first, second)], "nothing": None, "third": third}
+    rows = torch.tensor([2, 0, 2, 1])
+    chosen = select_rows(state, rows)
+    assert_close(chosen["layers"], [(first[rows], second[rows])])
+    assert_close(chosen["third"], third[rows])
+    assert chosen["nothing"] is None
+    assert select_rows(None, rows) is None
+
+
+def test_device_of_the_first_tensor():
+    assert state_device((None, torch.zeros(3)), 3) == torch.device("cpu")
+    assert state_device({}, 3) is None
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(2, 3), torch.tensor(3.0)])
+def test_another_number_of_rows(tensor):
+    message = rf"must have 3 rows .*got shape \({', '.join(map(str, tensor.shape))}\)"
+    with pytest.raises(ValueError, match=message):
+        state_device((torch.zeros(3), tensor), 3)
+
+
+def test_something_that_is_no_tensor():
+    with pytest.raises(TypeError, match=r"state must hold tensors and None .* got int"):
+        state_device({"step": 1}, 3)

@@ -1,0 +1,71 @@
+"""Seconds in turns and peak memory."""
+
+import time
+
+import pytest
+import torch
+
+from attention_book.evaluation.cost import crossing, peak_bytes, seconds_in_turns
+
+
+def test_steps_take_turns_and_the_first_rounds_do_not_count():
+    calls = []
+    steps = {
+        "short": lambda: calls.append("short"),
+        "long": lambda: (calls.append("long"), time.sleep(0.01)),
+    }
+    times = seconds_in_turns(steps, rounds=3, warm_up=2)
+    assert calls == ["short", "long"] * 5
+    assert {name: len(own) for name, own in times.items()} == {"short": 3, "long": 3}
+    assert min(times["long"]) >= 0.01
+    assert min(times["short"]) < 0.01
+    seconds_in_turns(steps, rounds=1, warm_up=0)
+    assert len(calls) == 12
+    at_work = seconds_in_turns(steps, rounds=1, clock=time.process_time)
+    assert at_work["long"][0] < 0.01  # to sleep is no work
+
+
+def test_peak_counts_what_is_held_at_once():
+    size = 4 * 10_000  # bytes of 10,000 floats
+
+    def one_after_the_other():
+        for _ in range(5):
+            torch.zeros(10_000)
+
+    def together():
+        return [torch.zeros(10_000) for _ in range(5)]
+
+    before = torch.zeros(100_000)
+    assert peak_bytes(one_after_the_other) == size
+    assert peak_bytes(together) == 5 * size
+    assert peak_bytes(lambda: before[:10].neg()) < 1000  # it was there before
+    assert peak_bytes(lambda: None) == 0
+
+
+def test_peak_sees_what_the_gradient_needs():
+    x = torch.zeros(10_000, requires_grad=True)
+    forward = peak_bytes(lambda: x.exp().exp().exp())
+    both = peak_bytes(lambda: x.exp().exp().exp().sum().backward())
+    assert forward >= 3 * 40_000
+    assert both > forward
+
+
+def test_crossing():
+    sizes = [64, 128, 256, 512]
+    linear = [float(n) for n in sizes]
+    square = [n**2 / 200 for n in sizes]  # as large where n is 200
+    assert crossing(sizes, square, linear) == pytest.approx(200)
+    assert crossing(sizes, linear, square) is None
+    assert crossing(sizes, [n**2 / 1000 for n in sizes], linear) is None  # not yet
+    assert crossing(sizes, [n**2 / 10 for n in sizes], linear) is None  # long since
+    assert crossing(sizes, [1.0, 3.0, 1.0, 3.0], [2.0] * 4) > 256  # the last one
+    assert crossing(sizes, [2.0, 2.0, 3.0, 4.0], [2.0] * 4) == pytest.approx(128)
+    assert crossing([], [], []) is None
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"must have 2 costs.*got 1 and 2"):
+        crossing([1, 2], [1.0], [1.0, 2.0])
+    for settings in ({"rounds": 0}, {"rounds": 1, "warm_up": -1}):
+        with pytest.raises(ValueError, match="rounds must be at least 1"):
+            seconds_in_turns({}, **settings)

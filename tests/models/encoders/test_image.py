@@ -1,0 +1,76 @@
+"""GridEncoder: where its places lie and what they see; the classifier learns."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.data.captions.captions import caption_batch
+from attention_book.data.captions.digit_scenes import digit_scenes, scene_images
+from attention_book.data.vocab import Vocab
+from attention_book.models.encoders.image import GridEncoder, PictureClassifier
+
+D = 7
+
+
+@pytest.fixture
+def encoder():
+    return GridEncoder(D, 3).double().eval()
+
+
+def test_places_run_row_by_row_and_know_where_they_are(encoder):
+    annotations = encoder(torch.rand(2, 12, 20).double())
+    assert annotations.shape == (2, 3 * 5, D)
+    rows, columns = annotations[0, :, -2:].unbind(-1)
+    assert_close(rows.view(3, 5)[:, 0], torch.tensor([-4.0, 0.0, 4.0]).double())
+    assert_close(columns.view(3, 5)[0], torch.linspace(-4, 4, 5).double())
+    assert (rows.view(3, 5) == rows.view(3, 5)[:, :1]).all()
+
+
+def test_a_place_sees_18_pixels_around_its_own_four(encoder):
+    image = torch.rand(1, 32, 32).double().requires_grad_()
+    encoder(image).unflatten(1, (8, 8))[0, 3, 4].sum().backward()
+    rows, columns = image.grad[0].nonzero().unbind(-1)
+    # Pooling lets only the larger pixels through: 18 at most, centred on 4 x 4.
+    assert rows.min() >= 12 - 7
+    assert rows.max() <= 15 + 7
+    assert columns.min() >= 16 - 7
+    assert columns.max() <= 19 + 7
+
+
+def test_moved_by_a_place_the_picture_gives_the_same_numbers(encoder):
+    image = torch.zeros(1, 40, 40).double()
+    image[0, 14:22, 15:23] = torch.rand(8, 8).double()
+    moved = image.roll((4, 8), dims=(1, 2))
+    pictures = image, moved
+    before, after = (encoder(x).unflatten(1, (10, 10))[..., :-2] for x in pictures)
+    assert_close(before[:, 1:8, 1:7], after[:, 2:9, 3:9])
+
+
+def test_annotations_are_standardised():
+    encoder = GridEncoder(D, 3)  # in training mode, over the batch
+    features = encoder(torch.rand(11, 16, 16))[..., :-2].flatten(0, 1)
+    assert_close(features.mean(0), torch.zeros(D - 2), atol=1e-4, rtol=0)
+    assert_close(features.var(0, correction=0), torch.ones(D - 2), atol=0.05, rtol=0)
+
+
+def test_classifier_learns_what_is_in_ten_pictures():
+    scenes = digit_scenes(train=10, test=1, max_digits=1).train
+    names = [((scene.caption[1],),) for scene in scenes]
+    vocab = Vocab(scene.caption[1] for scene in scenes)
+    batch = caption_batch(scene_images(scenes), names, vocab)
+    model = PictureClassifier(GridEncoder(11, 5), 11, len(vocab))
+    optim = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(60):
+        optim.zero_grad()
+        model.loss(batch).backward()
+        optim.step()
+    assert (model(batch.source).argmax(-1) == batch.target[:, 1]).all()
+
+
+def test_errors(encoder):
+    with pytest.raises(ValueError, match=r"annotation_dim must be at least 3.*got 2"):
+        GridEncoder(2, 3)
+    with pytest.raises(ValueError, match="hidden_dim must be at least 1, got 0"):
+        GridEncoder(5, 0)
+    with pytest.raises(ValueError, match="multiples of 4, got 12 and 18"):
+        encoder(torch.zeros(1, 12, 18).double())

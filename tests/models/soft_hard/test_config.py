@@ -1,0 +1,22 @@
+"""The settings of Show, Attend and Tell: wrong ones are errors."""
+
+import pytest
+
+from attention_book.models.soft_hard.config import ShowAttendTellConfig
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"hidden_dim": 0}, "hidden_dim must be at least 1, got 0"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
+        ({"kind": "stochastic"}, "kind must be one of soft, hard.*'stochastic'"),
+        ({"penalty": -1.0}, "penalty must not be negative, got -1.0"),
+        ({"reward_scale": -0.1}, "reward_scale must not be negative, got -0.1"),
+        ({"entropy_weight": float("nan")}, "entropy_weight must not be .* got nan"),
+        ({"expected_p": 1.5}, r"expected_p must be in \[0, 1\], got 1.5"),
+    ],
+)
+def test_errors(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        ShowAttendTellConfig(target_vocab=9, **wrong)

@@ -1,0 +1,188 @@
+"""Decoder: equal to PyTorch's; no word sees the next; keys and values kept."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from attention_book.attention.positions.rotary import RotaryPositions
+from attention_book.functional import causal_mask, token_mask
+from attention_book.models.transformer.decoder import Decoder, DecoderLayer
+
+B, N, S, DIM, HEADS, HIDDEN, LAYERS = 3, 5, 7, 8, 2, 11, 2
+MASK = token_mask(torch.tensor([S, 2, 4]), S)[:, None]
+# Our names in PyTorch's words.
+THEIRS = {
+    "self_attention.in_proj.": "self_attn.in_proj_",
+    "cross_attention.in_proj.": "multihead_attn.in_proj_",
+    "self_attention": "self_attn",
+    "cross_attention": "multihead_attn",
+    "feed_forward.hidden_proj": "linear1",
+    "feed_forward.out_proj": "linear2",
+    "around_self.norm": "norm1",
+    "around_cross.norm": "norm2",
+    "around_feed_forward.norm": "norm3",
+    "final_norm": "norm",
+}
+
+
+def make(pre_norm=False, **options):
+    """A decoder in float64 whose gains and biases are no ones and zeros."""
+    layers = (
+        DecoderLayer(DIM, HEADS, HIDDEN, pre_norm=pre_norm, **options)
+        for _ in range(LAYERS)
+    )
+    decoder = Decoder(layers, nn.LayerNorm(DIM) if pre_norm else None).double()
+    for parameter in decoder.parameters():
+        if parameter.ndim == 1:
+            nn.init.normal_(parameter)
+    return decoder
+
+
+def rename(name):
+    for ours, theirs in THEIRS.items():
+        name = name.replace(ours, theirs)
+    return name
+
+
+def pytorchs(decoder, pre_norm):
+    """PyTorch's decoder with the same weights, and without dropout."""
+    layer = nn.TransformerDecoderLayer(
+        DIM, HEADS, HIDDEN, 0.0, batch_first=True, norm_first=pre_norm
+    )
+    norm = nn.LayerNorm(DIM) if pre_norm else None
+    theirs = nn.TransformerDecoder(layer, LAYERS, norm=norm).double()
+    weights = decoder.state_dict().items()
+    theirs.load_state_dict({rename(name): weight for name, weight in weights})
+    return theirs
+
+
+@pytest.fixture
+def tokens():
+    return torch.randn(B, N, DIM, dtype=torch.float64, requires_grad=True)
+
+
+@pytest.fixture
+def source():
+    return torch.randn(B, S, DIM, dtype=torch.float64, requires_grad=True)
+
+
+def run(decoder, tokens, source, mask=MASK):
+    """All words at once, from the encoder's tokens."""
+    return decoder(tokens, decoder.project(source), mask)[0]
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
+@pytest.mark.parametrize("padding", [False, True])
+def test_equals_pytorchs_forward_and_gradients(tokens, source, pre_norm, padding):
+    ours = make(pre_norm)
+    theirs = pytorchs(ours, pre_norm)
+    found = run(ours, tokens, source, MASK if padding else None)
+    wanted = theirs(
+        tokens,
+        source,
+        tgt_mask=~causal_mask(N)[0],
+        memory_key_padding_mask=~MASK[:, 0] if padding else None,
+    )
+    assert_close(found, wanted)
+    weights = torch.randn_like(found)
+    named = dict(theirs.named_parameters())
+    their_leaves = [tokens, source]
+    their_leaves += [named[rename(name)] for name, _ in ours.named_parameters()]
+    our_leaves = [tokens, source, *ours.parameters()]
+    assert_close(
+        torch.autograd.grad((found * weights).sum(), our_leaves),
+        torch.autograd.grad((wanted * weights).sum(), their_leaves),
+    )
+
+
+def test_no_word_sees_the_words_after_it(tokens, source):
+    decoder = make()
+    for t in range(N):
+        found = run(decoder, tokens, source)[:, t].square().sum()
+        (gradient,) = torch.autograd.grad(found, tokens)
+        assert (gradient[:, t + 1 :] == 0).all()
+        assert (gradient[:, : t + 1].abs().sum(-1) > 0).all()
+    found = run(make(causal=False), tokens, source)[:, 0].square().sum()
+    (gradient,) = torch.autograd.grad(found, tokens)
+    assert (gradient.abs().sum(-1) > 0).all()
+
+
+def test_padding_of_the_source_changes_nothing(tokens, source):
+    decoder = make()
+    together = run(decoder, tokens, source)
+    alone = run(decoder, tokens[1:2], source[1:2, :2], None)
+    assert_close(together[1:2], alone)
+    noise = torch.where(MASK.mT, source, torch.randn_like(source))
+    assert_close(run(decoder, tokens, noise), together)
+
+
+def test_the_source_as_a_set(tokens, source):
+    order = torch.randperm(S)
+    decoder = make()
+    assert_close(
+        run(decoder, tokens, source[:, order], MASK[..., order]),
+        run(decoder, tokens, source),
+    )
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
+@pytest.mark.parametrize("positions", [None, RotaryPositions()])
+@pytest.mark.parametrize("pieces", [[1] * N, [2, 1, 2], [N]])
+def test_words_that_come_in_pieces(tokens, source, pre_norm, positions, pieces):
+    decoder = make(pre_norm, positions=positions)
+    projected = decoder.project(source)
+    past, found = decoder.no_past(source), []
+    for piece in tokens.split(pieces, dim=1):
+        piece, past = decoder(piece, projected, MASK, past)
+        found.append(piece)
+    assert_close(torch.cat(found, dim=1), run(decoder, tokens, source))
+    for keys, values in past:
+        assert keys.shape == values.shape == (B, HEADS, N, DIM // HEADS)
+
+
+def test_the_past_that_is_handed_in_stays_as_it_is(tokens, source):
+    decoder = make()
+    projected = decoder.project(source)
+    _, past = decoder(tokens[:, :2], projected, MASK, decoder.no_past(source))
+    before = [part.clone() for layer in past for part in layer]
+    decoder(tokens[:, 2:], projected, MASK, past)
+    assert_close([part for layer in past for part in layer], before)
+
+
+def test_without_a_past_none_is_kept(tokens, source):
+    decoder = make()
+    assert decoder(tokens, decoder.project(source))[1] == (None,) * LAYERS
+
+
+@pytest.mark.parametrize("length", [0, S])
+def test_a_source_that_is_hidden_or_empty_leaves_gradients_finite(
+    tokens, source, length
+):
+    decoder = make()
+    source = source[:, :length]
+    mask = token_mask(torch.tensor([length, 0, length]), length)[:, None]
+    with torch.autograd.set_detect_anomaly(True):
+        run(decoder, tokens, source, mask).square().sum().backward()
+    for parameter in decoder.parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all()
+
+
+def test_the_options_reach_all_sub_layers():
+    options = {"dropout": 0.25, "norm": "none", "pre_norm": True, "residual": False}
+    layer = DecoderLayer(DIM, HEADS, HIDDEN, **options)
+    for around in layer.around_self, layer.around_cross, layer.around_feed_forward:
+        assert (around.dropout.p, type(around.norm)) == (0.25, nn.Identity)
+        assert (around.pre_norm, around.residual) == (True, False)
+
+
+def test_compiles_to_one_graph(tokens, source, no_shape_checks):
+    decoder = make(pre_norm=True)
+    compiled = torch.compile(decoder, backend="eager", fullgraph=True)
+    with torch.no_grad():  # the compiler warns of inputs that are results
+        projected, past = decoder.project(source), decoder.no_past(source)
+    for kept in None, past:
+        assert_close(
+            compiled(tokens, projected, MASK, kept),
+            decoder(tokens, projected, MASK, kept),
+        )
