@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from attention_book.attention.bahdanau import (
     AdditiveAttention,
-    ProjectedDotAttention,
+    MultiplicativeAttention,
 )
 from attention_book.functional import token_mask
 from attention_book.observe import record_weights
@@ -15,7 +15,7 @@ from attention_book.observe import record_weights
 B, Q, K, Q_DIM, K_DIM, V_DIM, HIDDEN = 2, 3, 5, 7, 11, 13, 17
 
 
-@pytest.fixture(params=[AdditiveAttention, ProjectedDotAttention])
+@pytest.fixture(params=[AdditiveAttention, MultiplicativeAttention])
 def layer(request):
     return request.param(Q_DIM, K_DIM, HIDDEN).double()
 
@@ -32,7 +32,7 @@ def test_equation_one_query_at_a_time(layer, inputs):
     W, U = layer.query_proj.weight, layer.key_proj.weight
 
     def score(s, h):
-        if isinstance(layer, ProjectedDotAttention):
+        if isinstance(layer, MultiplicativeAttention):
             return (W @ s) @ (U @ h)
         return layer.score_proj.weight[0] @ torch.tanh(W @ s + U @ h)
 

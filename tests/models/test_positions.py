@@ -1,16 +1,16 @@
-"""TokenAnswers: what each choice of positions can see of order, and what it cannot."""
+"""TokenClassifier: what each choice of positions can and cannot see of order."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from attention_book.attention.positions.absolute import sinusoids
-from attention_book.attention.positions.alibi import LinearBias
+from attention_book.attention.positions.alibi import ALiBi
 from attention_book.data.sequences.sequence_tasks import VOCAB_SIZE, sequence_batch
 from attention_book.models.positions import (
     POSITIONS,
-    TokenAnswerConfig,
-    TokenAnswers,
+    TokenClassifier,
+    TokenClassifierConfig,
 )
 from attention_book.models.transformer.encoder import Encoder
 
@@ -22,7 +22,7 @@ def make(positions, **sizes):
     settings = {"vocab_size": VOCAB_SIZE, "num_answers": 10, "positions": positions}
     settings |= {"embed_dim": 8, "num_heads": 2, "hidden_dim": 12, "num_layers": 3}
     settings |= {"max_positions": 17, "max_distance": 5}
-    model = TokenAnswers(TokenAnswerConfig(**(settings | sizes))).double().eval()
+    model = TokenClassifier(TokenClassifierConfig(**(settings | sizes))).double().eval()
     with torch.no_grad():  # T5's biases start at 0: give them something to say
         for name, parameter in model.named_parameters():
             if name.endswith("rule.table"):
@@ -101,8 +101,8 @@ def test_t5_has_one_table_and_shaw_one_a_layer():
     names = [n for n, _ in make("relative").named_parameters() if "key_table" in n]
     assert len(names) == 3
     layers = make("relative").encoder.layers
-    assert layers[0].self_attention.positions.max_distance == 5
-    rules = [x for x in make("linear").modules() if isinstance(x, LinearBias)]
+    assert layers[0].self_attention.attention_fn.max_distance == 5
+    rules = [x for x in make("linear").modules() if isinstance(x, ALiBi)]
     assert [len(rule.slopes) for rule in rules] == [2, 2, 2]
 
 
@@ -131,7 +131,7 @@ def test_a_seed_gives_the_same_model_twice(positions):
     states = []
     for _ in range(2):
         torch.manual_seed(3)
-        states.append(TokenAnswers(make(positions).config).state_dict())
+        states.append(TokenClassifier(make(positions).config).state_dict())
     for name, tensor in states[0].items():
         assert torch.equal(tensor, states[1][name])
 
@@ -145,6 +145,6 @@ def test_compiles_to_one_graph(positions, batch, no_shape_checks):
 
 def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match=r"positions must be one of none.*got 'alibi'"):
-        TokenAnswerConfig(vocab_size=5, num_answers=3, positions="alibi")
+        TokenClassifierConfig(vocab_size=5, num_answers=3, positions="alibi")
     with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
-        TokenAnswerConfig(vocab_size=5, num_answers=3, num_layers=0)
+        TokenClassifierConfig(vocab_size=5, num_answers=3, num_layers=0)

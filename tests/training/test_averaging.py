@@ -71,7 +71,7 @@ def test_the_last_few_of_a_run(keep, every, last, mean):
     nn.init.zeros_(model.weight)
     recent = RecentWeights(model, keep=keep, every=every)
     options = {"optimizer": "sgd", "learning_rate": 1.0, "device": "cpu"}
-    fit(model, [Batch()] * 4, epochs=3, watch=recent, **options)
+    fit(model, [Batch()] * 4, epochs=3, on_step=recent, **options)
     if last:
         recent.take()
     assert_close(recent.average()["weight"].item(), float(mean))

@@ -18,7 +18,7 @@ from attention_book.training.checkpoint import (
     describe_model,
     load_checkpoint,
     load_weights,
-    refuse_differences,
+    require_same,
     save_checkpoint,
     save_weights,
 )
@@ -132,9 +132,9 @@ def test_description_and_differences():
         "config.tied": True,
         "config.folder": "there",
     }
-    refuse_differences(Path("file"), described, dict(described))
+    require_same(Path("file"), described, dict(described))
     with pytest.raises(ValueError, match=r"file is .*: a is 1 there, 'absent' here; b"):
-        refuse_differences(Path("file"), {"a": 1}, {"b": None})
+        require_same(Path("file"), {"a": 1}, {"b": None})
 
 
 @pytest.fixture

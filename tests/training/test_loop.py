@@ -72,16 +72,16 @@ def test_watch_sees_the_model_before_every_step_and_changes_nothing(Toy, data):
     other.load_state_dict(model.state_dict())
     seen, batch = [], next(iter(data(1)))
 
-    def watch(step):
+    def on_step(step):
         model.eval()
         seen.append((step, model.loss(batch).item()))
 
     options = {"epochs": 2, "learning_rate": 0.1, **CPU}
     torch.manual_seed(1)
-    history = fit(model, data(1), watch=watch, **options)
+    history = fit(model, data(1), on_step=on_step, **options)
     assert [step for step, _ in seen] == list(range(2 * BATCHES))
     assert seen[0][1] > seen[-1][1]
-    torch.manual_seed(1)  # dropout: so watch must have put back train mode
+    torch.manual_seed(1)  # dropout: so on_step must have put back train mode
     assert fit(other, data(1), **options).step_loss == history.step_loss
 
 

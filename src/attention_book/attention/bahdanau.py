@@ -121,7 +121,7 @@ class AdditiveAttention(nn.Module):
         return attend(scores, value, mask)
 
 
-class ProjectedDotAttention(nn.Module):
+class MultiplicativeAttention(nn.Module):
     r"""Score each key against a query by the product of their projections.
 
     .. math:: e_{ij} = (W_a s_{i-1})^\top (U_a h_j)
@@ -139,7 +139,7 @@ class ProjectedDotAttention(nn.Module):
 
     Example:
         >>> import torch
-        >>> layer = ProjectedDotAttention(2, 3, 5)
+        >>> layer = MultiplicativeAttention(2, 3, 5)
         >>> query, key = torch.randn(1, 1, 2), torch.randn(1, 4, 3)
         >>> layer(query, key, key)[1].shape
         torch.Size([1, 1, 4])

@@ -134,7 +134,7 @@ MECHANISMS = (
         key="source words", score="additive", sequences=("distinctive",)),
     Mechanism(  # one head's score, but not scaled; the recurrent translator is ours
         name="projected dot", **_VASWANI, chapter="bahdanau",
-        path="attention.bahdanau.ProjectedDotAttention", **_DECODER,
+        path="attention.bahdanau.MultiplicativeAttention", **_DECODER,
         key="source words", score="dot", sequences=("distinctive",)),
     Mechanism(
         name="hard", paper="xu2015", appeared="2015-02", chapter="soft_hard",
@@ -205,7 +205,7 @@ MECHANISMS = (
         score="scaled dot with key plus a vector for the distance"),
     Mechanism(
         name="rotary", paper="su2021", appeared="2021-04", **_HEADS,
-        path="attention.positions.rotary.RotaryPositions",
+        path="attention.positions.rotary.RotaryAttention",
         value="the tokens, projected", score="scaled dot of turned vectors"),
     Mechanism(  # ALiBi; with other rules that of T5
         name="distance bias", paper="press2022", appeared="2021-08", **_HEADS,
@@ -213,7 +213,7 @@ MECHANISMS = (
         score="scaled dot plus a number for the distance"),
     Mechanism(
         name="views", paper="kiela2018", appeared="2018-04", chapter="taxonomy",
-        path="attention.taxonomy.meta_embedding.WeightedViews",
+        path="attention.taxonomy.meta_embedding.DynamicMetaEmbedding",
         query="a learned vector", key="views of one word", score="dot",
         sequences=("self",), representations=("multi-representational",),
         architecture="none of these"),

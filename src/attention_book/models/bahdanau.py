@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from attention_book.attention.bahdanau import AdditiveAttention, ProjectedDotAttention
+from attention_book.attention.bahdanau import AdditiveAttention, MultiplicativeAttention
 from attention_book.data.translation.pairs import PairBatch
 from attention_book.models.seq2seq.lstm import (
     check_sizes,
@@ -27,7 +27,7 @@ SearchState = tuple[
 keys and as values, and True where there is a word. Only the first ever changes."""
 
 
-class SearchingUnit(nn.Module):
+class AttentionGRU(nn.Module):
     r"""A gated unit that chooses the context of each of its steps by itself.
 
     .. math::
@@ -38,8 +38,8 @@ class SearchingUnit(nn.Module):
         s_i = (1 - z_i) \odot s_{i-1} + z_i \odot \tilde s_i
 
     :math:`z` is the share of the *new* state, the opposite of
-    :class:`attention_book.models.seq2seq.gru.GatedUnit`, and :math:`r` multiplies the
-    old state alone, not the context.
+    :class:`attention_book.models.seq2seq.gru.GatedRecurrentUnit`, and :math:`r`
+    multiplies the old state alone, not the context.
 
     Args:
         input_dim: size of an input :math:`x_i`.
@@ -56,7 +56,7 @@ class SearchingUnit(nn.Module):
         input_dim: int,
         hidden_dim: int,
         annotation_dim: int,
-        attention: AdditiveAttention | ProjectedDotAttention,
+        attention: AdditiveAttention | MultiplicativeAttention,
     ) -> None:
         super().__init__()
         self.attention = attention
@@ -131,7 +131,7 @@ class RNNSearchConfig:
             500).
         dropout: probability of dropping a number of a word vector or of the maxout
             layer (the paper: none).
-        score: "additive" as in the paper, or "dot": :class:`ProjectedDotAttention`.
+        score: "additive" as in the paper, or "dot": :class:`MultiplicativeAttention`.
         uniform_start: whether :math:`v_a` of the additive score starts at 0, so that
             the first attention is uniform (the paper: yes).
 
@@ -170,7 +170,7 @@ class RNNSearch(nn.Module):
         t_{i,k} = \max(\tilde t_{i,2k-1}, \tilde t_{i,2k}), \qquad
         p(y_i) \propto \exp(W_o t_i)
 
-    with :math:`c_i` and :math:`s_i` from :class:`SearchingUnit` on input
+    with :math:`c_i` and :math:`s_i` from :class:`AttentionGRU` on input
     :math:`E y_{i-1}`. No vector has to hold the whole sentence: the backward state at
     the first word only starts the decoder.
 
@@ -200,10 +200,10 @@ class RNNSearch(nn.Module):
         self.initial_proj = nn.Linear(hidden, hidden)  # W_s
         sizes = hidden, 2 * hidden, config.attention_dim
         if config.score == "dot":
-            attention = ProjectedDotAttention(*sizes)
+            attention = MultiplicativeAttention(*sizes)
         else:
             attention = AdditiveAttention(*sizes, uniform_start=config.uniform_start)
-        self.decoder = SearchingUnit(embed, hidden, 2 * hidden, attention)
+        self.decoder = AttentionGRU(embed, hidden, 2 * hidden, attention)
         self.maxout_proj = nn.Linear(
             hidden + embed + 2 * hidden, 2 * config.maxout_dim
         )  # U_o, V_o, C_o

@@ -9,10 +9,10 @@ from attention_book.attention.positions.absolute import (
     LearnedPositions,
     SinusoidalPositions,
 )
-from attention_book.attention.positions.alibi import DistanceBias, LinearBias
+from attention_book.attention.positions.alibi import ALiBi, DistanceBias
 from attention_book.attention.positions.relative import RelativePositions
-from attention_book.attention.positions.rotary import RotaryPositions
-from attention_book.attention.positions.t5_bias import BucketedBias
+from attention_book.attention.positions.rotary import RotaryAttention
+from attention_book.attention.positions.t5_bias import T5RelativeBias
 from attention_book.data.sequences.sequence_tasks import SequenceBatch
 from attention_book.functional import token_cross_entropy
 from attention_book.models.transformer.embedding import ScaledEmbedding
@@ -32,8 +32,8 @@ vectors, T5's buckets, rotary positions, ALiBi's straight lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenAnswerConfig:
-    """Sizes of a :class:`TokenAnswers`, and how it knows where tokens stand.
+class TokenClassifierConfig:
+    """Sizes of a :class:`TokenClassifier`, and how it knows where tokens stand.
 
     Attributes:
         vocab_size: number of tokens.
@@ -73,7 +73,7 @@ class TokenAnswerConfig:
             )
 
 
-class TokenAnswers(nn.Module):
+class TokenClassifier(nn.Module):
     """Read a sequence with a Transformer's encoder, and answer at every token.
 
     Whatever of the encoder's work depends on order goes through ``positions``: the
@@ -93,13 +93,13 @@ class TokenAnswers(nn.Module):
 
     Example:
         >>> import torch
-        >>> config = TokenAnswerConfig(vocab_size=13, num_answers=10)
+        >>> config = TokenClassifierConfig(vocab_size=13, num_answers=10)
         >>> ids = torch.tensor([[1, 6, 10, 2]])
-        >>> TokenAnswers(config)(ids, ids > 0).shape
+        >>> TokenClassifier(config)(ids, ids > 0).shape
         torch.Size([1, 4, 10])
     """
 
-    def __init__(self, config: TokenAnswerConfig) -> None:
+    def __init__(self, config: TokenClassifierConfig) -> None:
         super().__init__()
         self.config = config
         size = config.embed_dim
@@ -111,7 +111,7 @@ class TokenAnswers(nn.Module):
                     size,
                     config.num_heads,
                     config.hidden_dim,
-                    positions=inside,
+                    attention_fn=inside,
                     pre_norm=True,
                 )
                 for inside in _inside_positions(config)
@@ -142,7 +142,7 @@ class TokenAnswers(nn.Module):
         return token_cross_entropy(logits, batch.target, batch.target_mask)
 
 
-def _added_positions(config: TokenAnswerConfig) -> nn.Module | None:
+def _added_positions(config: TokenClassifierConfig) -> nn.Module | None:
     """What is added to the tokens."""
     sizes = config.max_positions, config.embed_dim
     if config.positions == "sinusoidal":
@@ -150,17 +150,17 @@ def _added_positions(config: TokenAnswerConfig) -> nn.Module | None:
     return LearnedPositions(*sizes) if config.positions == "learned" else None
 
 
-def _inside_positions(config: TokenAnswerConfig) -> list[nn.Module | None]:
+def _inside_positions(config: TokenClassifierConfig) -> list[nn.Module | None]:
     """What attends within the heads of each layer; None: a plain dot product."""
     heads, layers = config.num_heads, range(config.num_layers)
     if config.positions == "relative":
         head_dim = config.embed_dim // heads
         return [RelativePositions(head_dim, config.max_distance) for _ in layers]
     if config.positions == "bucketed":
-        shared = BucketedBias(heads)
+        shared = T5RelativeBias(heads)
         return [DistanceBias(shared) for _ in layers]
     if config.positions == "rotary":
-        return [RotaryPositions() for _ in layers]
+        return [RotaryAttention() for _ in layers]
     if config.positions == "linear":
-        return [DistanceBias(LinearBias(heads)) for _ in layers]
+        return [DistanceBias(ALiBi(heads)) for _ in layers]
     return [None for _ in layers]

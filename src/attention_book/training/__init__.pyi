@@ -8,7 +8,7 @@ from .checkpoint import (
     describe_model,
     load_checkpoint,
     load_weights,
-    refuse_differences,
+    require_same,
     save_checkpoint,
     save_weights,
 )
@@ -60,7 +60,7 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "make_optimizer",
-    "refuse_differences",
+    "require_same",
     "save_checkpoint",
     "save_weights",
     "seed_everything",

@@ -84,7 +84,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         ) from error
     if saved is None:
         raise ValueError(f"{path} was not written by save_weights: it names no config")
-    refuse_differences(path, saved, describe_model(model))
+    require_same(path, saved, describe_model(model))
     model.load_state_dict(weights)
 
 
@@ -96,7 +96,7 @@ def describe_model(model: nn.Module) -> dict[str, Any]:
     return json.loads(json.dumps(described, default=str))
 
 
-def refuse_differences(path: Path, saved: dict, wanted: dict) -> None:
+def require_same(path: Path, saved: dict, wanted: dict) -> None:
     """Stop unless a file belongs to what is being done now.
 
     Args:
@@ -176,7 +176,7 @@ def load_checkpoint(
         ValueError: if the file is damaged, or was written under other settings.
     """
     saved = _read(path)
-    refuse_differences(path, saved["settings"], settings)
+    require_same(path, saved["settings"], settings)
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
     if generator is not None and saved["generator"] is not None:

@@ -63,7 +63,7 @@ def fit(
     dev_loader: Iterable[Any] | None = None,
     device: str | torch.device = "auto",
     checkpoint: str | Path | None = None,
-    watch: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
     description: str = "",
 ) -> History:
     """Train a model and leave it in eval mode, with its best weights.
@@ -92,7 +92,7 @@ def fit(
             are put back at the end; None: the last ones stay.
         device: "auto", "cpu", "cuda" or a device.
         checkpoint: file that holds the run; None: none is written.
-        watch: called before each optimizer step with the number of steps taken, to
+        on_step: called before each optimizer step with the number of steps taken, to
             measure the model as it learns; what it draws changes the run.
         description: words in front of the bar.
 
@@ -147,7 +147,7 @@ def fit(
     with bar:
         for epoch in range(done, epochs):
             start = time.perf_counter()
-            steps = loader, optim, set_step_size, clip_norm, watch
+            steps = loader, optim, set_step_size, clip_norm, on_step
             _train_epoch(model, *steps, device, history, bar)
             if dev_loader is not None:
                 history.dev_loss.append(evaluate(model, dev_loader, device=device))
@@ -170,7 +170,7 @@ def _train_epoch(
     optim: torch.optim.Optimizer,
     set_step_size: Callable[[int], None],
     clip_norm: float | None,
-    watch: Callable[[int], None] | None,
+    on_step: Callable[[int], None] | None,
     device: torch.device,
     history: History,
     bar: tqdm,
@@ -196,8 +196,8 @@ def _train_epoch(
         unseen.clear()
 
     for step, batch in enumerate(loader, start=first):
-        if watch is not None:
-            watch(step)
+        if on_step is not None:
+            on_step(step)
             model.train()  # whatever it was set to
         loss = batch_loss(model, batch, device)
         unseen.append(loss.detach())

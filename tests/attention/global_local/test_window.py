@@ -8,10 +8,10 @@ from torch.testing import assert_close
 
 from attention_book.attention.global_local.window import (
     PredictedCentre,
+    expand_mask,
+    gather_window,
     gaussian,
-    spread_window,
-    take_window,
-    whole_mask,
+    scatter_window,
     window_positions,
 )
 
@@ -63,9 +63,9 @@ def test_taken_and_put_back():
     positions, inside = window_positions(
         torch.tensor([[0.0, 2.5, 4.0], [1.0, 1.0, 3.2]]), 1, K
     )
-    taken = take_window(tokens, positions)
+    taken = gather_window(tokens, positions)
     weights = torch.rand(B, Q, 3).double() * inside
-    rows = spread_window(weights, positions, K)
+    rows = scatter_window(weights, positions, K)
     want = torch.zeros(B, Q, K).double()
     for b in range(B):
         for t in range(Q):
@@ -76,16 +76,16 @@ def test_taken_and_put_back():
     # The rows are the same weights as a matrix: the same averages.
     assert_close(rows @ tokens, (weights[..., None, :] @ taken).squeeze(-2))
     assert torch.autograd.gradcheck(
-        lambda x: take_window(x, positions), tokens, fast_mode=True
+        lambda x: gather_window(x, positions), tokens, fast_mode=True
     )
 
 
 def test_masks_get_their_full_size_or_an_error(no_shape_checks):
     mask = torch.rand(B, 1, K) < 0.5
-    assert torch.equal(whole_mask(mask, (B, Q, K)), mask.expand(B, Q, K))
+    assert torch.equal(expand_mask(mask, (B, Q, K)), mask.expand(B, Q, K))
     with pytest.raises(ValueError, match=r"scores \(2, 3, 5\).*got \(2, 5\)"):
-        whole_mask(mask[:, 0], (B, Q, K))
+        expand_mask(mask[:, 0], (B, Q, K))
     with pytest.raises(ValueError, match=r"scores \(2, 3, 5\).*got \(2, 1, 4\)"):
-        whole_mask(mask[..., :4], (B, Q, K))
+        expand_mask(mask[..., :4], (B, Q, K))
     with pytest.raises(TypeError, match=r"mask must be boolean.*got torch.float32"):
-        whole_mask(mask.float(), (B, Q, K))
+        expand_mask(mask.float(), (B, Q, K))

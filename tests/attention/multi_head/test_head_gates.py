@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_book.attention.multi_head.head_gates import gate_heads
+from attention_book.attention.multi_head.head_gates import mask_heads
 from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.observe import record_weights
 
@@ -28,17 +28,17 @@ def test_heads_add_up(layer, x):
     """With W^O cut by heads, the context is a sum of one term a head and the bias."""
     terms = []
     for head in range(H):
-        with gate_heads(layer, torch.eye(H)[head]):
+        with mask_heads(layer, torch.eye(H)[head]):
             terms.append(layer(x, x, x)[0] - layer.out_proj.bias)
     assert_close(sum(terms) + layer.out_proj.bias, layer(x, x, x)[0])
     for need_weights in (False, True):
-        with gate_heads(layer, torch.tensor([1.0, 0.0, 0.5])):
+        with mask_heads(layer, torch.tensor([1.0, 0.0, 0.5])):
             got, _ = layer(x, x, x, need_weights=need_weights)
         assert_close(got, terms[0] + 0.5 * terms[2] + layer.out_proj.bias)
 
 
 def test_removing_a_head_is_setting_its_columns_to_0(layer, x):
-    with gate_heads(layer, torch.tensor([1.0, 0.0, 1.0])):
+    with mask_heads(layer, torch.tensor([1.0, 0.0, 1.0])):
         got, _ = layer(x, x, x)
     with torch.no_grad():
         layer.out_proj.weight[:, HEAD : 2 * HEAD] = 0
@@ -50,8 +50,8 @@ def test_blocks_end_nest_and_leave_the_weights(layer, x):
     want = [part(x, x, x, need_weights=True) for part in model]
     with (
         record_weights(model) as recorded,
-        gate_heads(model[0], torch.zeros(H)),
-        gate_heads(model[1], torch.ones(H)),
+        mask_heads(model[0], torch.zeros(H)),
+        mask_heads(model[1], torch.ones(H)),
     ):
         got = [part(x, x, x)[0] for part in model]
     assert_close(got[0], layer.out_proj.bias.expand_as(got[0]))
@@ -59,7 +59,7 @@ def test_blocks_end_nest_and_leave_the_weights(layer, x):
     assert_close(recorded["0"][0], want[0][1])
     with (
         pytest.raises(RuntimeError, match="on purpose"),
-        gate_heads(layer, torch.zeros(H)),
+        mask_heads(layer, torch.zeros(H)),
     ):
         raise RuntimeError("on purpose")
     assert_close(layer(x, x, x)[0], want[0][0])
@@ -67,11 +67,11 @@ def test_blocks_end_nest_and_leave_the_weights(layer, x):
 
 def test_gradient_of_a_gate_is_the_cost_of_removing_its_head(layer, x):
     gates = torch.ones(H, dtype=torch.float64, requires_grad=True)
-    with gate_heads(layer, gates):
+    with mask_heads(layer, gates):
         context, _ = layer(x, x, x)
     (gradient,) = torch.autograd.grad(context.sum(), gates)
     for head in range(H):
-        with gate_heads(layer, 1 - torch.eye(H)[head]):
+        with mask_heads(layer, 1 - torch.eye(H)[head]):
             without = layer(x, x, x)[0].sum()
         # The sum is linear in the gates, so the first order is all there is.
         assert_close(gradient[head], context.sum() - without)
@@ -80,6 +80,6 @@ def test_gradient_of_a_gate_is_the_cost_of_removing_its_head(layer, x):
 def test_errors(layer, no_shape_checks):
     with (
         pytest.raises(ValueError, match=r"gates must have shape \(3,\).*got \(4,\)"),
-        gate_heads(layer, torch.ones(4)),
+        mask_heads(layer, torch.ones(4)),
     ):
         pass

@@ -249,30 +249,30 @@ def test_decoding_word_by_word_equals_the_whole_sentence():
     mask = token_mask(torch.tensor([K, 4]), K)[:, None]
     want, want_weights = own(x, x, x, causal_mask(N), need_weights=True)
     want_cross, _ = cross(want, source, source, mask)
-    memory = cross.project(source, source)
-    cache = own.project(x[:, :0], x[:, :0])  # no word yet
+    memory = cross.project_kv(source, source)
+    cache = own.project_kv(x[:, :0], x[:, :0])  # no word yet
     for step in range(N):
         word = x[:, step : step + 1]
-        new = own.project(word, word)
+        new = own.project_kv(word, word)
         cache = tuple(torch.cat(pair, dim=2) for pair in zip(cache, new, strict=True))
-        context, weights = own(word, word, word, need_weights=True, projected=cache)
+        context, weights = own(word, word, word, need_weights=True, projected_kv=cache)
         assert_close(context[:, 0], want[:, step])
         assert_close(weights[:, :, 0], want_weights[:, :, step, : step + 1])
-        assert_close(own(word, word, word, projected=cache, causal=True)[0], context)
-        found, _ = cross(context, source, source, mask, projected=memory)
+        assert_close(own(word, word, word, projected_kv=cache, causal=True)[0], context)
+        found, _ = cross(context, source, source, mask, projected_kv=memory)
         assert_close(found[:, 0], want_cross[:, step])
     # Several words at a time, after some that were read before.
     start = [tensor[:, :, :2] for tensor in cache]
     rest = x[:, 2:]
-    new = own.project(rest, rest)
+    new = own.project_kv(rest, rest)
     joined = tuple(torch.cat(pair, dim=2) for pair in zip(start, new, strict=True))
-    got = own(rest, rest, rest, causal=True, projected=joined)[0]
+    got = own(rest, rest, rest, causal=True, projected_kv=joined)[0]
     assert_close(got, want[:, 2:])
 
 
 def test_key_and_value_projected_together_or_apart():
     layer, (_, y) = make_layer(), make_inputs()
-    together, apart = layer.project(y, y), layer.project(y, y.clone())
+    together, apart = layer.project_kv(y, y), layer.project_kv(y, y.clone())
     assert_close(together, apart)
     assert together[0].shape == (B, H, K, HEAD)
 
@@ -397,7 +397,7 @@ def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match=r"of one batch.*query \(1, 5, 12\)"):
         layer(x[:1], y, y)
     with pytest.raises(ValueError, match=r"key and value of one length"):
-        layer.project(y, y[:, :4])
+        layer.project_kv(y, y[:, :4])
     for wrong in (
         torch.ones(B, K),
         torch.ones(N, K),
@@ -417,7 +417,7 @@ def test_errors(no_shape_checks):
     with pytest.raises(TypeError, match="bias must hold floats"):
         layer(x, y, y, bias=causal_mask(K)[None, :, -N:])
     with pytest.raises(ValueError, match="key must have shape"):
-        layer(x, y, y, projected=layer.project(y[:1], y[:1]))
+        layer(x, y, y, projected_kv=layer.project_kv(y[:1], y[:1]))
 
 
 def test_compiles_to_one_graph(no_shape_checks):
@@ -429,7 +429,7 @@ def test_compiles_to_one_graph(no_shape_checks):
         for args, settings in (
             ((x, x, x), {"causal": True}),
             ((x, y, y, mask), {}),
-            ((x, y, y), {"projected": [t.detach() for t in layer.project(y, y)]}),
+            ((x, y, y), {"projected_kv": [t.detach() for t in layer.project_kv(y, y)]}),
         ):
             settings["need_weights"] = need_weights
             assert_close(compiled(*args, **settings), layer(*args, **settings))

@@ -7,8 +7,8 @@ import torch
 from torch.testing import assert_close
 
 from attention_book.attention.positions.alibi import (
+    ALiBi,
     DistanceBias,
-    LinearBias,
     linear_slopes,
 )
 
@@ -16,7 +16,7 @@ B, H, Q, K, HEAD = 2, 3, 5, 7, 4  # all sizes differ
 
 
 def test_equation_one_pair_at_a_time():
-    layer = DistanceBias(LinearBias(H)).double()
+    layer = DistanceBias(ALiBi(H)).double()
     q = torch.randn(B, H, Q, HEAD).double()
     k, v = torch.randn(2, B, H, K, HEAD).double()
     more = torch.randn(B, H, Q, K).double()
@@ -60,10 +60,10 @@ def test_slopes_of_the_paper():
 
 
 def test_linear_bias_by_hand():
-    bias = LinearBias(2)(torch.tensor([[0, 1, 2], [-1, 0, 1]]))
+    bias = ALiBi(2)(torch.tensor([[0, 1, 2], [-1, 0, 1]]))
     falls = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 1.0]])
     assert_close(bias, -torch.stack([falls / 16, falls / 256]))
-    assert not LinearBias(2).state_dict()  # it can be computed
+    assert not ALiBi(2).state_dict()  # it can be computed
 
 
 def test_errors(no_shape_checks):
@@ -71,4 +71,4 @@ def test_errors(no_shape_checks):
         linear_slopes(0)
     x = torch.zeros(B, H, Q, HEAD)
     with pytest.raises(ValueError, match=r"bias must have.*got \(1, 4, 5, 5\)"):
-        DistanceBias(LinearBias(4))(x, x, x)
+        DistanceBias(ALiBi(4))(x, x, x)

@@ -6,28 +6,28 @@ from torch import nn
 from torch.testing import assert_close
 
 from attention_book.attention.multi_head.layer import MultiHeadAttention
-from attention_book.attention.positions.alibi import DistanceBias, LinearBias
+from attention_book.attention.positions.alibi import ALiBi, DistanceBias
 from attention_book.attention.positions.relative import RelativePositions
-from attention_book.attention.positions.rotary import RotaryPositions
-from attention_book.attention.positions.t5_bias import BucketedBias
+from attention_book.attention.positions.rotary import RotaryAttention
+from attention_book.attention.positions.t5_bias import T5RelativeBias
 from attention_book.functional import causal_mask, token_mask
 from attention_book.observe import record_weights
 
 B, H, N, HEAD = 2, 3, 5, 4  # all sizes differ
 DIM = H * HEAD
 ENCODINGS = {
-    "rotary": RotaryPositions,
+    "rotary": RotaryAttention,
     "relative": lambda: RelativePositions(HEAD, 2),
-    "buckets": lambda: DistanceBias(BucketedBias(H, num_buckets=8, max_distance=4)),
-    "linear": lambda: DistanceBias(LinearBias(H)),
+    "buckets": lambda: DistanceBias(T5RelativeBias(H, num_buckets=8, max_distance=4)),
+    "linear": lambda: DistanceBias(ALiBi(H)),
 }
 
 
 @pytest.fixture(params=ENCODINGS)
 def layer(request):
-    layer = MultiHeadAttention(DIM, H, positions=ENCODINGS[request.param]()).double()
+    layer = MultiHeadAttention(DIM, H, attention_fn=ENCODINGS[request.param]()).double()
     for name, parameter in layer.named_parameters():
-        if "positions" in name or name.endswith("bias"):  # some start at 0
+        if "attention_fn" in name or name.endswith("bias"):  # some start at 0
             nn.init.normal_(parameter)
     return layer
 
@@ -104,17 +104,17 @@ def test_padding_changes_nothing(layer, x):
 
 def test_words_that_come_one_by_one(layer, x):
     want, _ = layer(x, x, x, causal=True)
-    keys, values = layer.project(x, x)
+    keys, values = layer.project_kv(x, x)
     for step in range(N):
         word = x[:, step : step + 1]
         so_far = keys[:, :, : step + 1], values[:, :, : step + 1]
         for need_weights in (False, True):
-            got, _ = layer(word, word, word, None, need_weights, projected=so_far)
+            got, _ = layer(word, word, word, None, need_weights, projected_kv=so_far)
             assert_close(got[:, 0], want[:, step])
 
 
 def test_dropout_is_of_the_weights(layer, x):
-    dropping = MultiHeadAttention(DIM, H, dropout=0.5, positions=layer.positions)
+    dropping = MultiHeadAttention(DIM, H, dropout=0.5, attention_fn=layer.attention_fn)
     dropping = dropping.double()
     dropping.load_state_dict(layer.state_dict())
     want, want_weights = layer(x, x, x, need_weights=True)

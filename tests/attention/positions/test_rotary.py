@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from attention_book.attention.dot_product import dot_scores
 from attention_book.attention.multi_head.layer import MultiHeadAttention
-from attention_book.attention.positions.rotary import RotaryPositions, rotate
+from attention_book.attention.positions.rotary import RotaryAttention, rotate
 from attention_book.functional import causal_mask
 
 B, H, N, HEAD = 2, 3, 5, 6
@@ -45,7 +45,7 @@ def test_scores_depend_on_the_difference_of_positions_only():
 @pytest.mark.parametrize("need_weights", [False, True])
 def test_attention_one_query_at_a_time(need_weights):
     queries, keys, values = torch.randn(3, B, H, N, HEAD).double()
-    context, weights = RotaryPositions()(
+    context, weights = RotaryAttention()(
         queries, keys, values, causal_mask(N), need_weights=need_weights
     )
     at = torch.arange(N)
@@ -61,6 +61,6 @@ def test_attention_one_query_at_a_time(need_weights):
 def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match=r"must be even.*got 3"):
         rotate(torch.zeros(2, 3), torch.arange(2))
-    layer = MultiHeadAttention(9, 3, positions=RotaryPositions())
+    layer = MultiHeadAttention(9, 3, attention_fn=RotaryAttention())
     with pytest.raises(ValueError, match=r"must be even.*got 3"):
         layer(*[torch.zeros(1, 2, 9)] * 3)

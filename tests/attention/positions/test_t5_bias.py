@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attention_book.attention.positions.t5_bias import BucketedBias, distance_bucket
+from attention_book.attention.positions.t5_bias import T5RelativeBias, distance_bucket
 
 # 32 buckets to distance 128, 16 for a direction: 8 exact ones, then 8 whose lower ends
 # grow by a factor of 16 ** (1 / 8) = 2 ** 0.5 from 8: 8, 11.3, 16, 22.6, 32, 45.3, 64,
@@ -63,7 +63,7 @@ def test_few_buckets_by_hand():
 
 
 def test_bias_is_looked_up_by_head_and_bucket():
-    layer = BucketedBias(3, num_buckets=8, max_distance=8)
+    layer = T5RelativeBias(3, num_buckets=8, max_distance=8)
     assert (layer.table == 0).all()
     with torch.no_grad():
         layer.table.copy_(torch.arange(24.0).view(3, 8))
@@ -75,7 +75,7 @@ def test_bias_is_looked_up_by_head_and_bucket():
         ]
     bias.sum().backward()
     assert layer.table.grad.sum() == 3 * 8
-    causal = BucketedBias(1, num_buckets=4, max_distance=8, bidirectional=False)
+    causal = T5RelativeBias(1, num_buckets=4, max_distance=8, bidirectional=False)
     assert causal(distance).shape == (1, 2, 4)
 
 
@@ -93,6 +93,6 @@ def test_errors(no_shape_checks):
 
 
 def test_compiles_to_one_graph(no_shape_checks):
-    layer, distance = BucketedBias(3), torch.arange(-20, 20)[None]
+    layer, distance = T5RelativeBias(3), torch.arange(-20, 20)[None]
     compiled = torch.compile(layer, backend="eager", fullgraph=True)
     assert torch.equal(compiled(distance), layer(distance))

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from attention_book.attention.bahdanau import (
     AdditiveAttention,
-    ProjectedDotAttention,
+    MultiplicativeAttention,
     additive_scores,
 )
 from attention_book.attention.dot_product import dot_product_attention, dot_scores
@@ -202,7 +202,7 @@ def test_earlier_mechanisms_are_cases(name):
 
     bahdanau = AdditiveAttention(DIM, K_DIM, INNER).double()
     same(bahdanau, scores_of_bahdanau(bahdanau))
-    product = ProjectedDotAttention(DIM, K_DIM, INNER).double()
+    product = MultiplicativeAttention(DIM, K_DIM, INNER).double()
     same(
         product,
         lambda s, h: dot_scores(product.query_proj(s), product.key_proj(h), 1.0),

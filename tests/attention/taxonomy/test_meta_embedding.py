@@ -1,17 +1,17 @@
-"""WeightedViews: the paper's equation, then the laws of every attention."""
+"""DynamicMetaEmbedding: the paper's equation, then the laws of every attention."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.attention.taxonomy.meta_embedding import WeightedViews
+from attention_book.attention.taxonomy.meta_embedding import DynamicMetaEmbedding
 
 B, N, DIM, VIEWS = 2, 3, 13, (5, 7, 11, 4)  # all sizes differ
 
 
 @pytest.fixture
 def layer():
-    return WeightedViews(VIEWS, DIM).double()
+    return DynamicMetaEmbedding(VIEWS, DIM).double()
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_blocked_view_is_as_if_it_were_not_there(layer, views):
     mask = torch.ones(1, 1, len(VIEWS), dtype=torch.bool)
     mask[..., 1] = False
     context, weights = layer(views, mask)
-    fewer = WeightedViews([VIEWS[e] for e in (0, 2, 3)], DIM).double()
+    fewer = DynamicMetaEmbedding([VIEWS[e] for e in (0, 2, 3)], DIM).double()
     kept = [layer.view_projs[e] for e in (0, 2, 3)]
     fewer.view_projs = torch.nn.ModuleList(kept)
     fewer.score_proj = layer.score_proj
@@ -54,7 +54,7 @@ def test_tokens_do_not_see_each_other_and_views_have_no_order(layer, views):
     alone = layer([view[:, 1:2] for view in views])
     assert_close(alone, (context[:, 1:2], weights[:, 1:2]))
     order = [2, 0, 3, 1]
-    other = WeightedViews([VIEWS[e] for e in order], DIM).double()
+    other = DynamicMetaEmbedding([VIEWS[e] for e in order], DIM).double()
     projs = [layer.view_projs[e] for e in order]
     other.view_projs = torch.nn.ModuleList(projs)
     other.score_proj = layer.score_proj
@@ -81,7 +81,7 @@ def test_token_without_a_view_gets_zeros_and_finite_gradients(layer, views):
 
 
 def test_gradients_are_those_of_finite_differences():
-    layer = WeightedViews([2, 3], 2).double()
+    layer = DynamicMetaEmbedding([2, 3], 2).double()
     views = [torch.randn(1, 2, n).double().requires_grad_() for n in (2, 3)]
     assert torch.autograd.gradcheck(lambda *views: layer(views)[0], views)
 
@@ -89,7 +89,7 @@ def test_gradients_are_those_of_finite_differences():
 def test_errors(layer, views, no_shape_checks):
     for sizes, dim in (((), 3), ((2, 0), 3), ((2,), 0)):
         with pytest.raises(ValueError, match=r"must be a view.*got view_dims"):
-            WeightedViews(sizes, dim)
+            DynamicMetaEmbedding(sizes, dim)
     with pytest.raises(ValueError, match=r"sizes \[5, 7, 11, 4\], got \[\(2, 3, 5\),"):
         layer(views[:3])
     with pytest.raises(ValueError, match=r"views must be of one batch.*got \[\]"):

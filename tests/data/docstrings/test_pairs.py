@@ -8,8 +8,8 @@ from attention_book.data.docstrings import shared_functions as shared_functions_
 from attention_book.data.docstrings.documents import Document
 from attention_book.data.docstrings.pairs import (
     WrongSentences,
-    by_chance,
     docstring_pairs,
+    hash_order,
 )
 from attention_book.data.docstrings.shared_functions import shared_functions
 from attention_book.data.docstrings.words import words
@@ -95,6 +95,6 @@ def test_wrong_sentences_come_nearest_first(monkeypatch):
 
 def test_by_chance_is_fixed():
     first, second = document("a.x", "Any text."), document("a.y", "Any text.")
-    assert by_chance("q", first) == by_chance("q", first)
-    assert by_chance("q", first) != by_chance("q", second)
-    assert by_chance("q", first) != by_chance("r", first)
+    assert hash_order("q", first) == hash_order("q", first)
+    assert hash_order("q", first) != hash_order("q", second)
+    assert hash_order("q", first) != hash_order("r", first)

@@ -5,7 +5,7 @@ import pytest
 from attention_book.data.docstrings import shared_functions as module
 from attention_book.data.docstrings.documents import Document
 from attention_book.data.docstrings.shared_functions import (
-    deal,
+    assign_folds,
     family_names,
     is_sentence,
     overlap,
@@ -112,7 +112,7 @@ def test_deal():
     found, _ = shared_functions([SORT, SORTS])
     families = {"a.sort": "sort", "b.sort": "sort", "c": "c", "a": "a", "b": "b"}
     families |= {name: name for name in "zyx"}
-    assert deal(found, families) == {
+    assert assign_folds(found, families) == {
         **{"sort": 0, "a": 1, "b": 2, "c": 3, "x": 4},
         **{"y": 0, "z": 1},
     }

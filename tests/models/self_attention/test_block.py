@@ -6,11 +6,11 @@ from torch.testing import assert_close
 
 from attention_book.attention.self_attention.layer import relu_over_length
 from attention_book.models.self_attention.block import (
-    AskingMixer,
     CausalConvolution,
     MixingBlock,
     PixelConvolution,
     Recurrence,
+    SelfAttentionMixer,
 )
 
 B, N, DIM, SIDE = 2, 7, 5, 4
@@ -18,7 +18,7 @@ B, N, DIM, SIDE = 2, 7, 5, 4
 
 def mixers(tokens=N):
     asking = (
-        AskingMixer(DIM, score, normaliser)
+        SelfAttentionMixer(DIM, score, normaliser)
         for score in ("dot", "additive")
         for normaliser in ("softmax", "relu")
     )
@@ -54,7 +54,7 @@ def test_blocks_have_equally_many_parameters(wanted):
 
 
 def test_asking_mixer_is_the_layer():
-    mixer = AskingMixer(DIM, "dot", "relu").double()
+    mixer = SelfAttentionMixer(DIM, "dot", "relu").double()
     x = torch.randn(B, N, DIM).double()
     layer = mixer.attention
     scores = layer.query_proj(x) @ layer.key_proj(x).mT / DIM**0.5
@@ -64,7 +64,7 @@ def test_asking_mixer_is_the_layer():
 def test_what_each_mixer_sees():
     x = torch.randn(B, N, DIM)
     for score in ("dot", "additive"):
-        assert seen(AskingMixer(DIM, score, "softmax"), x, 2) == list(range(N))
+        assert seen(SelfAttentionMixer(DIM, score, "softmax"), x, 2) == list(range(N))
     assert seen(CausalConvolution(DIM, 3), x, 4) == [2, 3, 4]
     assert seen(CausalConvolution(DIM, 3), x, 0) == [0]
     assert seen(Recurrence(DIM), x, 4) == [0, 1, 2, 3, 4]
@@ -88,14 +88,14 @@ def test_pixels_stay_at_their_places():
 def test_no_room_for_a_hidden_layer_is_an_error():
     used = 3 * DIM * DIM
     least = used + DIM + 2 * DIM + 1  # a hidden layer of one number
-    MixingBlock(AskingMixer(DIM, "dot", "softmax"), DIM, least)
+    MixingBlock(SelfAttentionMixer(DIM, "dot", "softmax"), DIM, least)
     with pytest.raises(ValueError, match=rf"num_parameters \({least - 1}\).*'s {used}"):
-        MixingBlock(AskingMixer(DIM, "dot", "softmax"), DIM, least - 1)
+        MixingBlock(SelfAttentionMixer(DIM, "dot", "softmax"), DIM, least - 1)
 
 
 def test_compiles_to_one_graph(no_shape_checks):
     x = torch.randn(B, N, DIM)
-    for mixer in (AskingMixer(DIM, "dot", "softmax"), CausalConvolution(DIM, 3)):
+    for mixer in (SelfAttentionMixer(DIM, "dot", "softmax"), CausalConvolution(DIM, 3)):
         block = MixingBlock(mixer, DIM, 400)
         compiled = torch.compile(block, backend="eager", fullgraph=True)
         assert_close(compiled(x), block(x))

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.data.sequences.adding_problem import far_tokens
+from attention_book.data.sequences.adding_problem import adding_problem
 from attention_book.data.sequences.labelled import LabelledBatch, labelled_batches
 from attention_book.models.self_attention.model import (
     MIXERS,
-    FarTokenAdder,
+    AddingModel,
     MixingConfig,
     PixelClassifier,
 )
@@ -23,7 +23,7 @@ def config(mixer, **sizes):
 
 
 def adder(mixer, **more):
-    return FarTokenAdder(config(mixer, **more)).double()
+    return AddingModel(config(mixer, **more)).double()
 
 
 def classifier(mixer, **more):
@@ -33,7 +33,7 @@ def classifier(mixer, **more):
 @pytest.mark.parametrize("mixer", MIXERS)
 def test_adder_reads_the_last_token(mixer):
     model = adder(mixer)
-    tokens, _ = far_tokens(B, 6, num_digits=3)
+    tokens, _ = adding_problem(B, 6, num_digits=3)
     digits, marks = tokens.unbind(dim=-1)
     embedded = model.digit_embedding.weight[digits] + model.mark_embedding.weight[marks]
     logits = model(tokens)
@@ -42,14 +42,14 @@ def test_adder_reads_the_last_token(mixer):
 
 
 def test_self_attention_does_not_see_the_order_of_earlier_tokens():
-    model, (tokens, _) = adder("self-attention"), far_tokens(B, 6, num_digits=3)
+    model, (tokens, _) = adder("self-attention"), adding_problem(B, 6, num_digits=3)
     order = torch.cat([torch.randperm(6), torch.tensor([6])])  # the last one stays
     assert_close(model(tokens[:, order]), model(tokens))
     assert (adder("GRU")(tokens[:, order]) != adder("GRU")(tokens)).any()
 
 
 def test_convolution_does_not_see_far():
-    model, (tokens, _) = adder("convolution"), far_tokens(B, 6, num_digits=3)
+    model, (tokens, _) = adder("convolution"), adding_problem(B, 6, num_digits=3)
     other = tokens.clone()
     other[:, :4, 0] = 2 - other[:, :4, 0]
     assert_close(model(other), model(tokens))  # it reaches two tokens back
@@ -82,7 +82,7 @@ def test_models_of_all_mixers_have_about_as_many_parameters():
 
 def test_loss_is_the_mean_over_the_batch():
     model = adder("GRU")
-    tokens, sums = far_tokens(B, 4, num_digits=3)
+    tokens, sums = adding_problem(B, 4, num_digits=3)
     one_by_one = [
         -model(tokens[i : i + 1])[0].log_softmax(-1)[sums[i]] for i in range(B)
     ]
@@ -97,7 +97,7 @@ def test_loss_is_the_mean_over_the_batch():
 @pytest.mark.parametrize("mixer", MIXERS)
 def test_learns_ten_examples(mixer):
     torch.manual_seed(1)
-    models = [(FarTokenAdder(config(mixer)), far_tokens(10, 2, num_digits=3))]
+    models = [(AddingModel(config(mixer)), adding_problem(10, 2, num_digits=3))]
     if mixer != "GRU":
         examples = torch.randn(10, SIDE**2), torch.arange(10) % CLASSES
         models.append((PixelClassifier(config(mixer), SIDE), examples))
@@ -130,7 +130,7 @@ def test_errors():
 
 
 def test_compiles_to_one_graph(no_shape_checks):
-    tokens, _ = far_tokens(B, 6, num_digits=3)
+    tokens, _ = adding_problem(B, 6, num_digits=3)
     for model, inputs in (
         (adder("self-attention"), tokens),
         (classifier("self-attention"), torch.randn(B, SIDE**2).double()),

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from attention_book.data.vocab import BOS, EOS
 from attention_book.models.seq2seq.gru import (
-    GatedUnit,
+    GatedRecurrentUnit,
     RNNEncoderDecoder,
     RNNEncoderDecoderConfig,
 )
@@ -74,7 +74,7 @@ def test_equations_one_sentence_at_a_time(make, batch, pairs, vocabs):
 
 
 def test_with_its_context_switched_off_the_decoder_is_pytorchs_gru():
-    unit, gru = GatedUnit(3, 5, context_dim=7), nn.GRU(3, 5, batch_first=True)
+    unit, gru = GatedRecurrentUnit(3, 5, context_dim=7), nn.GRU(3, 5, batch_first=True)
     with torch.no_grad():
         unit.context_proj.weight.zero_()
         gru.bias_hh_l0.zero_()
@@ -102,9 +102,11 @@ def test_recurrent_matrices_start_orthogonal(make):
 def test_errors(make, no_shape_checks):
     message = "context must be given to a unit that was made with context_dim"
     with pytest.raises(ValueError, match=message):
-        GatedUnit(3, 5, 7)(torch.zeros(1, 2, 3), torch.zeros(1, 5))
+        GatedRecurrentUnit(3, 5, 7)(torch.zeros(1, 2, 3), torch.zeros(1, 5))
     with pytest.raises(ValueError, match=message):
-        GatedUnit(3, 5)(torch.zeros(1, 2, 3), torch.zeros(1, 5), torch.zeros(1, 7))
+        GatedRecurrentUnit(3, 5)(
+            torch.zeros(1, 2, 3), torch.zeros(1, 5), torch.zeros(1, 7)
+        )
     with pytest.raises(ValueError, match="summary_dim must be at least 1, got 0"):
         make(summary_dim=0)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got -0.1"):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_book.attention.positions.rotary import RotaryPositions
+from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.functional import causal_mask, token_mask
 from attention_book.models.transformer.decoder import Decoder, DecoderLayer
 
@@ -127,12 +127,12 @@ def test_the_source_as_a_set(tokens, source):
 
 
 @pytest.mark.parametrize("pre_norm", [False, True])
-@pytest.mark.parametrize("positions", [None, RotaryPositions()])
+@pytest.mark.parametrize("positions", [None, RotaryAttention()])
 @pytest.mark.parametrize("pieces", [[1] * N, [2, 1, 2], [N]])
 def test_words_that_come_in_pieces(tokens, source, pre_norm, positions, pieces):
-    decoder = make(pre_norm, positions=positions)
+    decoder = make(pre_norm, attention_fn=positions)
     projected = decoder.project(source)
-    past, found = decoder.no_past(source), []
+    past, found = decoder.empty_cache(source), []
     for piece in tokens.split(pieces, dim=1):
         piece, past = decoder(piece, projected, MASK, past)
         found.append(piece)
@@ -144,7 +144,7 @@ def test_words_that_come_in_pieces(tokens, source, pre_norm, positions, pieces):
 def test_the_past_that_is_handed_in_stays_as_it_is(tokens, source):
     decoder = make()
     projected = decoder.project(source)
-    _, past = decoder(tokens[:, :2], projected, MASK, decoder.no_past(source))
+    _, past = decoder(tokens[:, :2], projected, MASK, decoder.empty_cache(source))
     before = [part.clone() for layer in past for part in layer]
     decoder(tokens[:, 2:], projected, MASK, past)
     assert_close([part for layer in past for part in layer], before)
@@ -180,7 +180,7 @@ def test_compiles_to_one_graph(tokens, source, no_shape_checks):
     decoder = make(pre_norm=True)
     compiled = torch.compile(decoder, backend="eager", fullgraph=True)
     with torch.no_grad():  # the compiler warns of inputs that are results
-        projected, past = decoder.project(source), decoder.no_past(source)
+        projected, past = decoder.project(source), decoder.empty_cache(source)
     for kept in None, past:
         assert_close(
             compiled(tokens, projected, MASK, kept),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_book.attention.positions.rotary import RotaryPositions
+from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.functional import causal_mask, token_mask
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
 
@@ -108,7 +108,7 @@ def test_a_mask_that_hides_everything_leaves_gradients_finite(tokens):
 
 def test_only_positions_make_order_visible(tokens):
     order = torch.tensor([3, 0, 4, 1, 2])
-    plain, rotary = make(), make(positions=RotaryPositions())
+    plain, rotary = make(), make(attention_fn=RotaryAttention())
     assert_close(plain(tokens[:, order]), plain(tokens)[:, order])
     assert (rotary(tokens[:, order]) - rotary(tokens)[:, order]).abs().max() > 0.01
 

@@ -9,7 +9,7 @@ from attention_book.functional import token_mask
 from attention_book.models.transformer.layers import (
     AddAndNorm,
     FeedForward,
-    real_places,
+    nonpad_indices,
 )
 
 B, N, DIM, HIDDEN = 2, 3, 7, 11
@@ -43,15 +43,15 @@ def test_feed_forward_one_token_at_a_time(network, tokens):
 
 def test_real_places_are_where_the_mask_is_true():
     mask = token_mask(torch.tensor([2, 0, 3]), 3)
-    assert real_places(mask, 5).tolist() == [0, 1, 6, 7, 8]
-    assert real_places(mask[1:2], 0).shape == (0,)
+    assert nonpad_indices(mask, 5).tolist() == [0, 1, 6, 7, 8]
+    assert nonpad_indices(mask[1:2], 0).shape == (0,)
 
 
 @pytest.mark.parametrize("wrong", [4, 6])
 def test_real_places_wants_the_number_of_them(wrong):
     mask = token_mask(torch.tensor([2, 0, 3]), 3)
     with pytest.raises(ValueError, match=f"5 real tokens, .* should be {wrong}"):
-        real_places(mask, wrong)
+        nonpad_indices(mask, wrong)
 
 
 def test_feed_forward_of_some_tokens(network, tokens):
@@ -60,7 +60,7 @@ def test_feed_forward_of_some_tokens(network, tokens):
     weights = torch.randn_like(tokens)
     calls = []
     network.register_forward_hook(lambda *_: calls.append("once"))
-    found = network(tokens, real_places(mask, 3))
+    found = network(tokens, nonpad_indices(mask, 3))
     assert calls == ["once"]
     wanted = network(tokens).masked_fill(~mask[..., None], 0.0)
     assert_close(found, wanted)

@@ -260,7 +260,7 @@ def test_the_scaling_of_scores_can_be_taken_out(make, batch):
     loss = model.loss(batch)
     layers = [part for part in model.modules() if isinstance(part, MultiHeadAttention)]
     for layer in layers:
-        layer.positions = partial(dot_product_attention, scale=1.0)
+        layer.attention_fn = partial(dot_product_attention, scale=1.0)
     unscaled = model.loss(batch)
     assert (unscaled - loss).abs() > 1e-6
     for layer in layers:

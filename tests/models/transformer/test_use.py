@@ -76,8 +76,10 @@ def test_the_source_is_read_and_projected_once(make, batch):
     model.encoder.register_forward_hook(lambda *_: calls.append("encoder"))
     for layer in model.decoder.layers:
         attention = layer.cross_attention
-        project = attention.project
-        attention.project = lambda *a, project=project: calls.append(1) or project(*a)
+        project = attention.project_kv
+        attention.project_kv = lambda *a, project=project: (
+            calls.append(1) or project(*a)
+        )
     translate(model, [batch], device="cpu", **ENDS)
     assert calls == ["encoder", 1, 1]
 
@@ -110,7 +112,7 @@ def test_a_run_as_in_the_paper(pairs, vocabs, vocab_sizes):
         schedule=inverse_sqrt_decay(40),
         optimizer="adam_transformer",
         device="cpu",
-        watch=recent,
+        on_step=recent,
     )
     assert history.epoch_loss[-1] < history.epoch_loss[0] / 2
     model.load_state_dict(recent.average())

@@ -11,10 +11,10 @@ from attention_book.attention.global_local.scores import (
 )
 from attention_book.attention.global_local.window import (
     PredictedCentre,
+    expand_mask,
+    gather_window,
     gaussian,
-    spread_window,
-    take_window,
-    whole_mask,
+    scatter_window,
     window_positions,
 )
 
@@ -28,9 +28,9 @@ __all__ = [
     "LocationScore",
     "PredictedCentre",
     "compared_keys",
+    "expand_mask",
+    "gather_window",
     "gaussian",
-    "spread_window",
-    "take_window",
-    "whole_mask",
+    "scatter_window",
     "window_positions",
 ]

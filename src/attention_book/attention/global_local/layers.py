@@ -12,10 +12,10 @@ from attention_book.attention.global_local.scores import (
 )
 from attention_book.attention.global_local.window import (
     PredictedCentre,
+    expand_mask,
+    gather_window,
     gaussian,
-    spread_window,
-    take_window,
-    whole_mask,
+    scatter_window,
     window_positions,
 )
 from attention_book.functional import Mask, attend, masked_softmax
@@ -108,7 +108,7 @@ class GlobalAttention(nn.Module):
         scores = self.score(query, compared)
         tail = key.shape[1] - scores.shape[-1]  # of positions that "location" ignores
         if tail and mask is not None:
-            mask = whole_mask(mask, (*query.shape[:2], key.shape[1]))[..., :-tail]
+            mask = expand_mask(mask, (*query.shape[:2], key.shape[1]))[..., :-tail]
         context, weights = attend(scores, value[:, : scores.shape[-1]], mask)
         return context, F.pad(weights, (0, tail))
 
@@ -227,7 +227,7 @@ class LocalAttention(nn.Module):
         compared = compared_keys(self.score, query, key, value, projected_key)
         num_keys = key.shape[1]
         if mask is not None:
-            mask = whole_mask(mask, (*query.shape[:2], num_keys))
+            mask = expand_mask(mask, (*query.shape[:2], num_keys))
         if length is None:
             every = query.new_full((len(query), 1), num_keys, dtype=torch.long)
             length = every if mask is None else mask.sum(-1)
@@ -237,8 +237,8 @@ class LocalAttention(nn.Module):
             inside = inside & (positions < length[..., None])
         else:
             inside = inside & mask.gather(-1, positions)
-        windows = take_window(compared, positions)
-        values = windows if value is compared else take_window(value, positions)
+        windows = gather_window(compared, positions)
+        values = windows if value is compared else gather_window(value, positions)
         # Each query has keys of its own: one query to one window.
         scores = self.score(query[:, :, None], windows).squeeze(-2)
         weights = masked_softmax(scores, inside)
@@ -247,4 +247,4 @@ class LocalAttention(nn.Module):
         context = (weights[..., None, :].to(values.dtype) @ values).squeeze(-2)
         if not need_weights:
             return context, None
-        return context, spread_window(weights, positions, num_keys)
+        return context, scatter_window(weights, positions, num_keys)

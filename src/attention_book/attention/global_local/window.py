@@ -1,7 +1,7 @@
 """A window around a real position: which tokens are in it, take them, put them back.
 
 Positions count from 0. Nothing here touches more than the windows themselves, but for
-:func:`spread_window`, which makes whole rows.
+:func:`scatter_window`, which makes whole rows.
 """
 
 import torch
@@ -102,7 +102,7 @@ def gaussian(
     return torch.exp(-((positions - centre[..., None]) ** 2) / (2 * sigma**2))
 
 
-def take_window(
+def gather_window(
     tokens: Float[Tensor, "batch keys dim"],
     positions: Int[Tensor, "batch queries slots"],
 ) -> Float[Tensor, "batch queries slots dim"]:
@@ -113,7 +113,7 @@ def take_window(
         positions: where to look.
 
     Example:
-        >>> take_window(torch.tensor([[[5.0], [6.0]]]), torch.tensor([[[1, 1, 0]]]))
+        >>> gather_window(torch.tensor([[[5.0], [6.0]]]), torch.tensor([[[1, 1, 0]]]))
         tensor([[[[6.],
                   [6.],
                   [5.]]]])
@@ -124,7 +124,7 @@ def take_window(
     return nn.functional.embedding(positions + first, tokens.flatten(0, 1))
 
 
-def whole_mask(
+def expand_mask(
     mask: Mask, shape: tuple[int, int, int]
 ) -> Bool[Tensor, "batch queries keys"]:
     """Give a mask its full size, without a copy.
@@ -137,14 +137,14 @@ def whole_mask(
         TypeError, ValueError: as :func:`check_mask`.
 
     Example:
-        >>> whole_mask(torch.tensor([[[True, False]]]), (1, 2, 2)).tolist()
+        >>> expand_mask(torch.tensor([[[True, False]]]), (1, 2, 2)).tolist()
         [[[True, False], [True, False]]]
     """
     check_mask(mask, shape)
     return mask.expand(shape)
 
 
-def spread_window(
+def scatter_window(
     weights: Float[Tensor, "batch queries slots"],
     positions: Int[Tensor, "batch queries slots"],
     num_keys: int,
@@ -158,7 +158,7 @@ def spread_window(
 
     Example:
         >>> positions = torch.tensor([[[0, 0, 1]]])  # the first slot is outside
-        >>> spread_window(torch.tensor([[[0.0, 0.7, 0.3]]]), positions, 4)
+        >>> scatter_window(torch.tensor([[[0.0, 0.7, 0.3]]]), positions, 4)
         tensor([[[0.7000, 0.3000, 0.0000, 0.0000]]])
     """
     # Added, not set: a slot that is outside shares its position with one inside.

@@ -10,7 +10,7 @@ from attention_book.attention.multi_head.layer import MultiHeadAttention
 
 
 @contextmanager
-def gate_heads(
+def mask_heads(
     layer: MultiHeadAttention, gates: Float[Tensor, " heads"]
 ) -> Iterator[None]:
     r"""Multiply what each head of a layer found by a number, inside a ``with`` block.
@@ -34,7 +34,7 @@ def gate_heads(
     Example:
         >>> import torch
         >>> layer, x = MultiHeadAttention(4, 2), torch.randn(1, 3, 4)
-        >>> with gate_heads(layer, torch.zeros(2)):
+        >>> with mask_heads(layer, torch.zeros(2)):
         ...     print(layer(x, x, x)[0].abs().max().item())
         0.0
     """

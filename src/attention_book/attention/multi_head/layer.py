@@ -32,8 +32,8 @@ class MultiHeadAttention(nn.Module):
         bias: whether the projections add a vector, as those of PyTorch do; the paper's
             equations have none.
         dropout: probability in training that a weight is set to 0.
-        positions: what attends within the heads and knows where tokens stand, such as
-            :class:`attention_book.attention.positions.rotary.RotaryPositions`; None:
+        attention_fn: what attends within the heads and knows where tokens stand, such
+            as :class:`attention_book.attention.positions.rotary.RotaryAttention`; None:
             :func:`attention_book.attention.dot_product.dot_product_attention`, which
             does not know. It is called with arguments like that function's and
             returns the same.
@@ -62,7 +62,7 @@ class MultiHeadAttention(nn.Module):
         *,
         bias: bool = True,
         dropout: float = 0.0,
-        positions: nn.Module | None = None,
+        attention_fn: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if embed_dim < 1 or num_heads < 1:
@@ -79,7 +79,7 @@ class MultiHeadAttention(nn.Module):
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.dropout = dropout
-        self.positions = positions
+        self.attention_fn = attention_fn
         self.in_proj = nn.Linear(embed_dim, 3 * embed_dim, bias=bias)  # W^Q, W^K, W^V
         self.out_proj = nn.Linear(embed_dim, embed_dim, bias=bias)  # W^O
         nn.init.xavier_uniform_(self.in_proj.weight)
@@ -87,7 +87,7 @@ class MultiHeadAttention(nn.Module):
             nn.init.zeros_(self.in_proj.bias)
             nn.init.zeros_(self.out_proj.bias)
 
-    def project(
+    def project_kv(
         self,
         key: Float[Tensor, "batch keys embed_dim"],
         value: Float[Tensor, "batch keys embed_dim"],
@@ -110,8 +110,8 @@ class MultiHeadAttention(nn.Module):
             >>> import torch
             >>> layer = MultiHeadAttention(4, 2)
             >>> x, source = torch.randn(1, 3, 4), torch.randn(1, 5, 4)
-            >>> projected = layer.project(source, source)
-            >>> context, _ = layer(x, source, source, projected=projected)
+            >>> projected = layer.project_kv(source, source)
+            >>> context, _ = layer(x, source, source, projected_kv=projected)
             >>> torch.allclose(context, layer(x, source, source)[0])
             True
         """
@@ -125,7 +125,7 @@ class MultiHeadAttention(nn.Module):
         keys, values = (self._split(tokens) for tokens in projected)
         return keys, values
 
-    def project_self(
+    def project_qkv(
         self, tokens: Float[Tensor, "batch tokens embed_dim"]
     ) -> tuple[
         Float[Tensor, "batch heads tokens head_dim"],
@@ -146,11 +146,11 @@ class MultiHeadAttention(nn.Module):
         Example:
             >>> import torch
             >>> layer, words = MultiHeadAttention(4, 2), torch.randn(1, 3, 4)
-            >>> _, *before = layer.project_self(words[:, :2])
+            >>> _, *before = layer.project_qkv(words[:, :2])
             >>> word = words[:, 2:]
-            >>> query, *new = layer.project_self(word)
+            >>> query, *new = layer.project_qkv(word)
             >>> so_far = (torch.cat(pair, dim=2) for pair in zip(before, new))
-            >>> context, _ = layer(word, word, word, projected=(query, *so_far))
+            >>> context, _ = layer(word, word, word, projected_kv=(query, *so_far))
             >>> whole, _ = layer(words, words, words, causal=True)
             >>> torch.allclose(context[:, 0], whole[:, 2], atol=1e-6)
             True
@@ -170,7 +170,7 @@ class MultiHeadAttention(nn.Module):
         *,
         bias: Bias | None = None,
         causal: bool = False,
-        projected: tuple[Tensor, ...] | None = None,
+        projected_kv: tuple[Tensor, ...] | None = None,
     ) -> tuple[
         Float[Tensor, "batch queries embed_dim"],
         Float[Tensor, "batch heads queries all_keys"] | None,
@@ -190,8 +190,8 @@ class MultiHeadAttention(nn.Module):
             causal: whether each query may attend to its own position and to those
                 before it, the queries being the last ones of the keys; in place of a
                 mask, and faster.
-            projected: what :meth:`project` or :meth:`project_self` returned, for all
-                keys, and if the queries are among it for all queries; of ``query``,
+            projected_kv: what :meth:`project_kv` or :meth:`project_qkv` returned, for
+                all keys, and if the queries are among it for all queries; of ``query``,
                 ``key`` and ``value`` those are then not looked at. None: computed here.
 
         Returns:
@@ -203,17 +203,19 @@ class MultiHeadAttention(nn.Module):
                 ``causal``.
             TypeError: if ``mask`` is not boolean or ``bias`` holds no floats.
         """
-        if projected is None:
+        if projected_kv is None:
             check_tokens(query, key, value, self.embed_dim)
             alone = query is key and key is value
-            projected = self.project_self(query) if alone else self.project(key, value)
-        if len(projected) == 2:
+            projected_kv = (
+                self.project_qkv(query) if alone else self.project_kv(key, value)
+            )
+        if len(projected_kv) == 2:
             check_tokens(query, query, query, self.embed_dim)
             for_query, _ = self._cut(1, 2)
-            projected = self._split(F.linear(query, *for_query)), *projected
-        queries, keys, values = projected
+            projected_kv = self._split(F.linear(query, *for_query)), *projected_kv
+        queries, keys, values = projected_kv
         nothing = keys.shape[2] == 0
-        attention = dot_product_attention if self.positions is None else self.positions
+        attention = self.attention_fn or dot_product_attention
         context, weights = attention(
             queries,
             keys,
@@ -225,7 +227,7 @@ class MultiHeadAttention(nn.Module):
             need_weights=need_weights,
         )
         # Without gradients nobody needs them: their memory serves the next product.
-        del projected, queries, keys, values
+        del projected_kv, queries, keys, values
         context = self.out_proj(context.transpose(1, 2).flatten(2))
         if mask is not None:  # W^O has a bias, which is no part of what was found
             context = context.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)

@@ -9,25 +9,25 @@ from attention_book.attention.positions.absolute import (
     token_positions,
 )
 from attention_book.attention.positions.alibi import (
+    ALiBi,
     DistanceBias,
-    LinearBias,
     linear_slopes,
 )
 from attention_book.attention.positions.relative import (
     RelativePositions,
     relative_shift,
 )
-from attention_book.attention.positions.rotary import RotaryPositions, rotate
-from attention_book.attention.positions.t5_bias import BucketedBias, distance_bucket
+from attention_book.attention.positions.rotary import RotaryAttention, rotate
+from attention_book.attention.positions.t5_bias import T5RelativeBias, distance_bucket
 
 __all__ = [
-    "BucketedBias",
+    "ALiBi",
     "DistanceBias",
     "LearnedPositions",
-    "LinearBias",
     "RelativePositions",
-    "RotaryPositions",
+    "RotaryAttention",
     "SinusoidalPositions",
+    "T5RelativeBias",
     "distance_bucket",
     "linear_slopes",
     "relative_shift",

@@ -21,8 +21,8 @@ class DistanceBias(nn.Module):
     ``positions``.
 
     Args:
-        rule: :math:`b`, such as :class:`LinearBias` or
-            :class:`attention_book.attention.positions.t5_bias.BucketedBias`: makes
+        rule: :math:`b`, such as :class:`ALiBi` or
+            :class:`attention_book.attention.positions.t5_bias.T5RelativeBias`: makes
             (heads, queries, keys) of the distances (queries, keys).
 
     Memory: the bias holds heads x queries x keys numbers, and more where the rule
@@ -30,7 +30,7 @@ class DistanceBias(nn.Module):
 
     Example:
         >>> from attention_book.attention.multi_head.layer import MultiHeadAttention
-        >>> layer = MultiHeadAttention(8, 2, positions=DistanceBias(LinearBias(2)))
+        >>> layer = MultiHeadAttention(8, 2, attention_fn=DistanceBias(ALiBi(2)))
         >>> x = torch.randn(1, 3, 8)
         >>> layer(x, x, x)[0].shape
         torch.Size([1, 3, 8])
@@ -111,7 +111,7 @@ def linear_slopes(num_heads: int) -> Float[Tensor, " heads"]:
     return torch.cat([sequence(power), sequence(2 * power)[::2][: num_heads - power]])
 
 
-class LinearBias(nn.Module):
+class ALiBi(nn.Module):
     r"""Lower the scores in proportion to the distance, each head with its slope: ALiBi.
 
     .. math:: b(j - i) = -m \, |j - i|
@@ -123,7 +123,7 @@ class LinearBias(nn.Module):
         behind the query count alike is our choice.
 
     Example:
-        >>> LinearBias(8)(torch.tensor([[-2, -1, 0]]))[0]
+        >>> ALiBi(8)(torch.tensor([[-2, -1, 0]]))[0]
         tensor([[-1.0000, -0.5000,  0.0000]])
     """
 

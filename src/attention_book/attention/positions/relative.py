@@ -42,7 +42,7 @@ class RelativePositions(nn.Module):
 
     Example:
         >>> from attention_book.attention.multi_head.layer import MultiHeadAttention
-        >>> layer = MultiHeadAttention(8, 2, positions=RelativePositions(4, 16))
+        >>> layer = MultiHeadAttention(8, 2, attention_fn=RelativePositions(4, 16))
         >>> x = torch.randn(1, 3, 8)
         >>> layer(x, x, x)[0].shape
         torch.Size([1, 3, 8])

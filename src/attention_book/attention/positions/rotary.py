@@ -53,7 +53,7 @@ def rotate(
     return torch.stack(turned, dim=-1).flatten(-2)
 
 
-class RotaryPositions(nn.Module):
+class RotaryAttention(nn.Module):
     """Attend to keys by content and distance, both by one product of turned vectors.
 
     It is handed to
@@ -65,7 +65,7 @@ class RotaryPositions(nn.Module):
 
     Example:
         >>> from attention_book.attention.multi_head.layer import MultiHeadAttention
-        >>> layer = MultiHeadAttention(8, 2, positions=RotaryPositions())
+        >>> layer = MultiHeadAttention(8, 2, attention_fn=RotaryAttention())
         >>> x = torch.randn(1, 3, 8)
         >>> layer(x, x, x)[0].shape
         torch.Size([1, 3, 8])

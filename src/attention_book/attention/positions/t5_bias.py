@@ -62,7 +62,7 @@ def distance_bucket(
     return bucket + size * (distance > 0) if bidirectional else bucket
 
 
-class BucketedBias(nn.Module):
+class T5RelativeBias(nn.Module):
     """Learn a number for each head and bucket of distances, as in T5.
 
     It is the rule of a :class:`attention_book.attention.positions.alibi.DistanceBias`.
@@ -81,7 +81,7 @@ class BucketedBias(nn.Module):
         Initial values are 0.
 
     Example:
-        >>> BucketedBias(3)(torch.tensor([[0, 1], [-1, 0]])).shape
+        >>> T5RelativeBias(3)(torch.tensor([[0, 1], [-1, 0]])).shape
         torch.Size([3, 2, 2])
     """
 

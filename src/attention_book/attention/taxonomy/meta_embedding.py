@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from attention_book.functional import Mask, attend
 
 
-class WeightedViews(nn.Module):
+class DynamicMetaEmbedding(nn.Module):
     r"""Average several vectors of each token, with weights that the token decides.
 
     .. math::
@@ -34,7 +34,7 @@ class WeightedViews(nn.Module):
         paper a mask.
 
     Example:
-        >>> layer = WeightedViews([2, 3], 5)
+        >>> layer = DynamicMetaEmbedding([2, 3], 5)
         >>> context, weights = layer([torch.randn(1, 4, 2), torch.randn(1, 4, 3)])
         >>> context.shape, weights.shape
         (torch.Size([1, 4, 5]), torch.Size([1, 4, 2]))

@@ -11,8 +11,8 @@ from attention_book.data.docstrings.pairs import (
     DocstringPair,
     PairSplits,
     WrongSentences,
-    by_chance,
     docstring_pairs,
+    hash_order,
 )
 from attention_book.data.docstrings.questions import (
     Candidate,
@@ -23,8 +23,8 @@ from attention_book.data.docstrings.questions import (
 from attention_book.data.docstrings.reader import RawDocstring, read_library
 from attention_book.data.docstrings.shared_functions import (
     SharedFunction,
+    assign_folds,
     content_words,
-    deal,
     family_names,
     is_function,
     is_sentence,
@@ -48,12 +48,12 @@ __all__ = [
     "SharedFunction",
     "Similarity",
     "WrongSentences",
-    "by_chance",
+    "assign_folds",
     "content_words",
-    "deal",
     "docstring_pairs",
     "docstring_questions",
     "family_names",
+    "hash_order",
     "is_function",
     "is_sentence",
     "load_docstrings",

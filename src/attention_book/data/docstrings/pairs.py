@@ -10,7 +10,7 @@ from attention_book.data.docstrings.documents import Document
 from attention_book.data.docstrings.shared_functions import (
     MOST_OVERLAP,
     SharedFunction,
-    deal,
+    assign_folds,
     family_names,
     is_function,
     is_sentence,
@@ -98,13 +98,13 @@ def docstring_pairs(documents: Sequence[Document]) -> PairSplits:
                 tally["without a wrong sentence"] += 1
                 continue
             asked = f"{first.name} {second.name}"
-            negative = min(nearest, key=lambda x: by_chance(asked, x))
+            negative = min(nearest, key=lambda x: hash_order(asked, x))
             part.append(_pair(first, second, 1))
             part.append(_pair(first, negative, 0))
     return PairSplits(**parts, counts=dict(tally))
 
 
-def by_chance(asked: str, document: Document) -> bytes:
+def hash_order(asked: str, document: Document) -> bytes:
     """A key to sort by that is as good as random, and the same in every run."""
     return hashlib.sha256(f"{asked} {document.name}".encode()).digest()
 
@@ -121,7 +121,7 @@ class WrongSentences:
         self, documents: Sequence[Document], shared: Sequence[SharedFunction]
     ) -> None:
         self._families = family_names(documents)
-        self._folds = deal(shared, self._families)
+        self._folds = assign_folds(shared, self._families)
         self._documents = [
             document
             for document in sorted(documents, key=lambda document: document.name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from attention_book.data.docstrings.documents import Document
-from attention_book.data.docstrings.pairs import WrongSentences, by_chance
+from attention_book.data.docstrings.pairs import WrongSentences, hash_order
 from attention_book.data.docstrings.shared_functions import shared_functions
 from attention_book.data.docstrings.words import words
 
@@ -104,10 +104,10 @@ def docstring_questions(documents: Sequence[Document]) -> QuestionSplits:
                 f"{name} in its fold, got {len(ranked)}"
             )
         hard, others = ranked[:NUM_HARD], ranked[NUM_HARD:]
-        others.sort(key=lambda document: by_chance(name, document))
+        others.sort(key=lambda document: hash_order(name, document))
         chosen = [(answer, 1) for answer in distinct]
         chosen += [(x, 0) for x in [*hard, *others][:needed]]
-        chosen.sort(key=lambda entry: by_chance(name, entry[0]))
+        chosen.sort(key=lambda entry: hash_order(name, entry[0]))
         question = Question(
             words=tuple(words(asks.summary)),
             name=name,

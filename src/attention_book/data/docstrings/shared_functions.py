@@ -138,7 +138,9 @@ def family_names(documents: Sequence[Document]) -> dict[str, str]:
     return {document.name: root(document.short_name) for document in documents}
 
 
-def deal(shared: Sequence[SharedFunction], families: dict[str, str]) -> dict[str, int]:
+def assign_folds(
+    shared: Sequence[SharedFunction], families: dict[str, str]
+) -> dict[str, int]:
     """Deal the families into five folds like cards, those in two libraries first.
 
     They are dealt in alphabetical order, where relatives such as "fft", "fft2" and

@@ -1,6 +1,6 @@
 """Sequences and images with labels."""
 
-from attention_book.data.sequences.adding_problem import far_tokens
+from attention_book.data.sequences.adding_problem import adding_problem
 from attention_book.data.sequences.digit_pixels import Digits, DigitSplits
 from attention_book.data.sequences.labelled import LabelledBatch, labelled_batches
 from attention_book.data.sequences.sequence_tasks import (
@@ -16,9 +16,9 @@ __all__ = [
     "Digits",
     "LabelledBatch",
     "SequenceBatch",
+    "adding_problem",
     "answer",
     "digit_sequences",
-    "far_tokens",
     "labelled_batches",
     "sequence_batch",
     "sequence_loader",

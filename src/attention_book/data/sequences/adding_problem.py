@@ -5,7 +5,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 
-def far_tokens(
+def adding_problem(
     count: int, distance: int, *, num_digits: int = 4, seed: int = 0
 ) -> tuple[Int[Tensor, "count tokens 2"], Int[Tensor, " count"]]:
     """Draw sequences of digits of which the first and the last one are marked.
@@ -33,7 +33,7 @@ def far_tokens(
             than 2.
 
     Example:
-        >>> tokens, sums = far_tokens(1, 3, seed=1)
+        >>> tokens, sums = adding_problem(1, 3, seed=1)
         >>> tokens[0].T, sums
         (tensor([[1, 3, 0, 0],
                 [1, 0, 0, 1]]), tensor([1]))

@@ -31,9 +31,9 @@ class Subwords:
 
     Example:
         >>> subwords = Subwords(["low lowest newest"], max_pieces=14)
-        >>> subwords.cut("lowest new")
+        >>> subwords.encode("lowest new")
         ['▁low', 'est', '▁', 'n', 'e', 'w']
-        >>> subwords.join(['▁low', 'est', '▁new'])
+        >>> subwords.decode(['▁low', 'est', '▁new'])
         'lowest new'
     """
 
@@ -74,11 +74,11 @@ class Subwords:
     def __len__(self) -> int:
         return self._processor.get_piece_size()
 
-    def cut(self, line: str) -> list[str]:
+    def encode(self, line: str) -> list[str]:
         """Return the pieces of a line, from left to right."""
         return self._processor.encode(line, out_type=str)
 
-    def join(self, pieces: Iterable[str]) -> str:
+    def decode(self, pieces: Iterable[str]) -> str:
         """Return the text that pieces stand for.
 
         Raises:

@@ -1,29 +1,29 @@
 """Models in which only what mixes the tokens is changed."""
 
 from attention_book.models.self_attention.block import (
-    AskingMixer,
     CausalConvolution,
     MixingBlock,
     PixelConvolution,
     Recurrence,
+    SelfAttentionMixer,
     Tokens,
 )
 from attention_book.models.self_attention.model import (
     MIXERS,
-    FarTokenAdder,
+    AddingModel,
     MixingConfig,
     PixelClassifier,
 )
 
 __all__ = [
     "MIXERS",
-    "AskingMixer",
+    "AddingModel",
     "CausalConvolution",
-    "FarTokenAdder",
     "MixingBlock",
     "MixingConfig",
     "PixelClassifier",
     "PixelConvolution",
     "Recurrence",
+    "SelfAttentionMixer",
     "Tokens",
 ]

@@ -9,7 +9,7 @@ from attention_book.attention.self_attention.layer import SelfAttention
 Tokens = Float[Tensor, "batch tokens embed_dim"]
 
 
-class AskingMixer(nn.Module):
+class SelfAttentionMixer(nn.Module):
     """Self-attention: every token asks all tokens.
 
     Args:
@@ -104,7 +104,7 @@ class MixingBlock(nn.Module):
     Example:
         >>> blocks = [
         ...     MixingBlock(mixer, 8, 1000)
-        ...     for mixer in (AskingMixer(8, "dot", "softmax"), Recurrence(8))
+        ...     for mixer in (SelfAttentionMixer(8, "dot", "softmax"), Recurrence(8))
         ... ]
         >>> [sum(p.numel() for p in block.parameters()) for block in blocks]
         [999, 984]

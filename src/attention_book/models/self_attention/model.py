@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from attention_book.attention.positions.absolute import LearnedPositions
 from attention_book.data.sequences.labelled import LabelledBatch
 from attention_book.models.self_attention.block import (
-    AskingMixer,
     CausalConvolution,
     MixingBlock,
     PixelConvolution,
     Recurrence,
+    SelfAttentionMixer,
 )
 
 MIXERS = "self-attention", "convolution", "GRU"
@@ -52,7 +52,7 @@ class MixingConfig:
             )
 
 
-class FarTokenAdder(nn.Module):
+class AddingModel(nn.Module):
     """Read digits and marks; answer at the last token.
 
     Digit and mark have an embedding each, which are added. Self-attention is told
@@ -64,7 +64,7 @@ class FarTokenAdder(nn.Module):
     Example:
         >>> import torch
         >>> config = MixingConfig(mixer="GRU", num_classes=7, kernel_size=9)
-        >>> FarTokenAdder(config)(torch.zeros(2, 5, 2, dtype=torch.long)).shape
+        >>> AddingModel(config)(torch.zeros(2, 5, 2, dtype=torch.long)).shape
         torch.Size([2, 7])
     """
 
@@ -78,7 +78,9 @@ class FarTokenAdder(nn.Module):
         elif config.mixer == "convolution":
             mixer = CausalConvolution(config.embed_dim, config.kernel_size)
         else:
-            mixer = AskingMixer(config.embed_dim, config.score, config.normaliser)
+            mixer = SelfAttentionMixer(
+                config.embed_dim, config.score, config.normaliser
+            )
         self.block = MixingBlock(mixer, config.embed_dim, config.block_parameters)
         self.class_proj = nn.Linear(config.embed_dim, config.num_classes)
 
@@ -133,7 +135,9 @@ class PixelClassifier(nn.Module):
         if config.mixer == "convolution":
             mixer = PixelConvolution(config.embed_dim, config.kernel_size, side)
         else:
-            mixer = AskingMixer(config.embed_dim, config.score, config.normaliser)
+            mixer = SelfAttentionMixer(
+                config.embed_dim, config.score, config.normaliser
+            )
         self.block = MixingBlock(mixer, config.embed_dim, config.block_parameters)
         self.class_proj = nn.Linear(4 * config.embed_dim, config.num_classes)
 

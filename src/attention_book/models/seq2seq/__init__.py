@@ -2,7 +2,7 @@
 
 from attention_book.models.seq2seq.gru import (
     DecoderState,
-    GatedUnit,
+    GatedRecurrentUnit,
     RNNEncoderDecoder,
     RNNEncoderDecoderConfig,
 )
@@ -19,7 +19,7 @@ from attention_book.models.seq2seq.lstm import (
 
 __all__ = [
     "DecoderState",
-    "GatedUnit",
+    "GatedRecurrentUnit",
     "LSTMState",
     "RNNEncoderDecoder",
     "RNNEncoderDecoderConfig",

@@ -16,7 +16,7 @@ from attention_book.models.seq2seq.lstm import (
 )
 
 
-class GatedUnit(nn.Module):
+class GatedRecurrentUnit(nn.Module):
     r"""The gated hidden unit of Cho et al., ancestor of the GRU.
 
     .. math::
@@ -167,9 +167,9 @@ class RNNEncoderDecoder(nn.Module):
         \tilde t &= O_h h'_t + O_y E y_{t-1} + O_c c, \qquad
         t_k = \max(\tilde t_{2k-1}, \tilde t_{2k}), \qquad p(y_t) \propto \exp(W t)
 
-    with :math:`h'_t` from :class:`GatedUnit` on input :math:`E y_{t-1}` and context
-    :math:`c`. The source is read forwards. Here :math:`c` has a size of its own, so
-    that the width of the bottleneck can change while all else stays.
+    with :math:`h'_t` from :class:`GatedRecurrentUnit` on input :math:`E y_{t-1}` and
+    context :math:`c`. The source is read forwards. Here :math:`c` has a size of its
+    own, so that the width of the bottleneck can change while all else stays.
 
     Args:
         config: sizes; kept as ``self.config``.
@@ -183,10 +183,10 @@ class RNNEncoderDecoder(nn.Module):
         embed, hidden, summary = config.embed_dim, config.hidden_dim, config.summary_dim
         self.source_embedding = nn.Embedding(config.source_vocab, embed)
         self.target_embedding = nn.Embedding(config.target_vocab, embed)
-        self.encoder = GatedUnit(embed, hidden)
+        self.encoder = GatedRecurrentUnit(embed, hidden)
         self.summary_proj = nn.Linear(hidden, summary)  # V
         self.initial_proj = nn.Linear(summary, hidden)  # V'
-        self.decoder = GatedUnit(embed, hidden, context_dim=summary)
+        self.decoder = GatedRecurrentUnit(embed, hidden, context_dim=summary)
         self.maxout_proj = nn.Linear(
             hidden + embed + summary, 2 * config.maxout_dim
         )  # O

@@ -3,7 +3,7 @@
 from attention_book.models.soft_hard.config import (
     KINDS,
     CaptionState,
-    Pass,
+    DecoderOutput,
     ShowAttendTellConfig,
 )
 from attention_book.models.soft_hard.loss import (
@@ -17,7 +17,7 @@ from attention_book.models.soft_hard.model import ShowAttendTell, mean_annotatio
 __all__ = [
     "KINDS",
     "CaptionState",
-    "Pass",
+    "DecoderOutput",
     "ShowAttendTell",
     "ShowAttendTellConfig",
     "coverage_penalty",

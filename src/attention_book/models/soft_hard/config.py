@@ -21,7 +21,7 @@ CaptionState = tuple[
 nothing attends), True where one may look (None: everywhere). Only h and c change."""
 
 
-class Pass(NamedTuple):
+class DecoderOutput(NamedTuple):
     """What one run of the decoder over some words gives.
 
     Attributes:

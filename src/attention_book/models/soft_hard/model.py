@@ -10,7 +10,7 @@ from attention_book.data.captions.captions import CaptionBatch
 from attention_book.functional import attend
 from attention_book.models.soft_hard.config import (
     CaptionState,
-    Pass,
+    DecoderOutput,
     ShowAttendTellConfig,
 )
 from attention_book.models.soft_hard.loss import (
@@ -98,7 +98,7 @@ class ShowAttendTell(nn.Module):
         inputs: Int[Tensor, "rows tokens"],
         state: CaptionState,
         expected: Bool[Tensor, " rows"] | None = None,
-    ) -> Pass:
+    ) -> DecoderOutput:
         """Read ``inputs``, looking before each; return all there is to know.
 
         Args:
@@ -122,7 +122,7 @@ class ShowAttendTell(nn.Module):
             log_probs.append(log_prob)
         hiddens, contexts = torch.stack(hiddens, 1), torch.stack(contexts, 1)
         deep = embedded + self.state_out(hiddens) + self.context_out(contexts)
-        return Pass(
+        return DecoderOutput(
             self.output_proj(self.dropout(deep)),
             torch.stack(weights, 1),
             torch.stack(log_probs, 1),
@@ -145,7 +145,7 @@ class ShowAttendTell(nn.Module):
 
     def score(
         self, batch: CaptionBatch, expected: Bool[Tensor, " batch"] | None = None
-    ) -> tuple[Float[Tensor, " batch"], Pass]:
+    ) -> tuple[Float[Tensor, " batch"], DecoderOutput]:
         r"""Return :math:`\log p(y \mid \tilde s, a)` of each caption, and the run.
 
         Args:

@@ -6,13 +6,13 @@ from attention_book.models.transformer.config import (
     SIZES,
     TransformerConfig,
 )
-from attention_book.models.transformer.decoder import Decoder, DecoderLayer, Projected
+from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
 from attention_book.models.transformer.embedding import ScaledEmbedding
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
 from attention_book.models.transformer.layers import (
     AddAndNorm,
     FeedForward,
-    real_places,
+    nonpad_indices,
 )
 from attention_book.models.transformer.model import Transformer, TransformerState
 from attention_book.models.transformer.norm import (
@@ -33,7 +33,7 @@ __all__ = [
     "Encoder",
     "EncoderLayer",
     "FeedForward",
-    "Projected",
+    "KeyValue",
     "ScaledEmbedding",
     "TokenBatchNorm",
     "Transformer",
@@ -41,5 +41,5 @@ __all__ = [
     "TransformerState",
     "layer_norm",
     "make_norm",
-    "real_places",
+    "nonpad_indices",
 ]

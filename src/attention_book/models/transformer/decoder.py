@@ -10,7 +10,7 @@ from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.functional import Mask
 from attention_book.models.transformer.layers import AddAndNorm, FeedForward
 
-Projected = tuple[
+KeyValue = tuple[
     Float[Tensor, "batch heads _ head_dim"], Float[Tensor, "batch heads _ head_dim"]
 ]
 """Keys and values of some tokens, as the heads of one layer see them."""
@@ -23,7 +23,7 @@ class DecoderLayer(nn.Module):
         embed_dim: size of a token.
         num_heads: heads of each attention.
         hidden_dim: size of the feed-forward network's hidden layer.
-        positions: what attends within the heads of self-attention and knows where
+        attention_fn: what attends within the heads of self-attention and knows where
             tokens stand, as for
             :class:`attention_book.attention.multi_head.layer.MultiHeadAttention`; None:
             nothing does.
@@ -47,7 +47,7 @@ class DecoderLayer(nn.Module):
         num_heads: int,
         hidden_dim: int,
         *,
-        positions: nn.Module | None = None,
+        attention_fn: nn.Module | None = None,
         causal: bool = True,
         dropout: float = 0.0,
         norm: str = "layer",
@@ -59,7 +59,7 @@ class DecoderLayer(nn.Module):
         around |= {"pre_norm": pre_norm, "residual": residual}
         self.causal = causal
         self.self_attention = MultiHeadAttention(
-            embed_dim, num_heads, positions=positions
+            embed_dim, num_heads, attention_fn=attention_fn
         )
         self.around_self = AddAndNorm(embed_dim, **around)
         self.cross_attention = MultiHeadAttention(embed_dim, num_heads)
@@ -70,11 +70,11 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         tokens: Float[Tensor, "batch tokens embed_dim"],
-        source: Projected,
+        source: KeyValue,
         source_mask: Mask | None = None,
-        past: Projected | None = None,
+        past: KeyValue | None = None,
         real: Int[Tensor, " real"] | None = None,
-    ) -> tuple[Float[Tensor, "batch tokens embed_dim"], Projected | None]:
+    ) -> tuple[Float[Tensor, "batch tokens embed_dim"], KeyValue | None]:
         """Return the tokens that the next layer reads, and what is now past.
 
         Args:
@@ -91,16 +91,16 @@ class DecoderLayer(nn.Module):
         x = self.around_self.before(tokens)
         projected = None
         if past is not None:
-            query, *new = self.self_attention.project_self(x)
+            query, *new = self.self_attention.project_qkv(x)
             past = tuple(torch.cat(both, dim=2) for both in zip(past, new, strict=True))
             projected = query, *past
         # The last word alone may see all that is there: no mask is needed.
         causal = self.causal and (past is None or tokens.shape[1] > 1)
-        found, _ = self.self_attention(x, x, x, causal=causal, projected=projected)
+        found, _ = self.self_attention(x, x, x, causal=causal, projected_kv=projected)
         tokens = self.around_self.after(tokens, found)
 
         x = self.around_cross.before(tokens)
-        found, _ = self.cross_attention(x, x, x, source_mask, projected=source)
+        found, _ = self.cross_attention(x, x, x, source_mask, projected_kv=source)
         tokens = self.around_cross.after(tokens, found)
 
         found = self.feed_forward(self.around_feed_forward.before(tokens), real)
@@ -133,19 +133,19 @@ class Decoder(nn.Module):
 
     def project(
         self, source: Float[Tensor, "batch source_tokens embed_dim"]
-    ) -> tuple[Projected, ...]:
+    ) -> tuple[KeyValue, ...]:
         """Return keys and values of the encoder's tokens for each layer: once a source.
 
         Args:
             source: the encoder's tokens; all layers look at the last layer's.
         """
         return tuple(
-            layer.cross_attention.project(source, source) for layer in self.layers
+            layer.cross_attention.project_kv(source, source) for layer in self.layers
         )
 
-    def no_past(
+    def empty_cache(
         self, source: Float[Tensor, "batch source_tokens embed_dim"]
-    ) -> tuple[Projected, ...]:
+    ) -> tuple[KeyValue, ...]:
         """Return keys and values of no words, for each layer: to start from.
 
         Args:
@@ -153,25 +153,25 @@ class Decoder(nn.Module):
         """
         nothing = source[:, :0]
         return tuple(
-            layer.self_attention.project(nothing, nothing) for layer in self.layers
+            layer.self_attention.project_kv(nothing, nothing) for layer in self.layers
         )
 
     def forward(
         self,
         tokens: Float[Tensor, "batch tokens embed_dim"],
-        source: Sequence[Projected],
+        source: Sequence[KeyValue],
         source_mask: Mask | None = None,
-        past: Sequence[Projected] | None = None,
+        past: Sequence[KeyValue] | None = None,
         real: Int[Tensor, " real"] | None = None,
-    ) -> tuple[Float[Tensor, "batch tokens embed_dim"], tuple[Projected | None, ...]]:
+    ) -> tuple[Float[Tensor, "batch tokens embed_dim"], tuple[KeyValue | None, ...]]:
         """Return the tokens after all layers, and what is now past, for each layer.
 
         Args:
             tokens: target words, those of ``past`` left out.
             source: what :meth:`project` returned.
             source_mask: as for a layer.
-            past: what the call before returned, :meth:`no_past` at first; None: there
-                is none, and none is kept.
+            past: what the call before returned, :meth:`empty_cache` at first; None:
+                there is none, and none is kept.
             real: as for a layer.
         """
         pasts = []

@@ -17,7 +17,7 @@ class EncoderLayer(nn.Module):
         embed_dim: size of a token.
         num_heads: heads of the attention.
         hidden_dim: size of the feed-forward network's hidden layer.
-        positions: what attends within the heads and knows where tokens stand, as for
+        attention_fn: what attends within the heads and knows where tokens stand, as for
             :class:`attention_book.attention.multi_head.layer.MultiHeadAttention`; None:
             nothing does.
         dropout: this and the rest are those of
@@ -45,7 +45,7 @@ class EncoderLayer(nn.Module):
         num_heads: int,
         hidden_dim: int,
         *,
-        positions: nn.Module | None = None,
+        attention_fn: nn.Module | None = None,
         dropout: float = 0.0,
         norm: str = "layer",
         pre_norm: bool = False,
@@ -55,7 +55,7 @@ class EncoderLayer(nn.Module):
         around = {"dropout": dropout, "norm": norm}
         around |= {"pre_norm": pre_norm, "residual": residual}
         self.self_attention = MultiHeadAttention(
-            embed_dim, num_heads, positions=positions
+            embed_dim, num_heads, attention_fn=attention_fn
         )
         self.around_self = AddAndNorm(embed_dim, **around)
         self.feed_forward = FeedForward(embed_dim, hidden_dim)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from attention_book.models.transformer.norm import make_norm
 
 
-def real_places(
+def nonpad_indices(
     mask: Bool[Tensor, "batch tokens"], num_real: int
 ) -> Int[Tensor, " real"]:
     """Number the tokens of padded sentences one after the other; pick the real ones.
@@ -25,7 +25,7 @@ def real_places(
             number leaves out the last ones, too large a one fails where it is used.
 
     Example:
-        >>> real_places(torch.tensor([[True, False], [True, True]]), 3)
+        >>> nonpad_indices(torch.tensor([[True, False], [True, True]]), 3)
         tensor([0, 2, 3])
     """
     if mask.device.type == "cpu" and not torch.compiler.is_compiling():
@@ -71,7 +71,7 @@ class FeedForward(nn.Module):
         Args:
             tokens: of one sentence or of padded ones.
             real: the places of the tokens to be computed, as
-                :func:`attention_book.models.transformer.layers.real_places` counts
+                :func:`attention_book.models.transformer.layers.nonpad_indices` counts
                 them, the others get zeros; None: all. In this network is most of a
                 layer's work, and padding may be half of a batch.
         """

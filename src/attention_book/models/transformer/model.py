@@ -8,19 +8,19 @@ from attention_book.attention.positions.absolute import (
     LearnedPositions,
     SinusoidalPositions,
 )
-from attention_book.attention.positions.rotary import RotaryPositions
+from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.data.translation.pairs import PairBatch
 from attention_book.models.seq2seq.lstm import check_source
 from attention_book.models.transformer.config import TransformerConfig
-from attention_book.models.transformer.decoder import Decoder, DecoderLayer, Projected
+from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
 from attention_book.models.transformer.embedding import ScaledEmbedding
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
-from attention_book.models.transformer.layers import real_places
+from attention_book.models.transformer.layers import nonpad_indices
 from attention_book.models.transformer.norm import make_norm
 
 TransformerState = tuple[
-    tuple[Projected, ...],
-    tuple[Projected, ...],
+    tuple[KeyValue, ...],
+    tuple[KeyValue, ...],
     Bool[Tensor, "rows source_tokens"],
 ]
 """Keys and values of the words so far, for each layer of the decoder; those of the
@@ -97,7 +97,7 @@ class Transformer(nn.Module):
                 padding.
         """
         check_source(source, source_mask)
-        real = None if num_real is None else real_places(source_mask, num_real)
+        real = None if num_real is None else nonpad_indices(source_mask, num_real)
         tokens = self.source_embedding(source)
         if self.source_positions is not None:
             tokens = self.source_positions(tokens)
@@ -115,7 +115,7 @@ class Transformer(nn.Module):
             (keys.contiguous(), values.contiguous())
             for keys, values in self.decoder.project(memory)
         )
-        return self.decoder.no_past(memory), source, source_mask
+        return self.decoder.empty_cache(memory), source, source_mask
 
     def decode(
         self, inputs: Int[Tensor, "rows target_tokens"], state: TransformerState
@@ -150,7 +150,7 @@ class Transformer(nn.Module):
         memory = self.encode(batch.source, batch.source_mask, batch.num_source_tokens)
         source = self.decoder.project(memory)
         # Where there is padding nothing is predicted, and no logits are needed.
-        real = real_places(batch.target_mask[:, 1:], batch.num_tokens)
+        real = nonpad_indices(batch.target_mask[:, 1:], batch.num_tokens)
         tokens, _ = self._read(
             batch.target[:, :-1], source, batch.source_mask, real=real
         )
@@ -163,13 +163,13 @@ class Transformer(nn.Module):
     def _read(
         self,
         inputs: Int[Tensor, "rows target_tokens"],
-        source: tuple[Projected, ...],
+        source: tuple[KeyValue, ...],
         source_mask: Bool[Tensor, "rows source_tokens"],
-        past: tuple[Projected, ...] | None = None,
+        past: tuple[KeyValue, ...] | None = None,
         real: Int[Tensor, " real"] | None = None,
     ) -> tuple[
         Float[Tensor, "rows target_tokens embed_dim"],
-        tuple[Projected | None, ...],
+        tuple[KeyValue | None, ...],
     ]:
         """Return the decoder's tokens and what is now past."""
         if len(inputs) != len(source_mask):
@@ -200,7 +200,7 @@ def _layer_options(config: TransformerConfig) -> dict:
         "embed_dim": config.embed_dim,
         "num_heads": config.num_heads,
         "hidden_dim": config.hidden_dim,
-        "positions": RotaryPositions() if config.positions == "rotary" else None,
+        "attention_fn": RotaryAttention() if config.positions == "rotary" else None,
         "dropout": config.dropout,
         "norm": config.norm,
         "pre_norm": config.pre_norm,
