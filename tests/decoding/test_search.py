@@ -260,6 +260,10 @@ def test_log_probabilities_are_float32_and_have_no_gradient():
         ({"eos": VOCAB}, "eos must be an id below 3, got 3"),
         ({"eos": -1}, "eos must be an id below 3, got -1"),
         ({"state": (torch.zeros(2, 7),)}, r"must have 5 rows .* got shape \(2, 7\)"),
+        (
+            {"state": (torch.zeros(2, 7),), "device": "cpu"},
+            r"must have 5 rows .* got shape \(2, 7\)",
+        ),
         ({"beam_size": 0}, "beam_size must be at least 1, got 0"),
         ({"length_penalty": -0.5}, "length_penalty must not be negative, got -0.5"),
     ],

@@ -1,5 +1,8 @@
 """Rows of a nest of tensors."""
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -18,6 +21,28 @@ def test_rows_of_every_tensor_in_the_nest():
     assert select_rows(None, rows) is None
 
 
+class Cell(NamedTuple):
+    hidden: torch.Tensor
+    fed: torch.Tensor | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    cells: list[Cell]
+    mask: torch.Tensor | None = None
+
+
+def test_named_tuples_and_dataclasses_are_rebuilt():
+    hidden, rows = torch.randn(3, 2), torch.tensor([1, 1, 0, 2])
+    state = {"memory": Memory(cells=[Cell(hidden, None)], mask=hidden > 0)}
+    chosen = select_rows(state, rows)["memory"]
+    assert isinstance(chosen, Memory)
+    assert isinstance(chosen.cells[0], Cell)
+    assert chosen.cells[0].fed is None
+    assert_close(chosen.cells[0].hidden, hidden[rows])
+    assert torch.equal(chosen.mask, (hidden > 0)[rows])
+
+
 def test_device_of_the_first_tensor():
     assert state_device((None, torch.zeros(3)), 3) == torch.device("cpu")
     assert state_device({}, 3) is None
@@ -33,3 +58,5 @@ def test_another_number_of_rows(tensor):
 def test_something_that_is_no_tensor():
     with pytest.raises(TypeError, match=r"state must hold tensors and None .* got int"):
         state_device({"step": 1}, 3)
+    with pytest.raises(TypeError, match=r"dicts and dataclasses, got type"):
+        state_device((Memory,), 3)

@@ -71,7 +71,8 @@ def greedy_search(
         [Hypothesis(tokens=(1, 2, 3), log_prob=-0.00..., score=..., finished=True)]
     """
     _check(batch_size, max_tokens)
-    device = device or state_device(state, batch_size)
+    where = state_device(state, batch_size)
+    device = where if device is None else device
     ids = torch.full((batch_size,), bos, device=device)
     log_prob = torch.zeros(batch_size, device=ids.device)
     finished = torch.zeros(batch_size, dtype=torch.bool, device=ids.device)
@@ -153,7 +154,8 @@ def beam_search(
         [(1,), (2,)]
     """
     _check(batch_size, max_tokens)
-    device = device or state_device(state, batch_size)
+    where = state_device(state, batch_size)
+    device = where if device is None else device
     if beam_size < 1:
         raise ValueError(f"beam_size must be at least 1, got {beam_size}")
     if length_penalty < 0:

@@ -1,6 +1,7 @@
-"""What a search carries along for each hypothesis."""
+"""The state of a decoder: a nest of tensors with one row for each hypothesis."""
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -8,19 +9,19 @@ from jaxtyping import Int
 from torch import Tensor
 
 State = Any
-"""A nest of tuples, lists and dicts of tensors whose first axis runs over the rows;
-None in place of a tensor is allowed."""
+"""A nest of named tuples, dataclasses, tuples, lists and dicts. Its leaves are tensors,
+whose first axis runs over the rows, or None."""
 
 
 def select_rows(state: State, rows: Int[Tensor, " rows"]) -> State:
-    """Take rows of every tensor in a nest, some more than once, some not at all.
+    """Select rows of every tensor in a state, with repetitions if need be.
 
     Args:
-        state: the nest.
+        state: the nest; named tuples and dataclasses keep their type.
         rows: indices on the first axis of its tensors, in the new order.
 
     Raises:
-        TypeError: if there is something else than tensors and None in the nest.
+        TypeError: if a leaf is neither a tensor nor None.
 
     Example:
         >>> select_rows({"hidden": torch.tensor([[5], [7]])}, torch.tensor([1, 1, 0]))
@@ -32,15 +33,18 @@ def select_rows(state: State, rows: Int[Tensor, " rows"]) -> State:
 
 
 def state_device(state: State, num_rows: int) -> torch.device | None:
-    """The device of the first tensor in a nest; None if there is no tensor.
+    """Check the rows of a state; return the device of its first tensor.
 
     Args:
         state: the nest.
         num_rows: size that the first axis of each tensor must have.
 
+    Returns:
+        The device, or None if there is no tensor.
+
     Raises:
         ValueError: if a tensor has another number of rows.
-        TypeError: if there is something else than tensors and None in the nest.
+        TypeError: if a leaf is neither a tensor nor None.
     """
     tensors: list[Tensor] = []
     _map(tensors.append, state)
@@ -60,9 +64,14 @@ def _map(function: Callable[[Tensor], Any], state: State) -> State:
         return function(state)
     if isinstance(state, dict):
         return {name: _map(function, part) for name, part in state.items()}
+    if isinstance(state, tuple) and hasattr(state, "_fields"):  # a named tuple
+        return type(state)(*(_map(function, part) for part in state))
     if isinstance(state, tuple | list):
-        return type(state)([_map(function, part) for part in state])
+        return type(state)(_map(function, part) for part in state)
+    if is_dataclass(state) and not isinstance(state, type):
+        parts = {f.name: _map(function, getattr(state, f.name)) for f in fields(state)}
+        return replace(state, **parts)
     raise TypeError(
-        f"state must hold tensors and None in tuples, lists and dicts, got "
-        f"{type(state).__name__}"
+        f"state must hold tensors and None in tuples, lists, dicts and dataclasses, "
+        f"got {type(state).__name__}"
     )
