@@ -13,6 +13,9 @@ from .bahdanau import (
     RNNSearchConfig,
     SearchState,
 )
+from .embedding import (
+    TokenEmbedding,
+)
 from .encoders import (
     GridEncoder,
     PictureClassifier,
@@ -161,6 +164,7 @@ __all__ = [
     "TokenBatchNorm",
     "TokenClassifier",
     "TokenClassifierConfig",
+    "TokenEmbedding",
     "Tokens",
     "Transformer",
     "TransformerConfig",

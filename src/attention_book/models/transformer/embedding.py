@@ -1,30 +1,31 @@
-"""Words as vectors of the right length for a Transformer."""
+"""Token embeddings at the scale that a Transformer needs."""
 
 import math
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from attention_book.models.embedding import TokenEmbedding
 
-class ScaledEmbedding(nn.Embedding):
-    r"""Look words up, and multiply what is found by the square root of its size.
+
+class ScaledEmbedding(TokenEmbedding):
+    r"""Embed tokens and multiply their vectors by the square root of their size.
 
     .. math:: x = \sqrt{d}\, E_w
 
-    The rows of :math:`E` are the output layer's too, which multiplies them with tokens
-    of :math:`d` numbers of about 1: small numbers keep those products small. They start
-    normal with standard deviation :math:`1 / \sqrt{d}`, so :math:`x` starts with
-    numbers of about 1, like the sines and cosines that are added to it.
+    The rows of :math:`E` may also be those of the output layer, which multiplies them
+    with tokens whose :math:`d` components are about 1: small components keep the logits
+    small. They start normal with standard deviation :math:`1 / \sqrt{d}`, so the
+    components of :math:`x` start at about 1, like the sinusoids that are added to them.
 
     Args:
-        vocab_size: number of words.
+        vocab_size: number of tokens.
         embed_dim: :math:`d`.
 
     Raises:
-        ValueError: from a call on a CPU, if an id is not below ``vocab_size``. On a GPU
-            looking at the ids would stall it: PyTorch reports a failed assertion later.
+        ValueError: as :class:`attention_book.models.embedding.TokenEmbedding`.
 
-    Source: arXiv:1706.03762, 3.4, which does not say how they start.
+    Source: arXiv:1706.03762, 3.4, which does not give the initial values.
 
     Example:
         >>> import torch
@@ -39,12 +40,5 @@ class ScaledEmbedding(nn.Embedding):
         nn.init.normal_(self.weight, std=1 / self.scale)
 
     def forward(self, ids: Int[Tensor, "*axes"]) -> Float[Tensor, "*axes embed_dim"]:
-        """Return a vector for each id."""
-        try:
-            vectors = super().forward(ids)
-        except IndexError as error:
-            raise ValueError(
-                f"ids must be from 0 to {self.num_embeddings - 1}, the size of the "
-                f"vocabulary less 1, got ids from {ids.min()} to {ids.max()}"
-            ) from error
-        return vectors * self.scale
+        """Return the scaled vector of each id."""
+        return super().forward(ids) * self.scale
