@@ -1,5 +1,6 @@
 """Alignments: links from weights, and how many of them are wrong."""
 
+import math
 import random
 
 import pytest
@@ -13,6 +14,19 @@ def test_links_go_to_the_largest_weight_of_each_row():
     for b, links in enumerate(argmax_links(weights, [3, 2])):
         rows = weights[b].tolist()[: [3, 2][b]]
         assert links == {(row.index(max(row)), j) for j, row in enumerate(rows)}
+
+
+def test_among_equal_weights_the_first_wins():
+    rows = [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [1 / 3] * 3]
+    (links,) = argmax_links(torch.tensor([rows]), [3])
+    assert links == {(0, 0), (1, 1), (0, 2)}
+
+
+def test_weights_that_are_no_numbers_link_nothing():
+    weights = torch.rand(2, 3, 5)
+    weights[1, 0, 2] = math.nan
+    with pytest.raises(ValueError, match="weights must be numbers, got NaN"):
+        argmax_links(weights, [3, 3])
 
 
 @pytest.mark.parametrize("lengths", [[3], [3, 4], [1, 1, 1]])
@@ -62,6 +76,19 @@ def test_a_word_with_two_partners_is_half_found_by_one_link():
 def test_target_words_without_partner_do_not_count():
     truth = [{(0, 0), (1, 2)}]
     assert alignment_error_rate([{(0, 0), (0, 1), (1, 2)}], truth) == 0
+
+
+def test_the_usual_rate_counts_every_link():
+    truth = [{(0, 0), (1, 2)}, {(3, 1)}]
+    found = [{(0, 0), (0, 1), (1, 2)}, {(0, 0), (3, 1)}]
+    rate = alignment_error_rate(found, truth, linked_targets_only=False)
+    assert rate == pytest.approx(1 - 2 * 3 / (5 + 3))
+    assert alignment_error_rate(found, truth) == 0
+
+
+def test_a_link_named_twice_counts_once():
+    links = [[(0, 0), (0, 0), (1, 1)]]
+    assert alignment_error_rate(links, [[(0, 0), (1, 1), (1, 1)]]) == 0
 
 
 def test_errors():

@@ -1,5 +1,7 @@
 """Pearson, Spearman and mean squared error, against their definitions."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,22 @@ def test_definitions(ties):
     assert found.pearson == pytest.approx(np.corrcoef(x, y)[0, 1])
     assert found.spearman == pytest.approx(np.corrcoef(ranks(x), ranks(y))[0, 1])
     assert found.mse == pytest.approx(np.mean((x - y) ** 2))
+
+
+def test_equal_scores_have_their_mean_rank_over_all_orders():
+    x, y = [1.0, 0.0, 1.0, 2.0, 1.0], [0.5, 0.1, 0.9, 0.7, 0.1]
+
+    def mean_ranks(values):
+        size = len(values)
+        sorting = [
+            order
+            for order in permutations(range(size))
+            if [values[i] for i in order] == sorted(values)
+        ]
+        return [np.mean([order.index(i) for order in sorting]) for i in range(size)]
+
+    rho = np.corrcoef(mean_ranks(x), mean_ranks(y))[0, 1]
+    assert agreement(x, y).spearman == pytest.approx(rho)
 
 
 def test_scale_and_order():

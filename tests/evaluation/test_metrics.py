@@ -97,6 +97,67 @@ def test_unequal_and_empty(metric):
         metric([], [])
 
 
-def test_negative_bootstrap():
-    with pytest.raises(ValueError, match="bootstrap must not be negative, got -1"):
-        corpus_bleu(["a"], ["a"], bootstrap=-1)
+@pytest.mark.parametrize("bootstrap", [-1, 1])
+def test_an_interval_needs_two_resampled_test_sets(bootstrap):
+    message = f"bootstrap must be 0 or at least 2, got {bootstrap}"
+    with pytest.raises(ValueError, match=message):
+        corpus_bleu(HYPOTHESES, REFERENCES, bootstrap=bootstrap)
+
+
+@pytest.mark.parametrize("metric", [corpus_bleu, exact_match, token_accuracy])
+def test_one_text_is_no_list_of_sentences(metric, no_shape_checks):
+    with pytest.raises(TypeError, match="hypotheses must be a list of sentences"):
+        metric("abcd", ["abcd"])
+    with pytest.raises(TypeError, match=r"references must be a list of .*'abcd'"):
+        metric(["a", "b", "c", "d"], "abcd")
+
+
+def test_sentences_of_bleu_are_text(no_shape_checks):
+    with pytest.raises(TypeError, match=r"sentence 1 .* must be text.*join tokens"):
+        corpus_bleu(["a b", ["c", "d"]], ["a b", "c d"])
+    with pytest.raises(TypeError, match=r"sentence 0 .* must be text, got 'a' and \[3"):
+        corpus_bleu(["a"], [[3]])
+
+
+def test_bleu_of_several_references():
+    """A clipped count is at most the largest of any reference; the closest length."""
+    ours = ["the cat sat on the mat"]
+    one, other = "a cat sat on the mat today", "the cat lay on the mat"
+    both = corpus_bleu(ours, [[one, other]], tokenize="none")
+    right = [6, 5, 3, 2]  # of n-grams 1 to 4, each in one reference or the other
+    precisions = [right[n] / (6 - n) for n in range(4)]
+    assert_close(both.score, 100 * math.prod(precisions) ** (1 / 4))
+    assert both.score > corpus_bleu(ours, [one], tokenize="none").score
+    assert both.score > corpus_bleu(ours, [other], tokenize="none").score
+    assert both.signature.startswith("nrefs:2|")
+
+
+def test_numbers_of_references_may_differ():
+    references = [[REFERENCES[0], "x"], REFERENCES[1], [REFERENCES[2]]]
+    bleu = corpus_bleu(HYPOTHESES, references, bootstrap=20)
+    assert bleu.score == corpus_bleu(HYPOTHESES, REFERENCES).score
+    assert bleu.low < bleu.score < bleu.high
+    with pytest.raises(
+        ValueError, match=r"references\[1\] must hold at least one text"
+    ):
+        corpus_bleu(HYPOTHESES, [["a"], [], ["b"]])
+
+
+def test_short_sentences_have_no_4_grams():
+    assert corpus_bleu(["yes"], ["yes"]).score == 0
+    assert corpus_bleu(["yes it is so"], ["yes it is so"]).score == pytest.approx(100)
+
+
+def test_tokenizers_that_do_not_work(monkeypatch):
+    with pytest.raises(ValueError, match=r"tokenize must be one of 13a, .*got 'moses'"):
+        corpus_bleu(["a"], ["a"], tokenize="moses")
+
+    # sacrebleu asks for a package, or fetches a file where it is not there yet.
+    def fetch(self, **_):
+        raise ConnectionError("no\nnetwork")
+
+    monkeypatch.setattr(sacrebleu.metrics.BLEU, "__init__", fetch)
+    with pytest.raises(
+        RuntimeError, match=r"tokenize is 'zh', which does not .*: no network"
+    ):
+        corpus_bleu(["a"], ["a"], tokenize="zh")

@@ -59,6 +59,44 @@ def test_equals_pytorchs_forward_and_gradients(logits, smoothing):
     assert (gradient[~MASK] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_dtype_is_that_of_the_logits(logits, dtype):
+    assert smoothed_targets(TARGET, V, 0.5, dtype=dtype).dtype == dtype
+    assert smoothed_targets(TARGET, V, 0.5).dtype == torch.get_default_dtype()
+    loss = smoothed_cross_entropy(logits.to(dtype), TARGET, MASK, 0.5)
+    assert loss.dtype == dtype
+
+
+def test_double_precision_to_the_last_digits(logits):
+    ours = smoothed_cross_entropy(logits, TARGET, torch.ones_like(MASK), 0.5)
+    theirs = F.cross_entropy(
+        logits.flatten(0, 1), TARGET.flatten(), label_smoothing=0.5
+    )
+    assert_close(ours, theirs, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_padding_may_hold_anything(logits, smoothing):
+    wanted = smoothed_cross_entropy(logits, TARGET, MASK, smoothing)
+    target = TARGET.masked_fill(~MASK, -100).int()
+    padded = logits.masked_fill(~MASK[..., None], math.nan)
+    loss = smoothed_cross_entropy(padded, target, MASK, smoothing)
+    assert_close(loss, wanted)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert gradient.isfinite().all()
+
+
+def test_a_word_that_is_impossible_and_not_wanted_costs_nothing(logits):
+    blocked = logits.masked_fill(
+        F.one_hot(TARGET + 1 - 5 * (TARGET == 4), V) > 0, -math.inf
+    )
+    loss = smoothed_cross_entropy(blocked, TARGET, MASK, 0.0)
+    theirs = F.cross_entropy(blocked.flatten(0, 1), TARGET.flatten(), ignore_index=0)
+    assert_close(loss, theirs)
+    assert torch.autograd.grad(loss, logits)[0].isfinite().all()
+    assert smoothed_cross_entropy(blocked, TARGET, MASK, 0.1).item() == math.inf
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 def test_no_loss_is_below_the_floor_and_the_targets_themselves_reach_it(smoothing):
     floor = smoothing_floor(V, smoothing)

@@ -1,4 +1,4 @@
-"""How well predicted scores agree with those that people gave."""
+"""How well predicted scores agree with human ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ class Agreement:
     """Agreement of predicted and wanted scores.
 
     Attributes:
-        pearson: Pearson's r, from -1 to 1: how near a straight line they lie.
-        spearman: Spearman's rho, from -1 to 1: the same of their ranks; equal scores
-            share the mean of their ranks.
+        pearson: Pearson's r, from -1 to 1: how close the points lie to a line.
+        spearman: Spearman's rho, from -1 to 1: Pearson's r of the ranks. Equal scores
+            get the mean of their ranks, which is also the mean rank of each over all
+            orders that sort the scores.
         mse: mean squared error, in squared units of the scores.
     """
 
@@ -28,19 +29,20 @@ def agreement(
     """Pearson's r, Spearman's rho and the mean squared error, the measures of SICK.
 
     Args:
-        predicted: the scores of a model.
-        wanted: those that people gave, in the same order.
+        predicted: a model's scores.
+        wanted: human scores, in the same order.
 
     Raises:
         ValueError: if the numbers of scores differ or are below 2, a score is not
-            finite, or all of one kind are the same: there is no correlation then.
+            finite, or all scores of one kind are equal: the correlation is then
+            undefined.
 
     Example:
         >>> found = agreement([1.0, 2.0, 4.0], [1.0, 2.0, 3.0])
         >>> round(found.pearson, 4), round(found.spearman, 4), round(found.mse, 4)
         (0.982, 1.0, 0.3333)
     """
-    # Imported here since it takes longer than the whole package.
+    # Imported here because it takes longer than the whole package.
     from scipy.stats import pearsonr, spearmanr
 
     predicted = np.asarray(predicted, dtype=float)

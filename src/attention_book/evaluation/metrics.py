@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ class Bleu:
     """Corpus BLEU.
 
     Attributes:
-        score: from 0 to 100.
-        signature: sacrebleu's: with it, somebody else can compute the same number.
+        score: BLEU from 0 to 100.
+        signature: sacrebleu's signature, with which others can compute the same number.
         low: lower end of the 95 % interval; None without bootstrap.
         high: its upper end.
     """
@@ -26,40 +27,66 @@ class Bleu:
 
 
 def corpus_bleu(
-    hypotheses: list[str],
-    references: list[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str] | Sequence[Sequence[str]],
     *,
     lowercase: bool = False,
     tokenize: str = "13a",
     bootstrap: int = 0,
 ) -> Bleu:
-    """BLEU of a whole test set by sacrebleu, one reference a sentence.
+    """BLEU of a whole test set, computed by sacrebleu.
+
+    BLEU multiplies the precisions of n-grams up to length 4, counted over the whole
+    test set. A test set without any 4-gram, whose sentences all have fewer than four
+    tokens, therefore has BLEU 0, even if every sentence is right:
+    ``corpus_bleu(["yes"], ["yes"])`` is 0. Use :func:`exact_match` for such outputs.
 
     Args:
         hypotheses: the outputs, as text.
-        references: what they should be, in the same order.
-        lowercase: whether upper and lower case are the same.
-        tokenize: sacrebleu's tokenizer; "none" for text whose tokens are set apart by
-            spaces already.
-        bootstrap: number of resampled test sets for the interval, drawn with
-            sacrebleu's own seed; 0: no interval.
+        references: for each output, in the same order, the right text or a list of
+            several right texts. Their numbers may differ.
+        lowercase: whether to ignore case.
+        tokenize: name of sacrebleu's tokenizer; "none" for text whose tokens are
+            already separated by spaces.
+        bootstrap: number of resampled test sets for the interval, at least 2, drawn
+            with sacrebleu's own seed; 0: no interval.
 
     Raises:
-        ValueError: if the numbers of sentences differ or are 0, or ``bootstrap`` is
-            negative.
+        ValueError: if the numbers of sentences differ or are 0, an output has no
+            reference, ``tokenize`` is unknown, or ``bootstrap`` is negative or 1.
+        TypeError: if one text comes in place of a list of texts, or a sentence is not
+            text.
+        RuntimeError: if the tokenizer needs files or packages that are not installed.
+
+    Source: Papineni et al. (2002), doi:10.3115/1073083.1073135; Post (2018),
+        arXiv:1804.08771.
 
     Example:
         >>> text = ["the cat sat on the mat"]
         >>> round(corpus_bleu(text, text).score, 3)
         100.0
+        >>> corpus_bleu(text, [["a cat was here", *text]]).signature.split("|")[0]
+        'nrefs:2'
     """
     from sacrebleu.metrics import BLEU  # here: it takes long and few runs need it
 
     _check_pairs(hypotheses, references)
-    if bootstrap < 0:
-        raise ValueError(f"bootstrap must not be negative, got {bootstrap}")
-    metric = BLEU(lowercase=lowercase, tokenize=tokenize)
-    result = metric.corpus_score(hypotheses, [references], n_bootstrap=bootstrap)
+    columns = _reference_columns(hypotheses, references)
+    if bootstrap < 0 or bootstrap == 1:
+        raise ValueError(f"bootstrap must be 0 or at least 2, got {bootstrap}")
+    if tokenize not in BLEU.TOKENIZERS:
+        raise ValueError(
+            f"tokenize must be one of {', '.join(sorted(BLEU.TOKENIZERS))}, got "
+            f"{tokenize!r}"
+        )
+    try:
+        metric = BLEU(lowercase=lowercase, tokenize=tokenize)
+    except (ImportError, OSError, RuntimeError) as error:
+        message = " ".join(str(error).split())
+        raise RuntimeError(
+            f"tokenize is {tokenize!r}, which does not work here: {message}"
+        ) from error
+    result = metric.corpus_score(hypotheses, columns, n_bootstrap=bootstrap)
     signature = metric.get_signature().format()
     if not bootstrap:
         return Bleu(result.score, signature)
@@ -71,14 +98,15 @@ def corpus_bleu(
 def exact_match(
     hypotheses: Sequence[Sequence[Any]], references: Sequence[Sequence[Any]]
 ) -> Float[np.ndarray, " sentences"]:
-    """Whether each output is what it should be, as a whole: 1 or 0.
+    """Whether each output equals its reference as a whole: 1 or 0.
 
     Args:
         hypotheses: the outputs, each a text or a sequence of tokens.
-        references: what they should be, in the same order.
+        references: the right outputs, in the same order.
 
     Raises:
         ValueError: if the numbers of sentences differ or are 0.
+        TypeError: if one text comes in place of a list of sentences.
 
     Example:
         >>> exact_match([["ein", "und"], ["zwei"]], [("ein",), ("zwei",)])
@@ -95,18 +123,18 @@ def token_accuracy(
 ) -> Float[np.ndarray, " sentences"]:
     """Fraction of right tokens of each output, position by position.
 
-    A token is right if the reference has the same one at the same position; those
-    missing at the end and those too many are wrong. So the fraction is of the longer of
-    the two. One word left out makes all that follow wrong, as it does for a reader who
-    counts places; a measure that shifts would be BLEU.
+    A token is right if the reference has the same token at the same position. Missing
+    and superfluous tokens at the end are wrong, so the fraction is of the longer of the
+    two. One omitted word makes all words after it wrong; BLEU is a measure that does
+    not depend on positions.
 
     Args:
         hypotheses: the outputs, as sequences of tokens, without <bos> and <eos>.
-        references: what they should be, in the same order.
+        references: the right outputs, in the same order.
 
     Raises:
         ValueError: if the numbers of sentences differ or are 0.
-        TypeError: if a sentence is text: its characters are no tokens.
+        TypeError: if a sentence is text, whose characters are not tokens.
 
     Example:
         >>> token_accuracy([[5, 6], [5, 6, 7, 8]], [[5, 7], [5, 6, 7]])
@@ -125,7 +153,26 @@ def token_accuracy(
     return np.array(fractions)
 
 
+def _reference_columns(
+    hypotheses: Sequence[str], references: Sequence[str] | Sequence[Sequence[str]]
+) -> list[list[str | None]]:
+    """References as sacrebleu takes them: first ones, second ones, and so on."""
+    rows = [[row] if isinstance(row, str) else list(row) for row in references]
+    for number, (text, row) in enumerate(zip(hypotheses, rows, strict=True)):
+        if not row:
+            raise ValueError(f"references[{number}] must hold at least one text")
+        if not all(isinstance(one, str) for one in (text, *row)):
+            raise TypeError(
+                f"sentence {number} (from 0) and its references must be text, got "
+                f"{text!r} and {row}: join tokens by spaces"
+            )
+    return [list(column) for column in zip_longest(*rows)]
+
+
 def _check_pairs(hypotheses: Sequence[Any], references: Sequence[Any]) -> None:
+    for name, texts in ("hypotheses", hypotheses), ("references", references):
+        if isinstance(texts, str):
+            raise TypeError(f"{name} must be a list of sentences, got {texts!r}")
     if len(hypotheses) != len(references):
         raise ValueError(
             f"hypotheses ({len(hypotheses)}) and references ({len(references)}) must "

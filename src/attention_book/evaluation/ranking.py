@@ -1,4 +1,4 @@
-"""How well scores rank the answers of questions: MAP and MRR."""
+"""How well scores rank the answers to questions: MAP and MRR."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class Ranking:
     Attributes:
         mean_average_precision: MAP, from 0 to 1.
         mean_reciprocal_rank: MRR, from 0 to 1.
-        average_precision: of each question, for intervals.
-        reciprocal_rank: of each question, for intervals.
+        average_precision: one value for each question, for intervals.
+        reciprocal_rank: one value for each question, for intervals.
         num_left_out: questions without a right answer, which are not counted.
     """
 
@@ -36,21 +36,28 @@ def rank(
     .. math::
         \mathrm{AP} = \frac{1}{|R|} \sum_{i \in R} \frac{\#\{j \in R: s_j \ge s_i\}}
                                                      {\#\{j: s_j \ge s_i\}}, \qquad
-        \mathrm{RR} = \frac{1}{\#\{j: s_j \ge \max_{i \in R} s_i\}}
+        \mathrm{RR} = \frac{1}{1 + \#\{j \notin R: s_j \ge \max_{i \in R} s_i\}}
 
-    where :math:`R` are the right answers of a question and :math:`s` the scores. So
-    candidates with the same score all count as standing at the last of their places:
-    neither the order of the file nor luck can help. Without ties these are the usual
-    definitions; with them, AP is that of scikit-learn.
+    where :math:`R` are the right answers to a question and :math:`s` the scores.
+    Without ties these are the usual definitions. With ties neither value depends on
+    the order of the file:
 
-    A question without a right answer has no AP; it is left out and counted in
+    - RR is pessimistic: of all orders in which the scores may be sorted, it belongs to
+      the worst, where the wrong answers come first among equal scores.
+    - AP is scikit-learn's: each right answer gets the precision at the end of its
+      group of equal scores, which is the same in every order. This is not the AP of
+      any one order, and can exceed the AP of all of them: scores (0.5, 0, 0) with
+      labels (0, 1, 1) give 2/3, the average of twice 2/3, while each order gives
+      7/12, the average of 1/2 and 2/3.
+
+    A question without a right answer has neither value. It is left out and counted in
     ``num_left_out``, as in the papers on WikiQA. One with right answers only has 1 in
     both, whatever the scores.
 
     Args:
-        scores: of each candidate; higher is better.
+        scores: score of each candidate; higher is better.
         labels: 1 for a right answer, otherwise 0.
-        groups: number of the question of each candidate, in any order.
+        groups: number of each candidate's question, in any order.
 
     Returns:
         The measures; questions in rising order of their numbers.
@@ -82,11 +89,12 @@ def rank(
         if not right.any():
             num_left_out += 1
             continue
-        # For each right answer, who stands at its place or before it.
-        before = mine >= mine[right][:, None]
-        places = before.sum(axis=1)
-        precisions.append(float((before[:, right].sum(axis=1) / places).mean()))
-        reciprocals.append(1 / int(places.min()))
+        # For each right answer, the candidates that score at least as much.
+        ahead = mine >= mine[right][:, None]
+        ranks = ahead.sum(axis=1)
+        precisions.append(float((ahead[:, right].sum(axis=1) / ranks).mean()))
+        num_wrong_ahead = int((mine[~right] >= mine[right].max()).sum())
+        reciprocals.append(1 / (1 + num_wrong_ahead))
     if not precisions:
         raise ValueError("no question has a right answer: there is nothing to rank")
     return Ranking(

@@ -1,4 +1,4 @@
-"""Label smoothing: aim at a distribution that leaves every word a little."""
+"""Label smoothing: targets that leave every word a little probability."""
 
 import math
 
@@ -8,20 +8,25 @@ from torch import Tensor
 
 
 def smoothed_targets(
-    target: Int[Tensor, "*axes"], vocab_size: int, smoothing: float
+    target: Int[Tensor, "*axes"],
+    vocab_size: int,
+    smoothing: float,
+    *,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "*axes vocab"]:
-    r"""Return the distribution that a word's prediction is to reach.
+    r"""Return the distribution that the prediction of each word should match.
 
     .. math:: q(w) = (1 - \epsilon)\, \delta_{w y} + \frac{\epsilon}{V}
 
     All :math:`V` words of the vocabulary share :math:`\epsilon`, the right one and the
-    special tokens included. Some programs leave these out and share among the
-    others: their losses differ from these.
+    special tokens included. Some libraries share it among the other words only, so
+    their losses differ from these.
 
     Args:
-        target: the right words :math:`y`.
+        target: ids of the right words, :math:`y`, of any integer dtype.
         vocab_size: :math:`V`.
-        smoothing: :math:`\epsilon`; 0: all for the right word.
+        smoothing: :math:`\epsilon`; with 0 the right word gets everything.
+        dtype: floating dtype of the result. None: PyTorch's default.
 
     Raises:
         ValueError: if ``smoothing`` is not in [0, 1).
@@ -34,7 +39,8 @@ def smoothed_targets(
         tensor([[0.0500, 0.0500, 0.8500, 0.0500]])
     """
     _check(smoothing)
-    one_hot = torch.nn.functional.one_hot(target, vocab_size)
+    one_hot = torch.nn.functional.one_hot(target.long(), vocab_size)
+    one_hot = one_hot.to(torch.get_default_dtype() if dtype is None else dtype)
     return (1 - smoothing) * one_hot + smoothing / vocab_size
 
 
@@ -44,19 +50,21 @@ def smoothed_cross_entropy(
     mask: Bool[Tensor, "batch tokens"],
     smoothing: float,
 ) -> Float[Tensor, ""]:
-    r"""Cross-entropy to the smoothed targets: the mean over real tokens, in nats.
+    r"""Cross-entropy with smoothed targets: the mean over real tokens, in nats.
 
     .. math:: -\frac{1}{\sum m} \sum_{b,t} m_{bt} \sum_w q_{bt}(w) \log p_{bt}(w)
 
-    Padded positions, where :math:`m` is 0, count for nothing. Written out to be read: a
-    model gets the same faster from :func:`torch.nn.functional.cross_entropy`.
+    Padded positions, where :math:`m` is 0, do not count, whatever their logits and
+    target are. A word with :math:`q(w) = 0` does not count either, even where its
+    logit is minus infinity. This version is meant to be read: a model gets the same
+    result faster from :func:`torch.nn.functional.cross_entropy`.
 
     Args:
-        logits: scores of the words of the vocabulary, of which :math:`p` is the
-            softmax.
-        target: the right words.
+        logits: scores of the words of the vocabulary; :math:`p` is their softmax. The
+            loss has their dtype.
+        target: ids of the right words, of any integer dtype.
         mask: :math:`m`, True at real tokens.
-        smoothing: :math:`\epsilon` of :func:`smoothed_targets`, which :math:`q` is.
+        smoothing: :math:`\epsilon` in :math:`q`, see :func:`smoothed_targets`.
 
     Raises:
         ValueError: if ``smoothing`` is not in [0, 1), or the shapes do not fit each
@@ -72,17 +80,20 @@ def smoothed_cross_entropy(
             f"target and mask must have shape {tuple(logits.shape[:-1])} to fit the "
             f"logits, got {tuple(target.shape)} and {tuple(mask.shape)}"
         )
-    aim = smoothed_targets(target, logits.shape[-1], smoothing)
-    losses = -(aim * logits.log_softmax(dim=-1)).sum(dim=-1)
-    return (losses * mask).sum() / mask.sum()
+    target = target.masked_fill(~mask, 0)  # padding may hold -100, as PyTorch's does
+    aim = smoothed_targets(target, logits.shape[-1], smoothing, dtype=logits.dtype)
+    # Chosen, not multiplied by 0, which would make NaN of an infinite logarithm.
+    log_p = logits.log_softmax(dim=-1).masked_fill(aim == 0, 0.0)
+    losses = -(aim * log_p).sum(dim=-1)
+    return losses.masked_fill(~mask, 0.0).sum() / mask.sum()
 
 
 def smoothing_floor(vocab_size: int, smoothing: float) -> float:
-    r"""The least that the smoothed loss can be: what a perfect prediction costs.
+    r"""The smallest value of the smoothed loss, reached by a perfect prediction.
 
     .. math:: H(q) = -\sum_w q(w) \log q(w)
 
-    Losses under label smoothing are to be compared with this number, not with 0.
+    Compare losses under label smoothing with this number, not with 0.
 
     Args:
         vocab_size: :math:`V`.

@@ -1,11 +1,11 @@
-"""Learning rates that change: factors by the number of the optimizer step, from 0."""
+"""Learning rate schedules: a factor for each optimizer step, counted from 0."""
 
 import math
 from collections.abc import Callable
 
 
 def halve_every(start: int, every: int) -> Callable[[int], float]:
-    """Keep the learning rate, then halve it again and again.
+    """Keep the learning rate at first, then halve it at regular intervals.
 
     Args:
         start: first step at half the learning rate.
@@ -18,7 +18,7 @@ def halve_every(start: int, every: int) -> Callable[[int], float]:
         ValueError: if ``start`` is negative or ``every`` less than 1.
 
     Source: arXiv:1409.3215, 3.4: "after 5 epochs, we began halving the learning rate
-    every half epoch", read as: the first halving comes right after the 5 epochs.
+    every half epoch". We let the first halving follow directly on the 5 epochs.
 
     Example:
         >>> [halve_every(3, 2)(step) for step in range(7)]
@@ -32,11 +32,19 @@ def halve_every(start: int, every: int) -> Callable[[int], float]:
 
 
 def linear_decay(total_steps: int, warmup_steps: int = 0) -> Callable[[int], float]:
-    """Raise the learning rate in equal parts during warm-up, then lower it to 0.
+    r"""Raise the learning rate linearly during warm-up, then lower it linearly to 0.
+
+    .. math:: f(n) = \begin{cases} (n + 1) / n_w & n < n_w \\
+        (N - n) / (N - n_w) & n_w \le n \le N \end{cases}
+
+    with ``total_steps`` :math:`N` and ``warmup_steps`` :math:`n_w`. After a warm-up two
+    steps have the factor 1: the last one of the warm-up and the first one of the decay.
+    :func:`inverse_sqrt_decay` has a single peak. A warm-up by :math:`n / n_w`, as in
+    BERT's code, would have one here too, but its first step would change nothing.
 
     Args:
-        total_steps: step at which the factor would be 0, the first one not trained.
-        warmup_steps: steps until the factor is 1.
+        total_steps: step at which the factor reaches 0, the first one not trained.
+        warmup_steps: number of steps in which the factor rises to 1; 0: no warm-up.
 
     Returns:
         The factor as a function of the step; 0 from ``total_steps`` on.
@@ -63,7 +71,7 @@ def linear_decay(total_steps: int, warmup_steps: int = 0) -> Callable[[int], flo
 
 
 def inverse_sqrt_decay(warmup_steps: int) -> Callable[[int], float]:
-    r"""Raise the learning rate in equal parts, then lower it with the step's root.
+    r"""Raise the learning rate linearly, then lower it as one over the step's root.
 
     .. math:: f(n) = \min\left( \frac{n}{n_w}, \sqrt{\frac{n_w}{n}} \right)
 
@@ -72,7 +80,8 @@ def inverse_sqrt_decay(warmup_steps: int) -> Callable[[int], float]:
     of the warm-up.
 
     Args:
-        warmup_steps: steps until the factor is 1; 1: it falls from the first step on.
+        warmup_steps: number of steps in which the factor rises to 1; with 1 it falls
+            from the first step on.
 
     Returns:
         The factor as a function of the step, from 0.
