@@ -93,24 +93,9 @@ class HardAttention(nn.Module):
             ValueError: if ``mode`` is unknown, ``expected`` has not one entry a row, or
                 as from :class:`AdditiveAttention`.
         """
-        if mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-        if expected is not None and expected.shape != query.shape[:1]:
-            raise ValueError(
-                f"expected must have shape {tuple(query.shape[:1])}, one entry a row, "
-                f"got {tuple(expected.shape)}"
-            )
+        _check_choice(mode, expected, query)
         average, weights = self.scorer(query, key, value, mask, projected_key)
-        if mode == "straight_through":
-            chosen = straight_through(weights, generator=generator)
-            place = chosen.argmax(dim=-1)
-            context = chosen @ value
-        else:
-            if mode == "sample":
-                place = sample_place(weights, generator=generator)
-            else:
-                place = weights.argmax(dim=-1)
-            context = torch.take_along_dim(value, place[..., None], dim=1)
+        context, place = _choose(weights, value, mode, generator)
         weight = weights.gather(-1, place[..., None])
         somewhere = weight > 0  # not so where a query may look nowhere
         context = context.masked_fill(~somewhere, 0.0)
@@ -182,3 +167,34 @@ def straight_through(
     soft = masked_softmax(noisy, possible)
     hard = F.one_hot(soft.argmax(dim=-1), weights.shape[-1]) * possible
     return hard + soft - soft.detach()
+
+
+def _choose(
+    weights: Float[Tensor, "batch queries keys"],
+    value: Float[Tensor, "batch keys value_dim"],
+    mode: str,
+    generator: Generator | None,
+) -> tuple[Float[Tensor, "batch queries value_dim"], Int[Tensor, "batch queries"]]:
+    """One value for each query, and the number of its key."""
+    if mode == "straight_through":
+        chosen = straight_through(weights, generator=generator)
+        return chosen @ value, chosen.argmax(dim=-1)
+    if mode == "sample":
+        place = sample_place(weights, generator=generator)
+    else:
+        place = weights.argmax(dim=-1)
+    return torch.take_along_dim(value, place[..., None], dim=1), place
+
+
+def _check_choice(
+    mode: str,
+    expected: Bool[Tensor, " batch"] | None,
+    query: Float[Tensor, "batch queries query_dim"],
+) -> None:
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+    if expected is not None and expected.shape != query.shape[:1]:
+        raise ValueError(
+            f"expected must have shape {tuple(query.shape[:1])}, one entry a row, "
+            f"got {tuple(expected.shape)}"
+        )
