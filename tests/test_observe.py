@@ -5,18 +5,10 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_book.functional import attend
+from attention_book.attention import HardAttention, QuadraticAttention, SelfAttention
 from attention_book.observe import record_weights
 
 BATCH, TOKENS, DIM, HEADS = 2, 5, 6, 3
-
-
-class Dot(nn.Module):
-    """A layer in the package's form, which computes weights only if asked."""
-
-    def forward(self, query, key, value, mask=None, need_weights=False):
-        context, weights = attend(query @ key.mT, value, mask)
-        return context, weights if need_weights else None
 
 
 class Steps(nn.Module):
@@ -24,7 +16,7 @@ class Steps(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.attention = Dot()
+        self.attention = SelfAttention(DIM, DIM)
 
     def forward(self, x):
         for _ in range(2):
@@ -40,16 +32,18 @@ def test_one_entry_a_call_and_the_result_unchanged():
     assert_close(recorded, model(x))
     assert [name for name in weights] == ["attention"]
     assert len(weights["attention"]) == 2
-    assert_close(weights["attention"][0], (x @ x.mT).softmax(-1).detach())
+    want = model.attention(x, x, x, need_weights=True)[1].detach()
+    assert_close(weights["attention"][0], want)
     assert not weights["attention"][0].requires_grad
 
 
 def test_an_argument_passed_by_position_is_replaced():
-    layer, x = Dot(), torch.randn(BATCH, TOKENS, DIM)
-    mask = torch.ones(1, TOKENS, TOKENS, dtype=torch.bool).tril()
+    layer = nn.MultiheadAttention(DIM, HEADS, batch_first=True)
+    x = torch.randn(BATCH, TOKENS, DIM)
     with record_weights(layer) as weights:
-        layer(x, x, x, mask, False)
-    assert_close(weights[""][0], attend(x @ x.mT, x, mask)[1])
+        layer(x, x, x, None, False)
+    want = layer(x, x, x, average_attn_weights=False)[1]
+    assert_close(weights[""][0], want.detach())
 
 
 def test_layers_deep_inside_a_transformer_of_pytorch():
@@ -87,3 +81,41 @@ def test_a_model_without_attention_is_an_error():
         record_weights(nn.Linear(2, 3)),
     ):
         pass
+
+
+def test_mechanisms_are_known_by_the_table_not_by_their_arguments():
+    """Pixels have no query; the scorer inside hard attention is no layer of its own."""
+    layer = QuadraticAttention(DIM, DIM, 1)
+    with record_weights(layer) as weights:
+        layer(torch.randn(BATCH, DIM, 2, 3))
+    assert weights[""][0].shape == (BATCH, 1, 6, 6)
+    hard, x = HardAttention(DIM, DIM, 7), torch.randn(BATCH, TOKENS, DIM)
+    with record_weights(hard) as weights:
+        want = hard(x, x, x).weights
+    assert list(weights) == [""]
+    assert_close(weights[""][0], want.detach())
+
+    class Other(nn.Module):
+        def forward(self, query):
+            return query
+
+    with pytest.raises(ValueError, match="no attention"), record_weights(Other()):
+        pass
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_compiled_model_is_recorded_and_stays_compiled(inside, no_shape_checks):
+    model, x = Steps(), torch.randn(BATCH, TOKENS, DIM)
+    want = model.attention(x, x, x, need_weights=True)[1]
+    if inside:
+        model.attention = torch.compile(model.attention, backend="eager")
+    compiled = model if inside else torch.compile(model, backend="eager")
+    before = compiled(x)  # compiled now, without hooks
+    with record_weights(compiled) as weights:
+        assert_close(compiled(x), before)
+    assert list(weights) == ["attention"]
+    assert len(weights["attention"]) == 2
+    assert_close(weights["attention"][0], want)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        assert_close(compiled(x), before)

@@ -4,6 +4,11 @@ One convention holds in the whole package: a mask is boolean and **True means "m
 attend"**, as in :func:`torch.nn.functional.scaled_dot_product_attention`.
 """
 
+import math
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -103,10 +108,68 @@ def check_mask(mask: Mask, shape: tuple[int, ...]) -> None:
         size in (1, full) for size, full in zip(mask.shape, shape, strict=True)
     )
     if not fits:
+        hint = ""
+        if len(shape) == 3 and mask.shape == (shape[0], shape[2]):
+            hint = "; a mask of (batch, keys) needs an axis for the queries: [:, None]"
         raise ValueError(
             f"mask must have one axis for each axis of the scores {tuple(shape)}, "
-            f"of full size or 1, got {tuple(mask.shape)}"
+            f"of full size or 1, got {tuple(mask.shape)}{hint}"
         )
+
+
+def dot_scores(
+    query: Float[Tensor, "*axes queries dim"],
+    key: Float[Tensor, "*axes keys dim"],
+    scale: float | None = None,
+) -> Float[Tensor, "*axes queries keys"]:
+    r"""Score each key against each query by their scaled dot product.
+
+    .. math:: e = s Q K^\top, \qquad s = 1 / \sqrt{d}
+
+    Args:
+        query: :math:`Q`, one row a query.
+        key: :math:`K`, one row a key.
+        scale: :math:`s`; None: one over the square root of ``dim``.
+
+    Source: arXiv:1706.03762, equation (1).
+
+    Example:
+        >>> x = torch.tensor([[2.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
+        >>> dot_scores(x, x)
+        tensor([[2., 1.],
+                [1., 1.]])
+    """
+    if scale is None:
+        scale = 1 / math.sqrt(query.shape[-1])
+    # The queries are scaled, not the scores: of these there are more.
+    return (query * scale) @ key.mT
+
+
+def additive_scores(
+    query: Float[Tensor, "*axes queries hidden_dim"],
+    key: Float[Tensor, "*axes keys hidden_dim"],
+    v: Float[Tensor, "1 hidden_dim"],
+) -> Float[Tensor, "*axes queries keys"]:
+    r"""Score each key against each query with a network of one hidden layer.
+
+    .. math:: e_{ij} = v_a^\top \tanh(W_a s_{i-1} + U_a h_j)
+
+    Args:
+        query: :math:`W_a s_{i-1}`, the queries as projected by the caller.
+        key: :math:`U_a h_j`, the projected keys.
+        v: :math:`v_a^\top`, a matrix of one row, as a linear layer with one output has.
+
+    Memory: the hidden layer holds queries x keys x hidden_dim numbers a sentence.
+    Source: arXiv:1409.0473, A.1.2.
+
+    Example:
+        >>> key = torch.tensor([[0.0], [1.0]])
+        >>> additive_scores(torch.zeros(1, 1), key, torch.tensor([[2.0]]))
+        tensor([[0.0000, 1.5232]])
+    """
+    hidden = query[..., None, :] + key[..., None, :, :]
+    # In place: it is the largest tensor, and of no use once the tanh is taken.
+    return F.linear(hidden.tanh_(), v).squeeze(-1)
 
 
 def masked_softmax(
@@ -222,3 +285,18 @@ def token_cross_entropy(
     # depends on values, which a GPU would have to be waited for.
     losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
     return (losses * mask.flatten()).sum() / mask.sum()
+
+
+def run_uncompiled() -> AbstractContextManager[Any]:
+    """Let compiled modules run without their compiled code, so that hooks are called.
+
+    Code that :func:`torch.compile` made before a hook was registered does not call it.
+
+    Example:
+        >>> with run_uncompiled():
+        ...     torch.nn.Linear(2, 3)(torch.randn(5, 2)).shape
+        torch.Size([5, 3])
+    """
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled; importing it is slow
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")

@@ -55,7 +55,8 @@ def test_keys_projected_once_serve_every_query(layer, inputs, monkeypatch):
     monkeypatch.setattr(layer, "project", None)
     with record_weights(layer) as recorded:
         steps = [
-            layer(query[:, i : i + 1], key, value, mask, projected) for i in range(Q)
+            layer(query[:, i : i + 1], key, value, mask, projected_key=projected)
+            for i in range(Q)
         ]
     for part, all_steps in zip(together, zip(*steps, strict=True), strict=True):
         assert_close(torch.cat(all_steps, dim=1), part)
@@ -128,7 +129,7 @@ def test_other_errors(layer, inputs, no_shape_checks):
     with pytest.raises(
         ValueError, match=r"must have shape \(2, 5, 17\) to fit.*got \(2, 4, 17\)"
     ):
-        layer(query, key, value, None, layer.project(key[:, :4]))
+        layer(query, key, value, projected_key=layer.project(key[:, :4]))
     with pytest.raises(  # one query row would broadcast over both sentences
         ValueError, match=r"must have shape \(1, 5, 17\) to fit query \(1, 3, 7\)"
     ):
@@ -144,4 +145,4 @@ def test_compiles_to_one_graph(layer, inputs, no_shape_checks):
     mask = token_mask(torch.tensor([K, 2]), K)[:, None]
     projected = layer.project(inputs[1]).detach()
     assert_close(compiled(*inputs), layer(*inputs))
-    assert_close(compiled(*inputs, mask, projected), layer(*inputs, mask))
+    assert_close(compiled(*inputs, mask, projected_key=projected), layer(*inputs, mask))

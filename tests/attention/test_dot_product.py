@@ -11,9 +11,8 @@ from attention_book.attention.dot_product import (
     check_bias,
     check_tokens,
     dot_product_attention,
-    dot_scores,
 )
-from attention_book.functional import causal_mask, token_mask
+from attention_book.functional import causal_mask, dot_scores, token_mask
 
 B, H, Q, K, D, V = 2, 3, 4, 5, 7, 11  # all different: swapped axes fail
 

@@ -162,7 +162,7 @@ def test_its_weights_can_be_recorded(layer, inputs):
 def test_keys_projected_once_serve_every_query(layer, inputs):
     query, key, value = inputs
     together = layer(query, key, value, mode="argmax")
-    again = layer(query, key, value, None, layer.project(key), mode="argmax")
+    again = layer(query, key, value, projected_key=layer.project(key), mode="argmax")
     assert_close(again, together)
 
 

@@ -44,8 +44,11 @@ def public_mechanisms():
             name = getattr(node, "name", "_")
             if isinstance(node, ast.ClassDef):
                 found = getattr(import_module(f"attention_book.{module}"), name)
+                if not issubclass(found, nn.Module):
+                    continue
                 result = inspect.signature(found.forward).return_annotation
-                is_one = typing.get_origin(result) is tuple
+                named = "weights" in getattr(result, "_fields", ())
+                is_one = typing.get_origin(result) is tuple or named
             else:
                 is_one = name.endswith("_attention")
             if is_one and not name.startswith("_"):
@@ -56,6 +59,7 @@ def test_every_mechanism_of_the_package_is_in_the_table():
     found = set(public_mechanisms())
     assert "attention.bahdanau.AdditiveAttention" in found
     assert "attention.graph_attention.edges.edge_attention" in found
+    assert "attention.soft_hard.HardAttention" in found
     assert "attention.global_local.scores.DotScore" not in found  # has no weights
     missing = found - {mechanism.path for mechanism in MECHANISMS}
     assert not missing, f"not in attention_book.chapters.taxonomy: {sorted(missing)}"

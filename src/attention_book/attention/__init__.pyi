@@ -7,14 +7,12 @@ from .abcnn import (
 from .bahdanau import (
     AdditiveAttention,
     MultiplicativeAttention,
-    additive_scores,
 )
 from .dot_product import (
     Bias,
     check_bias,
     check_tokens,
     dot_product_attention,
-    dot_scores,
 )
 from .global_local import (
     CONTENT_SCORES,
@@ -73,6 +71,7 @@ from .self_attention import (
 )
 from .soft_hard import (
     HardAttention,
+    HardAttentionOutput,
     sample_place,
     straight_through,
 )
@@ -98,6 +97,7 @@ __all__ = [
     "GeneralScore",
     "GlobalAttention",
     "HardAttention",
+    "HardAttentionOutput",
     "InputAttention",
     "LearnedPositions",
     "LocalAttention",
@@ -113,7 +113,6 @@ __all__ = [
     "SourceToToken",
     "T5RelativeBias",
     "TokenToToken",
-    "additive_scores",
     "attention_from_convolution",
     "check_bias",
     "check_tokens",
@@ -121,7 +120,6 @@ __all__ = [
     "cosine_matrix",
     "distance_bucket",
     "dot_product_attention",
-    "dot_scores",
     "earlier_mask",
     "edge_attention",
     "edge_mask",

@@ -1,38 +1,9 @@
 """Additive attention (Bahdanau et al., 2015)."""
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, attend
-
-
-def additive_scores(
-    query: Float[Tensor, "*axes queries hidden_dim"],
-    key: Float[Tensor, "*axes keys hidden_dim"],
-    v: Float[Tensor, "1 hidden_dim"],
-) -> Float[Tensor, "*axes queries keys"]:
-    r"""Score each key against each query with a network of one hidden layer.
-
-    .. math:: e_{ij} = v_a^\top \tanh(W_a s_{i-1} + U_a h_j)
-
-    Args:
-        query: :math:`W_a s_{i-1}`, the queries as projected by the caller.
-        key: :math:`U_a h_j`, the projected keys.
-        v: :math:`v_a^\top`, a matrix of one row, as a linear layer with one output has.
-
-    Memory: the hidden layer holds queries x keys x hidden_dim numbers a sentence.
-    Source: arXiv:1409.0473, A.1.2.
-
-    Example:
-        >>> import torch
-        >>> key = torch.tensor([[0.0], [1.0]])
-        >>> additive_scores(torch.zeros(1, 1), key, torch.tensor([[2.0]]))
-        tensor([[0.0000, 1.5232]])
-    """
-    hidden = query[..., None, :] + key[..., None, :, :]
-    # In place: it is the largest tensor, and of no use once the tanh is taken.
-    return F.linear(hidden.tanh_(), v).squeeze(-1)
+from attention_book.functional import Mask, additive_scores, attend
 
 
 class AdditiveAttention(nn.Module):
@@ -94,6 +65,7 @@ class AdditiveAttention(nn.Module):
         key: Float[Tensor, "batch keys key_dim"],
         value: Float[Tensor, "batch keys value_dim"],
         mask: Mask | None = None,
+        *,
         projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
     ) -> tuple[
         Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries keys"]
@@ -162,6 +134,7 @@ class MultiplicativeAttention(nn.Module):
         key: Float[Tensor, "batch keys key_dim"],
         value: Float[Tensor, "batch keys value_dim"],
         mask: Mask | None = None,
+        *,
         projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
     ) -> tuple[
         Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries keys"]

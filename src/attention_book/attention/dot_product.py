@@ -1,44 +1,14 @@
 """Scaled dot-product attention (Vaswani et al., 2017), as a function on tensors."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from attention_book.functional import Mask, check_mask, masked_softmax
+from attention_book.functional import Mask, check_mask, dot_scores, masked_softmax
 
 Bias = Float[Tensor, "..."]
 """Numbers added to scores: one axis for each axis of the scores, of full size or 1."""
-
-
-def dot_scores(
-    query: Float[Tensor, "*axes queries dim"],
-    key: Float[Tensor, "*axes keys dim"],
-    scale: float | None = None,
-) -> Float[Tensor, "*axes queries keys"]:
-    r"""Score each key against each query by their scaled dot product.
-
-    .. math:: e = s Q K^\top, \qquad s = 1 / \sqrt{d}
-
-    Args:
-        query: :math:`Q`, one row a query.
-        key: :math:`K`, one row a key.
-        scale: :math:`s`; None: one over the square root of ``dim``.
-
-    Source: arXiv:1706.03762, equation (1).
-
-    Example:
-        >>> x = torch.tensor([[2.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]])
-        >>> dot_scores(x, x)
-        tensor([[2., 1.],
-                [1., 1.]])
-    """
-    if scale is None:
-        scale = 1 / math.sqrt(query.shape[-1])
-    # The queries are scaled, not the scores: of these there are more.
-    return (query * scale) @ key.mT
 
 
 def dot_product_attention(

@@ -4,6 +4,8 @@ Soft attention, the average over all places, is
 :class:`attention_book.attention.bahdanau.AdditiveAttention`.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -13,6 +15,20 @@ from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.functional import Mask, masked_softmax
 
 MODES = ("sample", "argmax", "straight_through")
+
+
+class HardAttentionOutput(NamedTuple):
+    """What :class:`HardAttention` returns.
+
+    Attributes:
+        context: the chosen values.
+        weights: the distribution over the keys, not the choice.
+        log_prob: logarithm of the weight of the chosen key.
+    """
+
+    context: Float[Tensor, "batch queries value_dim"]
+    weights: Float[Tensor, "batch queries keys"]
+    log_prob: Float[Tensor, "batch queries"]
 
 
 class HardAttention(nn.Module):
@@ -59,16 +75,12 @@ class HardAttention(nn.Module):
         key: Float[Tensor, "batch keys key_dim"],
         value: Float[Tensor, "batch keys value_dim"],
         mask: Mask | None = None,
-        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
         *,
+        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
         mode: str = "sample",
         expected: Bool[Tensor, " batch"] | None = None,
         generator: Generator | None = None,
-    ) -> tuple[
-        Float[Tensor, "batch queries value_dim"],
-        Float[Tensor, "batch queries keys"],
-        Float[Tensor, "batch queries"],
-    ]:
+    ) -> HardAttentionOutput:
         """Return ``(context, weights, log_prob)``.
 
         Args:
@@ -94,7 +106,9 @@ class HardAttention(nn.Module):
                 as from :class:`AdditiveAttention`.
         """
         _check_choice(mode, expected, query)
-        average, weights = self.scorer(query, key, value, mask, projected_key)
+        average, weights = self.scorer(
+            query, key, value, mask, projected_key=projected_key
+        )
         context, place = _choose(weights, value, mode, generator)
         weight = weights.gather(-1, place[..., None])
         somewhere = weight > 0  # not so where a query may look nowhere
@@ -104,7 +118,7 @@ class HardAttention(nn.Module):
         if expected is not None:
             context = torch.where(expected[:, None, None], average, context)
             log_prob = log_prob.masked_fill(expected[:, None], 0.0)
-        return context, weights, log_prob
+        return HardAttentionOutput(context, weights, log_prob)
 
 
 def sample_place(

@@ -51,6 +51,7 @@ class Mechanism:
         representations: what of a token is weighed.
         architecture: in which kind of model the paper has it; or this book, where the
             book has it elsewhere.
+        call: how it is called, one of :data:`CALLS`.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Mechanism:
     positions: tuple[str, ...] = ("soft",)
     representations: tuple[str, ...] = ("single",)
     architecture: str
+    call: str = "query key value"
 
     @property
     def year(self) -> int:
@@ -156,19 +158,21 @@ MECHANISMS = (
         sequences=("distinctive",), positions=("local",)),
     Mechanism(
         name="input", paper="he2016semeval", appeared="2016-06", chapter="mpcnn",
-        path="attention.mpcnn.InputAttention", query="the other sentence, summed",
-        key="words", value="the keys, each in its place", score="cosine", **_PAIR),
+        path="attention.mpcnn.InputAttention", call="pair",
+        query="the other sentence, summed", key="words",
+        value="the keys, each in its place", score="cosine", **_PAIR),
     Mechanism(
-        name="ABCNN-1", **_YIN, path="attention.abcnn.AttentionMaps", query="words",
-        key="words of the other sentence", value="a learned vector a position",
+        name="ABCNN-1", **_YIN, path="attention.abcnn.AttentionMaps", call="pair",
+        query="words", key="words of the other sentence",
+        value="a learned vector a position",
         score="1 / (1 + distance)", normaliser="none", **_PAIR),
     Mechanism(
-        name="ABCNN-2", **_YIN, path="attention.abcnn.AttentionPooling",
+        name="ABCNN-2", **_YIN, path="attention.abcnn.AttentionPooling", call="pair",
         query="all phrases of the other sentence", key="phrases",
         value="the keys, in windows", score="1 / (1 + distance)", normaliser="none",
         **_PAIR),
     Mechanism(
-        name="ABCNN-3", **_YIN, path="models.abcnn.block.ABCNNBlock",
+        name="ABCNN-3", **_YIN, path="models.abcnn.block.ABCNNBlock", call="block",
         query="words, then phrases", key="words, then phrases",
         value="as in ABCNN-1, then -2", score="1 / (1 + distance)", normaliser="none",
         levels=("multi",), **_PAIR),

@@ -101,7 +101,7 @@ class AttentionGRU(nn.Module):
         asking, all_weights = [], []
         for projected in self.input_proj(inputs).unbind(dim=1):
             context, weights = self.attention(
-                hidden[:, None], annotations, values, mask, keys
+                hidden[:, None], annotations, values, mask, projected_key=keys
             )
             asking.append(hidden)
             all_weights.append(weights)

@@ -212,7 +212,7 @@ class LuongTranslator(nn.Module):
         else:
             mask, place = source_mask[:, None], {}
         context, _ = self.attention(
-            query, annotations, annotations, mask, projected, **place
+            query, annotations, annotations, mask, projected_key=projected, **place
         )
         return self.combine_proj(torch.cat([context, query], dim=-1)).tanh()
 

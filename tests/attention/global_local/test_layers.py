@@ -45,10 +45,8 @@ def inputs():
 
 
 def call(layer, *args, **options):
-    """Context and whole rows of weights, of either kind."""
-    if isinstance(layer, LocalAttention):
-        options["need_weights"] = True
-    return layer(*args, **options)
+    """Context and whole rows of weights."""
+    return layer(*args, need_weights=True, **options)
 
 
 def score_by_hand(layer, h, s):
@@ -106,7 +104,7 @@ def test_concat_is_the_additive_score_of_bahdanau(inputs):
     layer = GlobalAttention(DIM, DIM, "concat").double()
     additive = AdditiveAttention(DIM, DIM, DIM).double()
     additive.load_state_dict(layer.score.state_dict())
-    assert_close(layer(*inputs), additive(*inputs))
+    assert_close(layer(*inputs, need_weights=True), additive(*inputs))
 
 
 def test_general_is_pytorchs_dot_product_of_a_projected_query(inputs):
@@ -122,7 +120,7 @@ def test_general_is_pytorchs_dot_product_of_a_projected_query(inputs):
 @pytest.mark.parametrize("score", CONTENT)
 def test_a_window_larger_than_the_sentence_is_global(score, inputs):
     whole = GlobalAttention(DIM, DIM, score).double()
-    context, weights = whole(*inputs)
+    context, weights = whole(*inputs, need_weights=True)
     for predictive in (False, True):
         local = LocalAttention(DIM, DIM, score, window=K, predictive=predictive)
         local = local.double()
@@ -246,7 +244,7 @@ def test_keys_projected_once_serve_every_query(layer, inputs):
     projected = layer.project(key)
     assert (projected is not None) == (type(layer.score).__name__ == "ConcatScore")
     together = call(layer, query, key, value)
-    assert_close(call(layer, query, key, value, None, projected), together)
+    assert_close(call(layer, query, key, value, projected_key=projected), together)
 
 
 @pytest.mark.parametrize("score", CONTENT)
@@ -255,8 +253,8 @@ def test_order_of_keys_with_values_changes_nothing_globally(score, inputs):
     query, key, value = inputs
     order = torch.randperm(K)
     mask = torch.rand(B, Q, K) < 0.5
-    context, weights = layer(query, key, value, mask)
-    permuted = layer(query, key[:, order], value[:, order], mask[..., order])
+    context, weights = call(layer, query, key, value, mask)
+    permuted = call(layer, query, key[:, order], value[:, order], mask[..., order])
     assert_close(permuted, (context, weights[..., order]))
 
 

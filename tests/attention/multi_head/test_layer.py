@@ -130,7 +130,7 @@ def test_equals_pytorchs_layer(name, use, bias, dtype):
         want.square().sum(), (*leaves, *peer.parameters())
     )
     for need_weights in (False, True):
-        context, weights = layer(query, key, value, mask, need_weights)
+        context, weights = layer(query, key, value, mask, need_weights=need_weights)
         assert_close(context, want)
         if need_weights:
             assert_close(weights, want_weights)
@@ -152,7 +152,7 @@ def test_bias_is_added_to_the_scores(name):
     want = peer(x, y, y, attn_mask=whole.flatten(0, 1), need_weights=False)[0]
     gradients = torch.autograd.grad(want.square().sum(), (x, y, bias))
     for need_weights in (False, True):
-        context, _ = layer(x, y, y, mask, need_weights, bias=bias)
+        context, _ = layer(x, y, y, mask, need_weights=need_weights, bias=bias)
         assert_close(context, want)
         got = torch.autograd.grad(context.square().sum(), (x, y, bias))
         assert_close(got, gradients)
@@ -178,7 +178,7 @@ def test_initial_values_are_those_of_pytorchs_layer():
 def test_causal_is_the_causal_mask(need_weights):
     layer, (x, _) = make_layer(), make_inputs()
     got = layer(x, x, x, need_weights=need_weights, causal=True)
-    want = layer(x, x, x, causal_mask(N), need_weights)
+    want = layer(x, x, x, causal_mask(N), need_weights=need_weights)
     assert_close(got, want)
     (gradient,) = torch.autograd.grad(got[0][:, 2].sum(), x)
     assert (gradient[:, 3:] == 0).all()
@@ -207,7 +207,7 @@ def test_query_without_keys_gets_zeros_and_finite_gradients(need_weights):
     mask[..., 0] = True
     mask[0, 3] = mask[1, 1] = False
     with torch.autograd.set_detect_anomaly(True):  # no NaN on the way back either
-        context, weights = layer(x, y, y, mask, need_weights)
+        context, weights = layer(x, y, y, mask, need_weights=need_weights)
         context.square().sum().backward()
     for b, i in ((0, 3), (1, 1)):
         assert (context[b, i] == 0).all()  # W^O's bias, which is not 0, left out
@@ -224,7 +224,7 @@ def test_none_or_one(tokens, need_weights):
     x = torch.randn(B, tokens, DIM, dtype=torch.float64, requires_grad=True)
     query, _ = make_inputs()
     for q, causal in ((x, False), (x, True), (query, False)):
-        context, weights = layer(q, x, x, None, need_weights, causal=causal)
+        context, weights = layer(q, x, x, need_weights=need_weights, causal=causal)
         context.sum().backward()
         assert context.shape == q.shape
         assert weights is None or weights.shape == (B, H, q.shape[1], tokens)
@@ -235,11 +235,11 @@ def test_none_or_one(tokens, need_weights):
             assert (context == 0).all()
     mask = torch.ones(B, 1, tokens, dtype=torch.bool)
     assert_close(
-        layer(query, x, x, mask, need_weights)[0],
-        layer(query, x, x, None, need_weights)[0],
+        layer(query, x, x, mask, need_weights=need_weights)[0],
+        layer(query, x, x, need_weights=need_weights)[0],
     )
     whole = torch.randn(0, N, DIM).double()  # no sentence
-    assert layer(whole, whole, whole, None, need_weights)[0].shape == (0, N, DIM)
+    assert layer(whole, whole, whole, need_weights=need_weights)[0].shape == (0, N, DIM)
 
 
 def test_decoding_word_by_word_equals_the_whole_sentence():
@@ -301,17 +301,19 @@ def test_dropout_in_training_only():
     plain.load_state_dict(layer.state_dict())
     clean, weights = plain(x, x, x, need_weights=True)
     for need_weights in (False, True):
-        first = layer(x, x, x, None, need_weights)
-        assert not torch.allclose(first[0], layer(x, x, x, None, need_weights)[0])
+        first = layer(x, x, x, need_weights=need_weights)
+        assert not torch.allclose(
+            first[0], layer(x, x, x, need_weights=need_weights)[0]
+        )
         if need_weights:
             assert_close(first[1], weights)
         many = x.repeat(200, 1, 1)
-        many, _ = layer(many, many, many, None, need_weights)
+        many, _ = layer(many, many, many, need_weights=need_weights)
         many = many.unflatten(0, (200, B))
         error = (many.mean(0) - clean).abs() / (many.std(0) / math.sqrt(200))
         assert error.max() < 5
         layer.eval()
-        assert_close(layer(x, x, x, None, need_weights)[0], clean)
+        assert_close(layer(x, x, x, need_weights=need_weights)[0], clean)
         layer.train()
 
 
@@ -333,11 +335,13 @@ def test_bfloat16_and_autocast(need_weights):
     want, _ = layer(x, x, x)
     bias = torch.zeros(1, 1, N, N)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        got, _ = layer(x, x, x, causal_mask(N) | True, need_weights, bias=bias)
+        got, _ = layer(
+            x, x, x, causal_mask(N) | True, need_weights=need_weights, bias=bias
+        )
     assert got.dtype == torch.bfloat16
     assert_close(got.float(), want, rtol=0.05, atol=0.05)
     low = layer.to(torch.bfloat16)
-    got, _ = low(*[x.bfloat16()] * 3, None, need_weights, bias=bias)
+    got, _ = low(*[x.bfloat16()] * 3, need_weights=need_weights, bias=bias)
     assert_close(got.float(), want, rtol=0.05, atol=0.05)
 
 

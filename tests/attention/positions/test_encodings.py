@@ -57,7 +57,9 @@ def test_the_same_without_weights(layer, x, name, with_bias):
     results = []
     for need_weights in (False, True):
         with torch.autograd.set_detect_anomaly(True):  # no NaN on the way back either
-            context, weights = layer(x, x, x, mask, need_weights, bias=bias)
+            context, weights = layer(
+                x, x, x, mask, need_weights=need_weights, bias=bias
+            )
             gradients = torch.autograd.grad(
                 context.square().sum(), (x, *layer.parameters())
             )
@@ -76,8 +78,8 @@ def test_the_same_without_weights(layer, x, name, with_bias):
 
 @pytest.mark.parametrize("need_weights", [False, True])
 def test_causal_is_the_causal_mask(layer, x, need_weights):
-    got = layer(x, x, x, None, need_weights, causal=True)
-    assert_close(got, layer(x, x, x, causal_mask(N), need_weights))
+    got = layer(x, x, x, need_weights=need_weights, causal=True)
+    assert_close(got, layer(x, x, x, causal_mask(N), need_weights=need_weights))
     (gradient,) = torch.autograd.grad(got[0][:, 2].sum(), x)
     assert (gradient[:, 3:] == 0).all()
 
@@ -109,7 +111,9 @@ def test_words_that_come_one_by_one(layer, x):
         word = x[:, step : step + 1]
         so_far = keys[:, :, : step + 1], values[:, :, : step + 1]
         for need_weights in (False, True):
-            got, _ = layer(word, word, word, None, need_weights, projected_kv=so_far)
+            got, _ = layer(
+                word, word, word, need_weights=need_weights, projected_kv=so_far
+            )
             assert_close(got[:, 0], want[:, step])
 
 
@@ -131,7 +135,7 @@ def test_dropout_is_of_the_weights(layer, x):
 def test_none_or_one(layer, tokens):
     x = torch.randn(B, tokens, DIM).double()
     for need_weights in (False, True):
-        context, weights = layer(x, x, x, None, need_weights, causal=True)
+        context, weights = layer(x, x, x, need_weights=need_weights, causal=True)
         assert context.shape == (B, tokens, DIM)
         assert weights is None or weights.shape == (B, H, tokens, tokens)
 
@@ -156,16 +160,16 @@ def test_single_precision(layer, x):
     want, _ = layer(x, x, x, causal=True)
     single, x = layer.float(), x.float()
     for need_weights in (False, True):
-        got, _ = single(x, x, x, None, need_weights, causal=True)
+        got, _ = single(x, x, x, need_weights=need_weights, causal=True)
         assert got.dtype == torch.float32
         assert_close(got, want.float(), rtol=1e-4, atol=1e-4)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            low, _ = single(x, x, x, None, need_weights, causal=True)
+            low, _ = single(x, x, x, need_weights=need_weights, causal=True)
         assert_close(low.float(), want.float(), rtol=0.1, atol=0.1)
 
 
 def test_compiles_to_one_graph(layer, x, no_shape_checks):
     compiled = torch.compile(layer, backend="eager", fullgraph=True, dynamic=False)
     for need_weights in (False, True):
-        want = layer(x, x, x, None, need_weights, causal=True)
-        assert_close(compiled(x, x, x, None, need_weights, causal=True), want)
+        want = layer(x, x, x, need_weights=need_weights, causal=True)
+        assert_close(compiled(x, x, x, need_weights=need_weights, causal=True), want)

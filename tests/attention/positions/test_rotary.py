@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.attention.dot_product import dot_scores
 from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.rotary import RotaryAttention, rotate
-from attention_book.functional import causal_mask
+from attention_book.functional import causal_mask, dot_scores
 
 B, H, N, HEAD = 2, 3, 5, 6
 

@@ -138,4 +138,7 @@ def test_compiles_to_one_graph(no_shape_checks):
     layer, image = QuadraticAttention(CIN, COUT, 3), torch.randn(B, CIN, 4, 5)
     compiled = torch.compile(layer, backend="eager", fullgraph=True)
     for need_weights in (False, True):
-        assert_close(compiled(image, need_weights), layer(image, need_weights))
+        assert_close(
+            compiled(image, need_weights=need_weights),
+            layer(image, need_weights=need_weights),
+        )

@@ -47,7 +47,7 @@ class GlobalAttention(nn.Module):
     Example:
         >>> layer = GlobalAttention(2, 3, "general")
         >>> query, key = torch.zeros(1, 1, 2), torch.randn(1, 4, 3)
-        >>> layer(query, key, key)[1]
+        >>> layer(query, key, key, need_weights=True)[1]
         tensor([[[0.2500, 0.2500, 0.2500, 0.2500]]], grad_fn=...)
     """
 
@@ -87,17 +87,21 @@ class GlobalAttention(nn.Module):
         key: Float[Tensor, "batch keys key_dim"],
         value: Float[Tensor, "batch keys value_dim"],
         mask: Mask | None = None,
+        *,
+        need_weights: bool = False,
         projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
     ) -> tuple[
-        Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries keys"]
+        Float[Tensor, "batch queries value_dim"],
+        Float[Tensor, "batch queries keys"] | None,
     ]:
-        """Return ``(context, weights)``.
+        """Return ``(context, weights)``, or ``(context, None)``.
 
         Args:
-            query: what asks.
-            key: what is compared with the queries.
-            value: what is averaged.
+            query: vectors that attend.
+            key: vectors that are scored against each query.
+            value: vectors that are averaged.
             mask: True where a query may attend; None: everywhere.
+            need_weights: whether the weights are returned.
             projected_key: ``project(key)``, if the caller has it; None: computed here.
 
         Raises:
@@ -110,7 +114,7 @@ class GlobalAttention(nn.Module):
         if tail and mask is not None:
             mask = expand_mask(mask, (*query.shape[:2], key.shape[1]))[..., :-tail]
         context, weights = attend(scores, value[:, : scores.shape[-1]], mask)
-        return context, F.pad(weights, (0, tail))
+        return context, F.pad(weights, (0, tail)) if need_weights else None
 
 
 class LocalAttention(nn.Module):
@@ -198,11 +202,11 @@ class LocalAttention(nn.Module):
         key: Float[Tensor, "batch keys key_dim"],
         value: Float[Tensor, "batch keys value_dim"],
         mask: Mask | None = None,
-        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
         *,
+        need_weights: bool = False,
+        projected_key: Float[Tensor, "batch keys hidden_dim"] | None = None,
         length: Int[Tensor, "batch _"] | None = None,
         step: Int[Tensor, "batch queries"] | None = None,
-        need_weights: bool = False,
     ) -> tuple[
         Float[Tensor, "batch queries value_dim"],
         Float[Tensor, "batch queries keys"] | None,

@@ -1,15 +1,13 @@
 """Four ways to score keys against a query (Luong, Pham and Manning, 2015).
 
 Each has ``project``, for what can be computed once a sentence, and ``forward``, for the
-scores. Three compare a query with a key; "location" looks at no key. (Arguments are
-called ``queries`` here, since ``query`` marks a whole attention layer for
-:func:`attention_book.observe.record_weights`.)
+scores. Three compare a query with a key; "location" looks at no key.
 """
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.attention.bahdanau import additive_scores
+from attention_book.functional import additive_scores
 
 
 class DotScore(nn.Module):
@@ -46,11 +44,11 @@ class DotScore(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "*axes queries query_dim"],
-        keys: Float[Tensor, "*axes keys query_dim"],
+        query: Float[Tensor, "*axes queries query_dim"],
+        key: Float[Tensor, "*axes keys query_dim"],
     ) -> Float[Tensor, "*axes queries keys"]:
         """Return the score of each key for each query."""
-        return queries @ keys.mT
+        return query @ key.mT
 
 
 class GeneralScore(nn.Module):
@@ -83,11 +81,11 @@ class GeneralScore(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "*axes queries query_dim"],
-        keys: Float[Tensor, "*axes keys key_dim"],
+        query: Float[Tensor, "*axes queries query_dim"],
+        key: Float[Tensor, "*axes keys key_dim"],
     ) -> Float[Tensor, "*axes queries keys"]:
         """Return the score of each key for each query."""
-        return self.query_proj(queries) @ keys.mT
+        return self.query_proj(query) @ key.mT
 
 
 class ConcatScore(nn.Module):
@@ -131,11 +129,11 @@ class ConcatScore(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "*axes queries query_dim"],
-        keys: Float[Tensor, "*axes keys hidden_dim"],
+        query: Float[Tensor, "*axes queries query_dim"],
+        key: Float[Tensor, "*axes keys hidden_dim"],
     ) -> Float[Tensor, "*axes queries keys"]:
         """Return the score of each projected key for each query."""
-        return additive_scores(self.query_proj(queries), keys, self.score_proj.weight)
+        return additive_scores(self.query_proj(query), key, self.score_proj.weight)
 
 
 class LocationScore(nn.Module):
@@ -172,11 +170,11 @@ class LocationScore(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "*axes queries query_dim"],
-        keys: Float[Tensor, "*axes keys key_dim"],
+        query: Float[Tensor, "*axes queries query_dim"],
+        key: Float[Tensor, "*axes keys key_dim"],
     ) -> Float[Tensor, "*axes queries scored_keys"]:
         """Return the scores of the first keys, at most ``max_keys``."""
-        return self.query_proj(queries)[..., : keys.shape[-2]]
+        return self.query_proj(query)[..., : key.shape[-2]]
 
 
 CONTENT_SCORES = {"dot": DotScore, "general": GeneralScore, "concat": ConcatScore}

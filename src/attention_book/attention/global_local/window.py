@@ -16,7 +16,7 @@ class PredictedCentre(nn.Module):
 
     .. math:: p_t = S \cdot \sigma(v_p^\top \tanh(W_p h_t))
 
-    with ``queries`` :math:`h_t` and ``length`` :math:`S`. :math:`p_t` is a real number
+    with ``query`` :math:`h_t` and ``length`` :math:`S`. :math:`p_t` is a real number
     between 0 and :math:`S` and is not rounded: gradients pass through it.
 
     Args:
@@ -37,11 +37,11 @@ class PredictedCentre(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "batch queries query_dim"],
+        query: Float[Tensor, "batch queries query_dim"],
         length: Int[Tensor, "batch _"],
     ) -> Float[Tensor, "batch queries"]:
         """Return :math:`p_t` of each query."""
-        logit = self.centre_proj(self.hidden_proj(queries).tanh()).squeeze(-1)
+        logit = self.centre_proj(self.hidden_proj(query).tanh()).squeeze(-1)
         # Under autocast it may be bfloat16, which cannot tell positions 256 and 257.
         wide = torch.promote_types(logit.dtype, torch.float32)
         return length * logit.to(wide).sigmoid()

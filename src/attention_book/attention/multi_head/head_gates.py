@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attention_book.attention.multi_head.layer import MultiHeadAttention
+from attention_book.functional import run_uncompiled
 
 
 @contextmanager
@@ -51,6 +52,7 @@ def mask_heads(
 
     hook = layer.out_proj.register_forward_pre_hook(gate)
     try:
-        yield
+        with run_uncompiled():
+            yield
     finally:
         hook.remove()

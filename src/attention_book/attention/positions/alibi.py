@@ -42,9 +42,9 @@ class DistanceBias(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "batch heads queries head_dim"],
-        keys: Float[Tensor, "batch heads keys head_dim"],
-        values: Float[Tensor, "batch heads keys value_dim"],
+        query: Float[Tensor, "batch heads queries head_dim"],
+        key: Float[Tensor, "batch heads keys head_dim"],
+        value: Float[Tensor, "batch heads keys value_dim"],
         mask: Mask | None = None,
         *,
         bias: Bias | None = None,
@@ -64,14 +64,12 @@ class DistanceBias(nn.Module):
             ValueError: if the rule is for another number of heads, there are more
                 queries than keys, or as from ``dot_product_attention``.
         """
-        at_query, at_key = token_positions(
-            queries.shape[-2], keys.shape[-2], queries.device
-        )
+        at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         own = self.rule(at_key - at_query[:, None])[None]
         return dot_product_attention(
-            queries,
-            keys,
-            values,
+            query,
+            key,
+            value,
             mask,
             bias=own if bias is None else own + bias,
             causal=causal,

@@ -20,7 +20,7 @@ class RelativePositions(nn.Module):
         z_i = \sum_j \alpha_{ij} (v_j + a^V_{ij}), \qquad
         a_{ij} = w_{\mathrm{clip}(j - i, -k, k)}
 
-    with ``queries`` :math:`q`, ``keys`` :math:`k_j`, ``values`` :math:`v`, the context
+    with ``query`` :math:`q`, ``key`` :math:`k_j`, ``value`` :math:`v`, the context
     :math:`z`, and tables :math:`w^K, w^V` of :math:`2k + 1` rows, the same for all
     heads. It is handed to
     :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
@@ -64,9 +64,9 @@ class RelativePositions(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "batch heads queries head_dim"],
-        keys: Float[Tensor, "batch heads keys head_dim"],
-        values: Float[Tensor, "batch heads keys head_dim"],
+        query: Float[Tensor, "batch heads queries head_dim"],
+        key: Float[Tensor, "batch heads keys head_dim"],
+        value: Float[Tensor, "batch heads keys head_dim"],
         mask: Mask | None = None,
         *,
         bias: Bias | None = None,
@@ -87,24 +87,22 @@ class RelativePositions(nn.Module):
                 keys, or as from ``dot_product_attention``.
         """
         head_dim = self.key_table.shape[1]
-        if queries.shape[-1] != head_dim or values.shape[-1] != head_dim:
+        if query.shape[-1] != head_dim or value.shape[-1] != head_dim:
             raise ValueError(
-                f"queries and values must be of size {head_dim}, got "
-                f"{queries.shape[-1]} and {values.shape[-1]}"
+                f"query and value must be of size {head_dim}, got "
+                f"{query.shape[-1]} and {value.shape[-1]}"
             )
-        at_query, at_key = token_positions(
-            queries.shape[-2], keys.shape[-2], queries.device
-        )
+        at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         distance = (at_key - at_query[:, None]).clamp(
             -self.max_distance, self.max_distance
         )
-        row = (distance + self.max_distance).expand(*queries.shape[:-1], -1)
-        by_distance = (queries / math.sqrt(head_dim)) @ self.key_table.mT
+        row = (distance + self.max_distance).expand(*query.shape[:-1], -1)
+        by_distance = (query / math.sqrt(head_dim)) @ self.key_table.mT
         scores = by_distance.gather(-1, row)  # q a^K / sqrt(d)
         _, weights = dot_product_attention(
-            queries,
-            keys,
-            values[..., :0],  # averaged below, with the vectors of their distances
+            query,
+            key,
+            value[..., :0],  # averaged below, with the vectors of their distances
             mask,
             bias=scores if bias is None else scores + bias,
             causal=causal,
@@ -112,7 +110,7 @@ class RelativePositions(nn.Module):
         )
         used = F.dropout(weights, dropout)
         by_distance = torch.zeros_like(by_distance).scatter_add(-1, row, used)
-        context = used @ values + by_distance @ self.value_table
+        context = used @ value + by_distance @ self.value_table
         return context, weights if need_weights else None
 
 

@@ -73,9 +73,9 @@ class RotaryAttention(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "batch heads queries head_dim"],
-        keys: Float[Tensor, "batch heads keys head_dim"],
-        values: Float[Tensor, "batch heads keys value_dim"],
+        query: Float[Tensor, "batch heads queries head_dim"],
+        key: Float[Tensor, "batch heads keys head_dim"],
+        value: Float[Tensor, "batch heads keys value_dim"],
         mask: Mask | None = None,
         *,
         bias: Bias | None = None,
@@ -95,13 +95,11 @@ class RotaryAttention(nn.Module):
             ValueError: if ``head_dim`` is odd, there are more queries than keys, or as
                 from ``dot_product_attention``.
         """
-        at_query, at_key = token_positions(
-            queries.shape[-2], keys.shape[-2], queries.device
-        )
+        at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         return dot_product_attention(
-            rotate(queries, at_query),
-            rotate(keys, at_key),
-            values,
+            rotate(query, at_query),
+            rotate(key, at_key),
+            value,
             mask,
             bias=bias,
             causal=causal,

@@ -121,6 +121,7 @@ class QuadraticAttention(nn.Module):
     def forward(
         self,
         image: Float[Tensor, "batch in_channels height width"],
+        *,
         need_weights: bool = False,
     ) -> tuple[
         Float[Tensor, "batch out_channels height width"],

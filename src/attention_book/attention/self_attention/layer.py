@@ -6,13 +6,14 @@ from functools import partial
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.attention.bahdanau import additive_scores
-from attention_book.attention.dot_product import (
-    check_tokens,
-    dot_product_attention,
+from attention_book.attention.dot_product import check_tokens, dot_product_attention
+from attention_book.functional import (
+    Mask,
+    additive_scores,
+    check_mask,
     dot_scores,
+    masked_softmax,
 )
-from attention_book.functional import Mask, check_mask, masked_softmax
 
 
 def query_key_value(
@@ -175,6 +176,7 @@ class SelfAttention(nn.Module):
         key: Float[Tensor, "batch keys embed_dim"],
         value: Float[Tensor, "batch keys embed_dim"],
         mask: Mask | None = None,
+        *,
         need_weights: bool = False,
     ) -> tuple[
         Float[Tensor, "batch queries attention_dim"],

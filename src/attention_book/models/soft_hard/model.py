@@ -205,7 +205,7 @@ class ShowAttendTell(nn.Module):
         asked = hidden[:, None], annotations, annotations
         mask = None if mask is None else mask[:, None]
         if self.config.kind == "soft":
-            context, weights = self.attention(*asked, mask, keys)
+            context, weights = self.attention(*asked, mask, projected_key=keys)
             context = context[:, 0]
             if self.config.gate:
                 context = self.gate_proj(hidden).sigmoid() * context  # beta_t
@@ -214,7 +214,7 @@ class ShowAttendTell(nn.Module):
         if not self.training:
             mode = "sample" if self.sample_in_eval else "argmax"
         context, weights, log_prob = self.attention(
-            *asked, mask, keys, mode=mode, expected=expected
+            *asked, mask, projected_key=keys, mode=mode, expected=expected
         )
         return context[:, 0], weights[:, 0], log_prob[:, 0]
 
