@@ -43,7 +43,7 @@ def query_key_value(
         value: what is averaged; blocked ones must be finite.
         mask: True where a query may attend; None: everywhere.
         score: makes (..., queries, keys) of all queries and all keys, as
-            :func:`attention_book.attention.dot_product.dot_scores` does.
+            :func:`attention_book.functional.dot_scores` does.
         normaliser: makes weights of scores and mask, as
             :func:`attention_book.functional.masked_softmax` and
             :func:`relu_over_length` do; blocked keys get 0.
