@@ -1,10 +1,11 @@
-"""plot_curves draws what it is given, where it is told to, and nothing else."""
+"""Curves show what they are given, where they are told to, and nothing else."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from attention_book.figures.curves import plot_curves
+from attention_book.evaluation.intervals import BinScore
+from attention_book.figures.curves import plot_by_length, plot_curves
 
 LABELS = {"xlabel": "source words", "ylabel": "exact match"}
 
@@ -55,3 +56,21 @@ def test_lines_that_do_not_fit_are_errors():
         plot_curves([1], {"a": [1]}, intervals={"a": []}, **LABELS)
     with pytest.raises(ValueError, match=r"names that curves has not: \['b'\]"):
         plot_curves([1], {"a": [1]}, intervals={"b": [(0, 1)]}, **LABELS)
+
+
+def test_bins_stand_in_the_middle_of_their_lengths():
+    bins = [BinScore(1, 3, 7, 0.5, (0.25, 0.75)), BinScore(4, 9, 5, 0.25, (0.0, 0.5))]
+    _, ax = plt.subplots()
+    assert plot_by_length({"a": bins}, ylabel="exact match", ax=ax) is ax
+    (line,) = ax.lines
+    assert line.get_xdata().tolist() == [2.0, 6.5]
+    assert line.get_ydata().tolist() == [0.5, 0.25]
+    (band,) = ax.collections
+    assert np.allclose(band.get_paths()[0].get_extents().intervaly, (0.0, 0.75))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("source words", "exact match")
+    assert ax.get_ylim() == (0, 1.03)
+
+
+def test_bins_without_a_line_are_an_error():
+    with pytest.raises(ValueError, match="by_length must hold at least one line"):
+        plot_by_length({}, ylabel="exact match")

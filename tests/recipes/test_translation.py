@@ -29,9 +29,12 @@ from attention_book.recipes.translation import (
     most_frequent_outputs,
     multi30k_task,
     named_without_source,
+    next_word_hits,
     numbers_task,
     parallel_links,
     power_links,
+    share_of_linked,
+    stray_links,
 )
 
 CPU = torch.device("cpu")
@@ -243,6 +246,42 @@ def test_error_rates_of_each_kind():
     rates = error_rates(links, [CROSSED], kinds)
     assert math.isnan(rates.pop("none"))
     assert rates == {"all": 0.25, "power": 1.0, "crossing": 0.0}
+
+
+def test_hits_step_by_step(task, model):
+    batch = task.batch(task.test[:5])
+    hits, real = next_word_hits(model.train(), batch)
+    assert not model.training
+    for row, pair in enumerate(task.test[:5]):
+        one = task.batch([pair])
+        state = model.start(one.source, one.source_mask)
+        for step, wanted in enumerate(one.target[0, 1:]):
+            logits, state = model.step(one.target[:, step], state)
+            assert hits[row, step] == (logits[0].argmax() == wanted)
+            assert real[row, step]
+        assert real[row].sum() == len(pair.target) + 1
+
+
+def test_share_of_linked_counts_each_word_once():
+    pairs = [CROSSED, Pair(words("a b"), words("c"), frozenset({(0, 0), (1, 0)}))]
+    hits = torch.tensor([[1, 0, 1, 1, 0, 1], [0, 1, 1, 1, 1, 1]], dtype=torch.bool)
+    assert share_of_linked(hits, pairs, all_links) == 2 / 5
+    assert share_of_linked(hits, pairs[:1], digit_links) == 2 / 3
+    assert math.isnan(share_of_linked(hits, pairs, lambda pair: ()))
+
+
+def test_stray_links_lead_ahead_behind_or_elsewhere():
+    # In the order of the target, partners are 0, 1, 3 and 2; "und" is passed over.
+    def count(*sources, chosen=lambda word: True):
+        links = set(zip(sources, range(5), strict=True))
+        found = stray_links([links], [CROSSED], chosen)
+        return found.count, found.ahead, found.behind
+
+    assert count(0, 1, 3, 3, 2) == (0, 0, 0)
+    assert count(1, 1, 3, 0, 2) == (1, 1, 0)
+    assert count(0, 1, 3, 0, 3) == (1, 0, 1)
+    assert count(3, 2, 1, 0, 2) == (3, 0, 1)
+    assert count(3, 2, 1, 0, 2, chosen=is_power) == (1, 0, 0)
 
 
 def test_most_frequent_words_by_position():

@@ -1,11 +1,33 @@
 """Curves with intervals: a score over length, a loss over steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+
+
+@runtime_checkable
+class Bin(Protocol):
+    """Scores of one range of lengths: those of ``evaluation.intervals.BinScore``."""
+
+    @property
+    def low(self) -> int:
+        """Shortest length, in tokens."""
+
+    @property
+    def high(self) -> int:
+        """Longest length, in tokens."""
+
+    @property
+    def mean(self) -> float:
+        """Mean score, from 0 to 1."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end of the mean's interval."""
 
 
 def plot_curves(
@@ -60,4 +82,39 @@ def plot_curves(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if len(curves) > 1:
         ax.legend()
+    return ax
+
+
+def plot_by_length(
+    by_length: Mapping[str, Sequence[Bin]],
+    *,
+    ylabel: str,
+    xlabel: str = "source words",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw scores from 0 to 1 against length, each point in the middle of its bin.
+
+    Args:
+        by_length: for each line its bins, the same ranges of lengths for all.
+        ylabel: what the scores measure.
+        xlabel: what the lengths count.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if two lines have different numbers of bins, or there is no line.
+    """
+    if not by_length:
+        raise ValueError("by_length must hold at least one line, got none")
+    first = next(iter(by_length.values()))
+    ax = plot_curves(
+        [(part.low + part.high) / 2 for part in first],
+        {name: [part.mean for part in bins] for name, bins in by_length.items()},
+        intervals={
+            name: [part.interval for part in bins] for name, bins in by_length.items()
+        },
+        xlabel=xlabel,
+        ylabel=ylabel,
+        ax=ax,
+    )
+    ax.set_ylim(0, 1.03)
     return ax

@@ -21,6 +21,7 @@ from .captions import (
 )
 from .translation import (
     Schedule,
+    StrayLinks,
     TrainingPlan,
     TranslationTask,
     all_links,
@@ -35,9 +36,12 @@ from .translation import (
     most_frequent_outputs,
     multi30k_task,
     named_without_source,
+    next_word_hits,
     numbers_task,
     parallel_links,
     power_links,
+    share_of_linked,
+    stray_links,
 )
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "Image",
     "Pointing",
     "Schedule",
+    "StrayLinks",
     "TrainingPlan",
     "TranslationTask",
     "all_links",
@@ -66,6 +71,7 @@ __all__ = [
     "most_frequent_outputs",
     "multi30k_task",
     "named_without_source",
+    "next_word_hits",
     "numbers_task",
     "parallel_links",
     "photograph_task",
@@ -74,6 +80,8 @@ __all__ = [
     "scene_annotations",
     "scene_task",
     "score_captioner",
+    "share_of_linked",
+    "stray_links",
     "train_captioner",
     "train_grid_encoder",
     "vgg_annotations",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attention_book.data.translation.iwslt15 import iwslt15, iwslt15_lines
@@ -105,6 +105,12 @@ class TranslationTask:
         return self.test[0].alignment is not None
 
     @property
+    def vocab_sizes(self) -> dict[str, int]:
+        """Sizes of both vocabularies, as every translator's config names them."""
+        source, target = map(len, self.vocabs)
+        return {"source_vocab": source, "target_vocab": target}
+
+    @property
     def references(self) -> list[list[str]]:
         """The words that each test source should become."""
         return [list(pair.target) for pair in self.test]
@@ -131,11 +137,7 @@ class TranslationTask:
             **sizes: the other fields of the config.
         """
         seed_everything(seed)
-        vocabs = {
-            "source_vocab": len(self.vocabs[0]),
-            "target_vocab": len(self.vocabs[1]),
-        }
-        return model(config(**vocabs, **sizes))
+        return model(config(**self.vocab_sizes, **sizes))
 
     def batch(self, pairs: Sequence[Pair]) -> PairBatch:
         """Put pairs into one batch on the task's device."""
@@ -464,6 +466,55 @@ def decoder_weights(
     return torch.cat(calls, dim=1).cpu()
 
 
+@torch.no_grad()
+def next_word_hits(
+    model: nn.Module, batch: PairBatch
+) -> tuple[Bool[Tensor, "batch target_tokens"], Bool[Tensor, "batch target_tokens"]]:
+    """Which words a model predicts right after the right words before them.
+
+    Args:
+        model: has ``start`` and ``decode``; it is left in eval mode.
+        batch: on the model's device.
+
+    Returns:
+        True where the most probable word is the right one; True at real words, the
+        ``<eos>`` of each target included. On the model's device.
+    """
+    translator: Any = model.eval()
+    state = translator.start(batch.source, batch.source_mask)
+    logits, _ = translator.decode(batch.target[:, :-1], state)
+    return logits.argmax(dim=-1) == batch.target[:, 1:], batch.target_mask[:, 1:]
+
+
+def share_of_linked(
+    hits: Bool[Tensor, "batch target_tokens"],
+    pairs: Sequence[Pair],
+    choose: Callable[[Pair], Collection[Link]],
+) -> float:
+    """Share of right predictions among the target words of chosen links.
+
+    Args:
+        hits: as from :func:`next_word_hits`, for the same pairs.
+        pairs: pairs whose alignment is known.
+        choose: chooses true links of a pair.
+
+    Returns:
+        From 0 to 1; NaN if there is no such word.
+
+    Example:
+        >>> pair = Pair(("a", "b"), ("c", "d"), frozenset({(0, 0), (1, 0)}))
+        >>> share_of_linked(torch.tensor([[True, False, True]]), [pair], all_links)
+        1.0
+    """
+    right = hits.tolist()
+    found = [
+        right[number][target]
+        for number, pair in enumerate(pairs)
+        for target in {target for _, target in choose(pair)}
+    ]
+    return sum(found) / len(found) if found else float("nan")
+
+
 def error_rates(
     links: Sequence[Collection[Link]],
     pairs: Sequence[Pair],
@@ -546,6 +597,55 @@ def crossing_links(pair: Pair) -> frozenset[Link]:
 def parallel_links(pair: Pair) -> frozenset[Link]:
     """The true links that cross no other."""
     return all_links(pair) - crossing_links(pair)
+
+
+@dataclass(frozen=True)
+class StrayLinks:
+    """Links of words that lead to a wrong source word.
+
+    Attributes:
+        count: number of words whose link is wrong.
+        ahead: how many of these links lead to a partner of the next linked word.
+        behind: how many lead to a partner of the linked word before.
+    """
+
+    count: int
+    ahead: int
+    behind: int
+
+
+def stray_links(
+    links: Sequence[Collection[Link]],
+    pairs: Sequence[Pair],
+    chosen: Callable[[str], bool],
+) -> StrayLinks:
+    """Count wrong links of some target words, and where they lead instead.
+
+    Args:
+        links: the links that a model made, one for each target word.
+        pairs: pairs whose alignment is known.
+        chosen: whether a target word counts.
+
+    Example:
+        >>> pair = Pair(("a", "b"), ("A", "B"), frozenset({(0, 0), (1, 1)}))
+        >>> stray_links([{(1, 0), (1, 1)}], [pair], str.isupper)
+        StrayLinks(count=1, ahead=1, behind=0)
+    """
+    count = ahead = behind = 0
+    for found, pair in zip(links, pairs, strict=True):
+        linked = {target: source for source, target in found}
+        partners: dict[int, set[int]] = {}
+        for source, target in all_links(pair):
+            partners.setdefault(target, set()).add(source)
+        order = sorted(partners)
+        nothing: set[int] = set()
+        neighbours = [nothing, *(partners[target] for target in order), nothing]
+        for k, target in enumerate(order):
+            if chosen(pair.target[target]) and linked[target] not in partners[target]:
+                count += 1
+                ahead += linked[target] in neighbours[k + 2]
+                behind += linked[target] in neighbours[k]
+    return StrayLinks(count, ahead, behind)
 
 
 def most_frequent_outputs(
