@@ -16,6 +16,7 @@ from attention_book.data import downloads
 from attention_book.data.downloads import (
     Download,
     DownloadError,
+    cache_folder,
     fetch,
     is_here,
     table,
@@ -218,8 +219,24 @@ def test_damaged_file_in_the_mirror_is_an_error(tmp_path, cache, known, monkeypa
 def test_mirror_that_is_no_folder_is_an_error(tmp_path, cache, known, monkeypatch):
     known()
     monkeypatch.setenv("ATTENTION_BOOK_MIRROR", str(tmp_path / "nowhere"))
-    with pytest.raises(DownloadError, match="nowhere', which is no folder"):
+    with pytest.raises(DownloadError, match="nowhere', which is not a folder"):
         fetch(NAME)
+
+
+def test_home_folder_in_cache_and_mirror(server, tmp_path, cache, known, monkeypatch):
+    known()
+    (server[0] / "words.gz").write_bytes(CONTENT)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ATTENTION_BOOK_CACHE", "~/kept")
+    assert cache_folder() == tmp_path / "kept"
+    assert not is_here(NAME)
+    path = fetch(NAME)
+    assert path == tmp_path / "kept" / NAME
+    assert path.read_bytes() == CONTENT
+    assert is_here(NAME)
+    monkeypatch.setenv("ATTENTION_BOOK_MIRROR", "~/kept")
+    assert fetch(NAME) == path
+    assert not list(tmp_path.rglob("~"))
 
 
 def test_md5_where_there_is_no_better_hash(server, cache, known):

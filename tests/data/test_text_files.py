@@ -26,6 +26,12 @@ def test_lines(tmp_path, raw, lines):
     assert read_lines(str(packed)) == lines
 
 
+def test_home_folder_in_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "words.txt").write_text("a\n")
+    assert read_lines("~/words.txt") == ["a"]
+
+
 def test_bytes_that_are_not_utf8_name_file_and_line(tmp_path):
     path = tmp_path / "latin1.txt"
     path.write_bytes("gut\nschön\n".encode("latin-1"))

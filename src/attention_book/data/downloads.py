@@ -1,4 +1,4 @@
-"""The public files that the book uses: fetched once, checked, kept."""
+"""The public files that the book uses: downloaded once, verified, cached."""
 
 import csv
 import errno
@@ -12,7 +12,7 @@ CACHE = "ATTENTION_BOOK_CACHE"
 
 
 class DownloadError(RuntimeError):
-    """A file could not be had; the message says which, from where, what to do."""
+    """A file is not available; the message says which, from where, and what to do."""
 
 
 class Download(NamedTuple):
@@ -48,11 +48,11 @@ def table() -> dict[str, Download]:
 def fetch(name: str) -> Path:
     """Return a file of the table, downloaded if it is not here yet.
 
-    The file comes from the first of these places that has it: the folder that the
-    environment variable ``ATTENTION_BOOK_MIRROR`` names, where it is used in place; the
-    cache, which is ``ATTENTION_BOOK_CACHE`` or else the user's cache folder; its
-    address. It is used only if its hash is that of the table, and a download that
-    fails leaves nothing behind. A cached file that is damaged is downloaded again.
+    The file comes from the first of these sources that has it: the folder named by the
+    environment variable ``ATTENTION_BOOK_MIRROR``, where it is used in place; the
+    cache, see :func:`cache_folder`; its address. It is used only if its hash is the one
+    in the table, and a failed download leaves nothing behind. A damaged file in the
+    cache is downloaded again.
 
     Args:
         name: name of the file in the table, such as "multi30k/val.de.gz".
@@ -62,11 +62,11 @@ def fetch(name: str) -> Path:
 
     Raises:
         ValueError: if the table has no such name.
-        DownloadError: if the file cannot be had: no network, an error of the server, a
-            wrong or cut-off file (in the mirror too), a full disk, a cache that cannot
-            be written.
+        DownloadError: if the file is not available: no network, a server error, a
+            wrong or truncated file (in the mirror too), a full disk, a cache that is
+            not writable.
     """
-    # Imported here since the package should load fast where nothing is downloaded.
+    # Imported here so that the package loads fast where nothing is downloaded.
     import pooch
 
     file = _entry(name)
@@ -83,7 +83,7 @@ def fetch(name: str) -> Path:
         raise DownloadError(
             f"{name} has no public address: set {MIRROR} to a folder that holds it"
         )
-    place = _cache_place(name)
+    place = cache_folder() / name
     # pooch keeps whatever is there where it has no hash to compare.
     if not file.hash and place.is_file() and not _is_right(place, file):
         place.unlink()
@@ -121,7 +121,21 @@ def is_here(name: str) -> bool:
         DownloadError: if the mirror is no folder.
     """
     _entry(name)
-    return _find_in_mirror(name) is not None or _cache_place(name).is_file()
+    return _find_in_mirror(name) is not None or (cache_folder() / name).is_file()
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept.
+
+    Returns:
+        The folder that the environment variable ``ATTENTION_BOOK_CACHE`` names, in
+        which "~" stands for the home folder; otherwise the user's cache folder. It may
+        not exist yet.
+    """
+    import pooch
+
+    folder = os.environ.get(CACHE)
+    return Path(folder or pooch.os_cache("attention-book")).expanduser()
 
 
 def _is_right(path: Path, file: Download) -> bool:
@@ -142,22 +156,17 @@ def _size(file: Download) -> str:
     return "unknown size" if file.bytes is None else f"{file.bytes} bytes"
 
 
-def _cache_place(name: str) -> Path:
-    import pooch
-
-    return Path(os.environ.get(CACHE) or pooch.os_cache("attention-book")) / name
-
-
 def _find_in_mirror(name: str) -> Path | None:
     mirror = os.environ.get(MIRROR)
     if not mirror:
         return None
-    if not Path(mirror).is_dir():
+    folder = Path(mirror).expanduser()
+    if not folder.is_dir():
         raise DownloadError(
-            f"{MIRROR} is {mirror!r}, which is no folder, so {name} is not there: set "
+            f"{MIRROR} is {mirror!r}, which is not a folder, so it lacks {name}: set "
             "it to the folder that holds the files, or unset it to download them"
         )
-    path = Path(mirror) / name
+    path = folder / name
     return path if path.is_file() else None
 
 
@@ -175,6 +184,6 @@ def _advice(error: Exception) -> str:
             "Check the network connection and try again; or fetch the file elsewhere "
             f"and set {MIRROR} to the folder in which it lies under its name"
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return f"Free some disk space, or set {CACHE} to a folder on another disk"
     return f"Set {CACHE} to a folder that you can write to"

@@ -12,15 +12,15 @@ def read_lines(path: str | Path) -> list[str]:
     occur inside sentences, and would shift one of two parallel files.
 
     Args:
-        path: the file.
+        path: the file; "~" stands for the home folder.
 
     Returns:
-        Its lines without their ends, a byte order mark left out.
+        Its lines without line ends and without a byte order mark.
 
     Raises:
         ValueError: naming the file, and the line if it is not UTF-8.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             raw_lines = file.read().removeprefix(b"\xef\xbb\xbf").split(b"\n")

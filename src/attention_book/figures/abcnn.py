@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attention_book.figures.drawing import draw_arrow
 from attention_book.figures.heatmap import plot_weights
+from attention_book.figures.words import draw_word
 
 _WORD, _BEFORE, _AFTER = "#56B4E9", "#D55E00", "#009E73"
 
@@ -113,8 +114,8 @@ def plot_block(
     for x, side, words in zip(middles, (1, -1), (first, second), strict=True):
         n = len(words)
         for i, word in enumerate(words):
-            place = x + i + 0.5 - n / 2, -0.15
-            ax.text(*place, word, rotation=50, ha="right", va="top", fontsize=8.5)
+            slanted = {"rotation": 50, "ha": "right", "va": "top"}
+            draw_word(ax, x + i + 0.5 - n / 2, -0.15, word, fontsize=8.5, **slanted)
         _columns(ax, x, 0.0, n, _WORD)
         _columns(ax, x, 1.1, n, _BEFORE)
         _columns(ax, x, 4.2, n + width - 1, _WORD)

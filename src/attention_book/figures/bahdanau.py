@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from attention_book.figures.colours import CONTEXT, KEY, QUERY
 from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.words import draw_word
 
 
 def plot_search(
@@ -44,7 +45,7 @@ def plot_search(
     middle = (len(source) - 1) / 2
     for x, (word, weight) in enumerate(zip(source, weights, strict=True)):
         draw_box(ax, x, 0, f"$h_{{{x + 1}}}$", KEY, width=0.5)
-        ax.text(x, -0.95, word, ha="center", va="center", fontsize=9)
+        draw_word(ax, x, -0.95, word, fontsize=9)
         draw_arrow(ax, (x, -0.75), (x, -0.32))
         width = 0.5 + 4 * weight
         draw_arrow(ax, (x, 0.32), (middle, 1.5), lw=width, color=CONTEXT)
@@ -72,7 +73,7 @@ def plot_search(
     draw_arrow(ax, (states[1] - 0.25, 2.68), (middle - 0.32, 1.8), **curved)
     ax.text(middle - 0.62, 2.25, "asks", ha="right", va="center", fontsize=9)
     for x, word in zip(states[:2], target[-2:], strict=True):
-        ax.text(x + 0.75, 4.0, word, ha="center", va="center", fontweight="bold")
+        draw_word(ax, x + 0.75, 4.0, word, fontweight="bold")
         draw_arrow(ax, (x + 0.2, 3.3), (x + 0.6, 3.8))
     draw_arrow(ax, (middle + 0.28, 2.0), (states[1] + 0.7, 3.8))  # read out of both
     ax.set(xlim=(min(-0.6, states[0] - 0.5), max(len(source) - 0.4, states[2] + 0.5)))

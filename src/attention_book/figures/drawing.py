@@ -1,6 +1,7 @@
 """Boxes and arrows: what the book's drawings are made of."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
@@ -20,19 +21,19 @@ def draw_box(
     width: Number,
     height: Number = 0.5,
     dy: Number = 0.0,
-    **font: str | Number,
+    **font: Any,
 ) -> None:
-    """Draw a box with rounded corners and a word in it.
+    """Draw a box with rounded corners and a text in it.
 
     Args:
         ax: where to draw.
-        x: the box's middle.
-        y: the box's middle.
-        text: what stands in it.
+        x: horizontal centre of the box.
+        y: vertical centre of the box.
+        text: the text in it.
         color: of its edge, "#rrggbb"; it is filled with the same, paler.
         width: in the units of ``ax``.
         height: in the units of ``ax``.
-        dy: how far the text stands above the middle.
+        dy: distance of the text above the centre.
         font: further properties of the text, such as ``fontsize``.
 
     Example:
@@ -73,7 +74,7 @@ def draw_arrow(
         end: (x, y) of its head.
         lw: width of its line, in points.
         color: of line and head.
-        ls: sort of line, as Matplotlib calls it.
+        ls: Matplotlib's line style.
         bend: Matplotlib's connection style, for arrows that are not straight.
 
     Example:

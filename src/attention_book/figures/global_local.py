@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from attention_book.figures.heatmap import plot_weights
+from attention_book.figures.words import word_labels
 
 _WINDOW, _CENTRE = "#E69F00", "#D55E00"
 
@@ -57,8 +58,9 @@ def plot_window(
             y = np.exp(-((x - centre) ** 2) / (2 * (window / 2) ** 2))
             ax.plot(x, y, color=_CENTRE, marker="", ls="-", lw=1.2)
     ax.bar(range(len(keys)), weights.detach().cpu().numpy(), width=0.6)
+    texts, font = word_labels(keys)
     ax.set_xticks(
-        range(len(keys)), keys, rotation=35, ha="right", rotation_mode="anchor"
+        range(len(keys)), texts, rotation=35, ha="right", rotation_mode="anchor", **font
     )
     ax.set(xlim=(-0.7, len(keys) - 0.3), ylim=(0, 1.05), ylabel="weight")
     ax.grid(axis="x", visible=False)

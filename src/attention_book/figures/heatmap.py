@@ -1,4 +1,4 @@
-"""Attention weights as a picture: queries are rows, keys are columns."""
+"""Attention weights as a heat map: queries are rows, keys are columns."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,6 +7,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
+
+from attention_book.figures.words import word_labels
 
 
 def plot_weights(
@@ -48,10 +50,12 @@ def plot_weights(
     shades = weights.detach().float().cpu().numpy()
     image = ax.imshow(shades, vmin=0, vmax=1, aspect="auto")
     ax.grid(False)
+    texts, font = word_labels(keys)
     ax.set_xticks(
-        range(len(keys)), keys, rotation=60, ha="left", rotation_mode="anchor"
+        range(len(keys)), texts, rotation=60, ha="left", rotation_mode="anchor", **font
     )
-    ax.set_yticks(range(len(queries)), queries)
+    texts, font = word_labels(queries)
+    ax.set_yticks(range(len(queries)), texts, **font)
     ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
     for key, query in alignment:
         if not (0 <= key < len(keys) and 0 <= query < len(queries)):

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from attention_book.figures.words import draw_word, word_labels
+
 _ROW, _COLUMN, _CELL, _INK = "#D55E00", "#0072B2", "#E8EEF4", "#404040"
 
 
@@ -52,7 +54,8 @@ def plot_comparisons(
                 ax.add_patch(Rectangle((left + x, y), 1, 1, fc=_CELL, ec="white", lw=2))
         top = num_filters + 1.0
         ax.text(left + columns / 2, top, "filter width", ha="center")
-        ax.text(left + columns / 2, top + 0.9, sentence, ha="center", style="italic")
+        written = {"va": "baseline", "style": "italic"}
+        draw_word(ax, left + columns / 2, top + 0.9, sentence, **written)
         row = Rectangle((left, num_filters - 2), columns, 1, fill=False, ec=_ROW, lw=2)
         ax.add_patch(row)
     ax.text(-0.25, num_filters / 2, "filters", rotation=90, ha="right", va="center")
@@ -147,10 +150,11 @@ def plot_cosines(
         cosines.detach().cpu().numpy(), vmin=-1, vmax=1, cmap="PuOr_r", aspect="auto"
     )
     ax.grid(False)
-    ax.set_yticks(range(len(first)), first)
-    ax.set_xticks(
-        range(len(second)), second, rotation=60, ha="left", rotation_mode="anchor"
-    )
+    texts, font = word_labels(first)
+    ax.set_yticks(range(len(first)), texts, **font)
+    texts, font = word_labels(second)
+    slanted = {"rotation": 60, "ha": "left", "rotation_mode": "anchor"}
+    ax.set_xticks(range(len(second)), texts, **slanted, **font)
     ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
     right.barh(range(len(first)), first_weights.detach().cpu().numpy())
     right.set(ylim=(len(first) - 0.5, -0.5), yticks=[], xlabel="weight")

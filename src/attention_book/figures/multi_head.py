@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
 from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.words import draw_word, word_labels
 
 _FIRST, _SECOND = "#0072B2", "#CC79A7"
 
@@ -50,8 +51,9 @@ def plot_two_heads(
     ax = ax or plt.figure(figsize=(5.6, 4.6)).subplots()
     last = len(words) - 1
     middle = last / 2
-    for x, word in enumerate(words):
-        draw_box(ax, x, 0, word, KEY, width=0.84, height=0.44, fontsize=9)
+    texts, font = word_labels(words)
+    for x, text in enumerate(texts):
+        draw_box(ax, x, 0, text, KEY, width=0.84, height=0.44, fontsize=9, **font)
     for number, row, color in (1, first, _FIRST), (2, second, _SECOND):
         at = middle + (number - 1.5) * (last / 2 + 0.3)
         for x, weight in enumerate(row):
@@ -63,16 +65,8 @@ def plot_two_heads(
         ax.text(at, 1.8, listed, ha="center", va="center", fontsize=8)
         draw_arrow(ax, (at, 2.35), (middle, 2.98))
         draw_arrow(ax, (middle, 1.95), (at - 0.58 * (2 * number - 3), 1.95), ls="--")
-    ax.text(
-        middle,
-        1.95,
-        query,
-        ha="center",
-        va="center",
-        fontweight="bold",
-        color=QUERY,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-    )
+    patch = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    draw_word(ax, middle, 1.95, query, fontweight="bold", color=QUERY, bbox=patch)
     text = "side by side, times $W^O$"
     draw_box(ax, middle, 3.25, text, CONTEXT, width=2.1, height=0.44, fontsize=9)
     draw_arrow(ax, (middle, 3.52), (middle, 4.0))

@@ -10,6 +10,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+from attention_book.figures.words import draw_word
 
 
 def plot_asking(
@@ -112,7 +113,9 @@ def plot_kernel_heads(
     return figure
 
 
-def _box(ax: Axes, x: int, y: float, text: str, color: str, *, faint=False) -> None:
+def _box(
+    ax: Axes, x: int, y: float, text: str, color: str, *, faint: bool = False
+) -> None:
     ax.add_patch(
         FancyBboxPatch(
             (x - 0.4, y - 0.2),
@@ -125,4 +128,4 @@ def _box(ax: Axes, x: int, y: float, text: str, color: str, *, faint=False) -> N
         )
     )
     ink = INK if faint else "black"
-    ax.text(x, y, text, ha="center", va="center", fontsize=9, color=ink)
+    draw_word(ax, x, y, text, fontsize=9, color=ink)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from attention_book.figures.colours import CONTEXT, KEY, QUERY
 from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.words import draw_word
 
 
 def plot_bottleneck(
@@ -61,4 +62,4 @@ def plot_bottleneck(
 
 def _label(ax: Axes, x: float | int, y: float, word: str, role: str) -> None:
     weight = "bold" if role == "output" else "normal"
-    ax.text(x, y, word, ha="center", va="center", fontsize=9, fontweight=weight)
+    draw_word(ax, x, y, word, fontsize=9, fontweight=weight)

@@ -10,6 +10,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from attention_book.figures.words import word_labels
+
 _WEIGHT, _BOX = "#D55E00", "#0072B2"
 # From clear to opaque, by the root: of 64 places few get a weight above a tenth, and a
 # straight line would hide these.
@@ -63,7 +65,9 @@ def plot_look(
             Rectangle((left, top), edge, edge, fill=False, ec=_BOX, lw=1.6, ls="--")
         )
     ax.grid(False)
-    ax.set(xticks=[], yticks=[], title=title)
+    (text,), font = word_labels([title])
+    ax.set_title(text, **font)
+    ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(visible=True, color="0.6")
     return ax

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attention_book.figures.colours import INK
 from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.words import draw_word
 
 _EMBED, _ATTEND, _NORM, _NETWORK, _OUT = (
     "#56B4E9",
@@ -122,7 +123,7 @@ def plot_layers(
                 _line(ax, (key, layer + 0.14), (query, layer + 0.86), weight, _OWN)
     for level in range(len(weights) + 1):
         for place, word in enumerate(words):
-            ax.text(place, level, word, ha="center", va="center", fontsize=8)
+            draw_word(ax, place, level, word, fontsize=8)
         name = f"layer {level}" if level else "words"
         ax.text(-0.75, level, name, ha="right", va="center", fontsize=8, color=INK)
     ax.set(xlim=(-1.6, len(words) - 0.4), ylim=(-0.3, len(weights) + 0.3))
@@ -168,10 +169,10 @@ def plot_step(
     ax = ax or plt.figure(figsize=(5.6, 1.8)).subplots()
     last = len(written) - 1
     for place, word in enumerate(source):
-        ax.text(place, 0, word, ha="center", va="center", fontsize=8)
+        draw_word(ax, place, 0, word, fontsize=8)
         _line(ax, (place, 0.16), (last, 0.84), cross[place].item(), _CROSS)
     for place, (word, weight) in enumerate(zip(written, own.tolist(), strict=True)):
-        ax.text(place, 1, word, ha="center", va="center", fontsize=8)
+        draw_word(ax, place, 1, word, fontsize=8)
         if place < last:
             arc = FancyArrowPatch(
                 (place, 1.15),
@@ -183,7 +184,7 @@ def plot_step(
                 alpha=0.25 + 0.75 * weight,
             )
             ax.add_patch(arc)
-    ax.text(last + 1, 1, found, ha="center", va="center", fontsize=8, fontweight="bold")
+    draw_word(ax, last + 1, 1, found, fontsize=8, fontweight="bold")
     ax.set(xlim=(-1.6, max(len(source), len(written) + 1) - 0.4), ylim=(-0.3, 1.95))
     ax.axis("off")
     return ax

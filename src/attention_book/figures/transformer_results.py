@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
+from attention_book.figures.words import draw_word, word_labels
+
 
 def plot_heads(
     weights: Float[Tensor, "layers heads queries keys"],
@@ -67,8 +69,10 @@ def plot_heads(
         used.append(ax)
     for ax in set(axes) - set(used):
         ax.axis("off")
-    axes[0].set_yticks(range(len(queries)), queries)
-    axes[0].set_xticks(range(len(keys)), keys)
+    texts, font = word_labels(queries)
+    axes[0].set_yticks(range(len(queries)), texts, **font)
+    texts, font = word_labels(keys)
+    axes[0].set_xticks(range(len(keys)), texts, **font)
     for ax in axes:
         plt.setp(ax.get_xticklabels(), rotation=90)
     return used
@@ -115,9 +119,9 @@ def plot_guesses(
     for row, words in enumerate(guesses):
         for column, word in enumerate(words):
             ink = "white" if shades[row, column] > 0.6 else "black"
-            place = {"ha": "center", "va": "center"}
-            ax.text(column, row, word, color=ink, fontsize=7, **place)
-    ax.set_xticks(range(len(wanted)), wanted, fontsize=8)
+            draw_word(ax, column, row, word, color=ink, fontsize=7)
+    texts, font = word_labels(wanted)
+    ax.set_xticks(range(len(wanted)), texts, fontsize=8, **font)
     ax.set_yticks(range(len(stages)), stages, fontsize=8)
     ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
     return ax

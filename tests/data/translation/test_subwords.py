@@ -88,6 +88,50 @@ def test_no_text_is_an_error(lines):
         Subwords(lines, max_pieces=50)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\uff21\uff22 \uff11\uff12 ｶﾅ",  # wide and narrow: NFKC would change them
+        "½ ﬁ … ² Ⅳ",
+        "e\u0301 é",  # composed and not
+        "a\u00a0b\u3000c",  # white space of other kinds
+        "▅ abc ▅▅",
+        "zero\u200bwidth",
+        "<s> </s> <unk>",
+    ],
+)
+def test_characters_come_back_unchanged(line):
+    for lines in [line], LINES:
+        subwords = Subwords(lines, max_pieces=60)
+        assert subwords.decode(subwords.encode(line)) == " ".join(line.split())
+
+
+def test_lines_of_any_length_count():
+    """Longer than the 4192 bytes that sentencepiece takes by default."""
+    subwords = Subwords(["hello", "zyx " * 3000], max_pieces=30)
+    assert subwords.encode("zyx") == ["▁zyx"]
+    assert Subwords(["z " * 3000], max_pieces=30).encode("z") == ["▁z"]
+    assert Subwords(["ä" * 5000], max_pieces=30).encode("ää") == ["▁ää"]
+
+
+def test_one_character_needs_three_pieces():
+    assert Subwords(["½"], max_pieces=3).encode("½½") == ["▁", "½", "½"]
+
+
+def test_the_reserved_character_costs_no_line():
+    assert Subwords(["▅ abc"], max_pieces=30).encode("abc") == ["▁abc"]
+    with pytest.raises(ValueError, match="lines must hold a line with text"):
+        Subwords(["▅"], max_pieces=30)
+
+
+def test_the_mark_of_words_is_refused_in_text():
+    message = r'a line must not hold "▁" \(U\+2581\).*got \'a▁b\''
+    with pytest.raises(ValueError, match=message):
+        Subwords(["a▁b"], max_pieces=30)
+    with pytest.raises(ValueError, match=message):
+        Subwords(["ab"], max_pieces=30).encode("a▁b")
+
+
 def test_too_few_pieces_are_an_error():
     with pytest.raises(ValueError, match=r"at least 6.*got 5"):
         Subwords(["ab cd"], max_pieces=5)

@@ -18,15 +18,17 @@ from attention_book.data.vectors.pretrained_vectors import (
 TEXT = "the 1 2 3\ncat -1 0.5 2e-1\n. . 7 8 9\nthe 4 5 6\ndog 0 0 1\n"
 
 
-@pytest.fixture(params=["gz", "zip"])
+@pytest.fixture(params=["gz", "zip", "txt"])
 def pack(request, tmp_path):
-    """Write a text as a packed file of either kind."""
+    """Write a text as a file of each kind."""
 
     def make(text):
         path = tmp_path / f"vectors.{request.param}"
         content = text if isinstance(text, bytes) else text.encode()
         if request.param == "gz":
             path.write_bytes(gzip.compress(content))
+        elif request.param == "txt":
+            path.write_bytes(content)
         else:
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr("vectors.txt", content)
@@ -51,6 +53,9 @@ def test_words_and_numbers(pack):
         ("the 1 2 3\ncat 1 x 2\n", r"vectors\.\w+:2: .*'x'"),
         ("dog 1 2 3\n", r"vectors\.\w+ has none of the 2 words"),
         (b"the 1 2 3\ncat \xff 2 3\n", r"vectors\.\w+ cannot be read as a whole"),
+        ("the 1 2 3\ncat 1 nan 2\n", r":2: numbers must be finite, got nan"),
+        ("the 1 2 -inf\ncat 1 0 2\n", r":1: numbers must be finite, got -inf"),
+        ("the 1 2 3\ncat 1 1e40 2\n", r":2: numbers must be finite, got 1e40"),
     ],
 )
 def test_bad_text(pack, text, message):
@@ -58,8 +63,73 @@ def test_bad_text(pack, text, message):
         read_vectors(pack(text), ["the", "cat"], 3)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the 1 2 3 \ncat 4 5 6  \n",
+        "the  1 2 3\ncat  4  5 6\n",
+        "\ufeffthe 1 2 3\ncat 4 5 6\n",
+        "the 1 2 3\r\ncat 4 5 6\r\n",
+        "the\t1\t2\t3\ncat\t4 5\t6",
+        " the 1 2 3\n cat 4 5 6\n",
+    ],
+)
+def test_white_space_and_byte_order_mark(pack, text):
+    found = read_vectors(pack(text), ["cat", "the"], 3)
+    assert found.words == ("the", "cat")
+    assert found.vectors.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_a_word_may_be_white_space_of_another_kind(pack):
+    found = read_vectors(pack("\xa0 1 2 3\nx\x85y 4 5 6\n"), ["\xa0", "x\x85y"], 3)
+    assert found.words == ("\xa0", "x\x85y")
+
+
+def test_archive_of_several_files(tmp_path):
+    path = tmp_path / "glove.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("small.txt", "the 1 2\n")
+        archive.writestr("folder/large.txt", "the 1 2 3\n")
+    for member in None, "other.txt":
+        message = rf"2 files in .*glove\.zip \(small.txt, folder/.*\), got {member!r}"
+        with pytest.raises(ValueError, match=message):
+            read_vectors(path, ["the"], 2, member=member)
+    assert read_vectors(path, ["the"], 2, member="small.txt")["the"].tolist() == [1, 2]
+    found = read_vectors(path, ["the"], 3, member="folder/large.txt")
+    assert found["the"].tolist() == [1, 2, 3]
+
+
+def test_folders_and_the_extras_of_macos_are_no_members(tmp_path):
+    path = tmp_path / "vectors.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("__MACOSX/._vectors.txt", b"\0")
+        archive.writestr("folder/vectors.txt", "the 1 2\n")
+    assert read_vectors(path, ["the"], 2)["the"].tolist() == [1, 2]
+
+
+def test_archive_without_files_and_member_without_archive(tmp_path):
+    path = tmp_path / "vectors.zip"
+    with zipfile.ZipFile(path, "w"):
+        pass
+    with pytest.raises(ValueError, match=r"one of the 0 files in .*vectors\.zip"):
+        read_vectors(path, ["the"], 2)
+    plain = tmp_path / "vectors.txt"
+    plain.write_text("the 1 2\n")
+    with pytest.raises(ValueError, match=r"member is 'a'.*vectors\.txt is not a .zip"):
+        read_vectors(plain, ["the"], 2, member="a")
+
+
+def test_home_folder_in_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "vectors.txt").write_text("the 1 2\n")
+    assert read_vectors("~/vectors.txt", ["the"], 2).words == ("the",)
+
+
 def test_damaged_file(pack):
     path = pack(TEXT)
+    if path.suffix == ".txt":
+        path = path.rename(path.with_suffix(".zip"))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match="cannot be read as a whole"):
         read_vectors(path, ["the"], 3)

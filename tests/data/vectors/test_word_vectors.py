@@ -112,6 +112,12 @@ def vectors():
     return WordVectors(["x", "y", "z", "zero"], rows)
 
 
+def test_vectors_must_be_finite():
+    rows = np.array([[1.0, 2.0], [np.nan, 0.0], [0.0, np.inf]])
+    with pytest.raises(ValueError, match=r"finite, got \[nan  0.\] for 'b'"):
+        WordVectors(["a", "b", "c"], rows)
+
+
 def test_unknown_words(vectors):
     assert "x" in vectors
     assert "nowhere" not in vectors

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from attention_book.data.docstrings.documents import Document
-from attention_book.data.downloads import CACHE
+from attention_book.data.downloads import CACHE, cache_folder
 
 LIBRARIES = ("numpy", "scipy", "sklearn", "networkx", "matplotlib", "torch")
 # Names of distributions that differ from the name to import.
@@ -79,7 +79,7 @@ def load_docstrings(libraries: Sequence[str] = LIBRARIES) -> Corpus:
     """
     if not libraries or len(set(libraries)) < len(libraries):
         raise ValueError(f"libraries must be different names, got {list(libraries)}")
-    place = _cache_folder() / f"{_key(libraries)}.json.gz"
+    place = cache_folder() / "docstrings" / f"{_key(libraries)}.json.gz"
     corpus = _load(place)
     if corpus is None:
         content = _read_in_a_process(libraries)
@@ -92,13 +92,6 @@ def load_docstrings(libraries: Sequence[str] = LIBRARIES) -> Corpus:
             f"the docstrings of {library} are left out: {reason}", stacklevel=2
         )
     return corpus
-
-
-def _cache_folder() -> Path:
-    import pooch
-
-    cache = os.environ.get(CACHE) or pooch.os_cache("attention-book")
-    return Path(cache) / "docstrings"
 
 
 def _version(library: str) -> str | None:

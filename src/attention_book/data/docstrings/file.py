@@ -43,4 +43,6 @@ def write(path: str | Path, libraries: Sequence[str]) -> None:
         "counts": counts,
     }
     content = json.dumps(fields).encode()
-    Path(path).write_bytes(gzip.compress(content, compresslevel=3, mtime=0))
+    Path(path).expanduser().write_bytes(
+        gzip.compress(content, compresslevel=3, mtime=0)
+    )

@@ -1,7 +1,8 @@
-"""Word vectors that others have trained: GloVe, and two small subsets for tests."""
+"""Pretrained word vectors: GloVe, and two small subsets for tests."""
 
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -21,10 +22,10 @@ class Source:
     """Where word vectors come from.
 
     Attributes:
-        title: how to name them beside a result.
+        title: the vectors' name beside a result.
         file: name in the table of downloads.
-        dim: numbers of a vector.
-        lowercase: whether they know words in lower case only.
+        dim: size of a vector.
+        lowercase: whether all their words are in lower case.
     """
 
     title: str
@@ -53,6 +54,7 @@ for the words of some data sets: "glove-6b" of SICK, MSRVID, MSRP, WikiQA and Tr
 "spacy-md" (20,000 different vectors, shared by words) of SICK and MSRVID."""
 
 
+_GAP = re.compile(r"[ \t]+")
 _DAMAGED = (EOFError, OSError, UnicodeDecodeError, zlib.error, zipfile.BadZipFile)
 
 
@@ -95,27 +97,36 @@ def pretrained_vectors(name: str, words: Collection[str]) -> WordVectors:
     return read_vectors(path, words, SOURCES[name].dim)
 
 
-def read_vectors(path: str | Path, words: Collection[str], dim: int) -> WordVectors:
-    """Read the vectors of some words from a text file with a word a line.
+def read_vectors(
+    path: str | Path, words: Collection[str], dim: int, *, member: str | None = None
+) -> WordVectors:
+    """Read the vectors of some words from a text file with one word per line.
 
     Args:
-        path: a file with lines of a word and ``dim`` numbers, with spaces between: text
-            compressed as ``.gz``, or alone in a ``.zip``. A word may hold spaces itself
-            (some of GloVe 840B do). Of a word that comes twice, the first line counts.
-        words: whose vectors are wanted; the others are passed over.
-        dim: numbers of a vector.
+        path: a UTF-8 file with lines of a word and ``dim`` numbers, separated by spaces
+            or tabs: plain text, compressed as ``.gz``, or in a ``.zip``. A word may
+            contain spaces itself (some in GloVe 840B do). If a word comes twice, its
+            first line counts. "~" stands for the home folder.
+        words: the words whose vectors are wanted; the others are skipped.
+        dim: size of a vector.
+        member: which file of a ``.zip`` to read. None: the only one.
 
     Raises:
-        ValueError: naming the file, and the line if it is one: if it is damaged, a line
-            has too few fields or something that is no number, or no word is found.
+        ValueError: naming the file, and the line if there is one: if it is damaged, a
+            line has too few fields or something that is not a finite number, none of
+            the words is there, or ``member`` does not name one file of an archive.
     """
-    path, wanted = Path(path), set(words)
+    path, wanted = Path(path).expanduser(), set(words)
     found: dict[str, np.ndarray] = {}
     try:
-        with _lines(path) as lines:
+        with _lines(path, member) as lines:
             bar = tqdm(lines, desc=path.name, unit=" words", leave=False)
             for number, line in enumerate(bar, start=1):
-                fields = line.rstrip("\n").rsplit(" ", dim)
+                # Spaces alone: some words of GloVe 840B are other white space.
+                line = line.strip(" \t\r\n")
+                if "  " in line or "\t" in line:
+                    line = _GAP.sub(" ", line)
+                fields = line.rsplit(" ", dim)
                 if len(fields) != dim + 1:
                     raise ValueError(
                         f"{path}:{number}: want a word and {dim} numbers, got "
@@ -137,16 +148,38 @@ def _check(name: str) -> None:
 
 def _numbers(fields: list[str], place: str) -> np.ndarray:
     try:
-        return np.array(fields, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinite then, which is refused below
+            vector = np.array(fields, dtype=np.float32)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
+    if not np.isfinite(vector).all():
+        wrong = fields[int(np.isfinite(vector).argmin())]
+        raise ValueError(f"{place}: numbers must be finite, got {wrong}")
+    return vector
 
 
 @contextmanager
-def _lines(path: Path) -> Iterator[Iterator[str]]:
-    if path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-            yield file
+def _lines(path: Path, member: str | None) -> Iterator[Iterator[str]]:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            name = _choose_member(path, archive.namelist(), member)
+            with archive.open(name) as raw:
+                yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="\n")
         return
-    with zipfile.ZipFile(path) as archive, archive.open(*archive.namelist()) as file:
-        yield io.TextIOWrapper(file, encoding="utf-8", newline="\n")
+    if member is not None:
+        raise ValueError(f"member is {member!r}, but {path} is not a .zip archive")
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as raw:
+        yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="\n")
+
+
+def _choose_member(path: Path, names: list[str], member: str | None) -> str:
+    # Folders, and what macOS adds, are no files of vectors.
+    files = [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX/")]
+    if member is None and len(files) == 1:
+        return files[0]
+    if member is None or member not in files:
+        raise ValueError(
+            f"member must name one of the {len(files)} files in {path} "
+            f"({', '.join(files)}), got {member!r}"
+        )
+    return member

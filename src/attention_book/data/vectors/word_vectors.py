@@ -18,10 +18,11 @@ class WordVectors:
 
     Args:
         words: the known words, each once.
-        vectors: a row for each of them, of any length but 0.
+        vectors: one row for each word, of any size but 0.
 
     Raises:
-        ValueError: if the numbers of words and rows differ, or a word comes twice.
+        ValueError: if the numbers of words and rows differ, a word comes twice, or a
+            vector is not finite.
     """
 
     def __init__(
@@ -32,6 +33,12 @@ class WordVectors:
             raise ValueError(
                 f"vectors must have a row for each of {len(self._rows)} different "
                 f"words, got {len(words)} words and {len(vectors)} rows"
+            )
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"vectors must be finite, got {vectors[finite.argmin()]} for "
+                f"{words[int(finite.argmin())]!r}"
             )
         self.words = tuple(words)
         self.vectors = vectors
