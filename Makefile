@@ -5,6 +5,16 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
+# What the commands must not inherit: other people's packages, kernels and settings,
+# a backend without figures, `assert` without effect.
+unexport PIP_TARGET PIP_PREFIX PIP_USER PYTHONOPTIMIZE
+unexport JUPYTER_PATH MATPLOTLIBRC MPLBACKEND
+# Programs keep their settings and caches below this folder, not in the home folder.
+export IPYTHONDIR := $(CURDIR)/_build/home/ipython
+export MPLCONFIGDIR := $(CURDIR)/_build/home/matplotlib
+export JUPYTER_DATA_DIR := $(CURDIR)/_build/home/jupyter
+export JUPYTER_CONFIG_DIR := $(CURDIR)/_build/home/jupyter
+
 .PHONY: help setup book test style pytest lab serve clean repository
 
 help:
@@ -20,7 +30,7 @@ setup:
 	@$(PYTHON) tools/setup.py
 
 book: setup
-	@$(BIN)/python tools/build.py
+	@$(BIN)/python -m tools.build
 
 test: style pytest
 
@@ -29,13 +39,15 @@ style: setup
 	$(BIN)/ruff format --check .
 
 # Files of tests and notebooks run side by side, each whole in one process, and of
-# tests/test_chapter_runs.py each chapter: tests/conftest.py says so.
+# tests/test_chapter_runs.py each chapter: tests/conftest.py says so. What the notebooks
+# compute here is what `make book` shows: tools/execution.py.
 pytest: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
-	    --numprocesses=logical --maxprocesses=4 --dist=loadfile tests src book
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tools.execution \
+	    --nbval-lax --nbval-current-env \
+	    --numprocesses=logical --maxprocesses=4 --dist=loadfile book tests src
 
 lab: setup
-	$(BIN)/jupyter lab
+	$(BIN)/python -m jupyter lab
 
 serve: book
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

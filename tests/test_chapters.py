@@ -1,6 +1,7 @@
 """What every chapter owes its readers, checked on the notebook as a file."""
 
 import ast
+import functools
 import inspect
 import pkgutil
 import re
@@ -38,6 +39,7 @@ IN_PACKAGE = re.compile(
 )
 
 
+@functools.cache
 def load(path):
     return nbformat.read(path, as_version=4)
 
@@ -59,6 +61,7 @@ def prose(notebook):
     return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
 
 
+@functools.cache
 def texts_of_tests():
     """For each test, and each test file, the texts of the files that have it."""
     found = defaultdict(list)

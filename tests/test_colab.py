@@ -1,21 +1,19 @@
-"""The package in Colab, and a chapter with nothing but the package."""
+"""The package in Colab, and as a wheel."""
 
-import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from papermill.iorw import load_notebook_node
-from papermill.parameterize import parameterize_notebook
+
+from tools import execution
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 # What a resolver says where it cannot reach a package index.
 OFFLINE = "dns error", "error sending request", "NewConnectionError", "timed out"
 
@@ -67,55 +65,17 @@ def test_installing_in_colab_changes_no_version(tmp_path):
     }
 
 
-@pytest.fixture(scope="module")
-def plain_python(pytestconfig, tmp_path_factory):
-    """The python of an environment that has what `pip install .` brings, no more."""
-    pins = tmp_path_factory.mktemp("pins") / "pins.txt"
-    pins.write_text(
-        "\n".join(
-            line
-            for name in ("requirements.txt", "constraints.txt")
-            for line in (ROOT / name).read_text("utf-8").splitlines()
-            if "==" in line
-        )
-    )
-    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode())
-    sources = sorted((ROOT / "src" / "attention_book").rglob("*.*"))
-    for path in [ROOT / "pyproject.toml", *sources]:
-        if path.suffix != ".pyc":
-            digest.update(path.read_bytes())
-    folder = Path(pytestconfig.cache.mkdir("plain-install"))
-    python, stamp = folder / "bin" / "python", folder / "stamp"
-    if not stamp.exists() or stamp.read_text() != digest.hexdigest():
-        if not python.exists():
-            call(sys.executable, "-m", "venv", "--clear", folder)
-        stamp.unlink(missing_ok=True)
-        # From a copy, because setuptools leaves a build folder behind.
-        copy = tmp_path_factory.mktemp("source")
-        shutil.copytree(ROOT / "src", copy / "src")
-        for name in ("pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, copy)
-        install = [python, "-m", "pip", "install", "--quiet", copy]
-        for options in (["--constraint", pins], ["--no-deps", "--force-reinstall"]):
-            done = call(*install, *options)
-            assert done.returncode == 0, done.stderr
-        stamp.write_text(digest.hexdigest())
-    return python
-
-
-@pytest.mark.chapter
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_chapter_runs_on_the_package_alone(plain_python, path, tmp_path):
-    short = {"epochs": 1, "limit": 200}
-    notebook = parameterize_notebook(load_notebook_node(str(path)), short)
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    script = tmp_path / "chapter.py"
-    script.write_text("\n\n".join(cells), "utf-8")
-    environ = {
-        **os.environ,
-        "MPLBACKEND": "agg",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONSAFEPATH": "1",
+def test_the_wheel_has_every_file_of_the_package(tmp_path):
+    # From a copy, because setuptools leaves a build folder behind.
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    done = call(*command, "--wheel-dir", tmp_path / "wheel", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "wheel").iterdir()
+    inside = zipfile.ZipFile(wheel).namelist()
+    wanted = {
+        str(path.relative_to(ROOT / "src")) for path in execution.files_of_package(ROOT)
     }
-    done = call(plain_python, script, cwd=tmp_path, env=environ)
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert wanted <= set(inside)

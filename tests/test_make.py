@@ -1,21 +1,26 @@
 """The two commands: set-up, the build's cache, the repository's address, the pins."""
 
 import collections
+import copy
 import importlib.metadata
+import os
+import queue
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools import build, repository, setup
+from tools import build, execution, repository, setup
 
 ROOT = Path(__file__).resolve().parent.parent
+HIDDEN = shutil.ignore_patterns(".*", "__pycache__")
 ELSEWHERE = "https://github.com/some-one/other.book"
 
 
@@ -87,7 +92,7 @@ def made_by_hand(venv, script):
 def tree(tmp_path):
     """A copy of what the build and the repository's address depend on."""
     for name in ("src", "book"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=HIDDEN)
     for pattern in ("*.toml", "*.txt", "*.yml", "*.md", "*.cff"):
         for path in ROOT.glob(pattern):
             shutil.copy(path, tmp_path)
@@ -96,23 +101,130 @@ def tree(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["src/attention_book/functional.py", "requirements.txt", "_config.yml"],
+    ["src/attention_book/functional.py", "requirements.txt", "constraints.txt"],
 )
 def test_cache_is_emptied_when_an_input_changes(tree, name):
-    assert build.drop_stale_cache(tree)
+    assert execution.drop_stale_cache(tree)
     outputs = tree / "_build" / ".jupyter_cache" / "outputs"
-    outputs.mkdir(parents=True)
-    assert not build.drop_stale_cache(tree)
+    outputs.mkdir()
+    assert not execution.drop_stale_cache(tree)
     assert outputs.exists()
     (tree / name).write_text((tree / name).read_text("utf-8") + "\n# new\n", "utf-8")
-    assert build.drop_stale_cache(tree)
+    assert execution.drop_stale_cache(tree)
     assert not outputs.exists()
 
 
-def test_cache_is_kept_when_only_prose_changes(tree):
-    build.drop_stale_cache(tree)
-    (tree / "book" / "index.md").write_text("# New\n")
-    assert not build.drop_stale_cache(tree)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "book/index.md",
+        "_config.yml",
+        "src/attention_book/.ipynb_checkpoints/functional-checkpoint.py",
+        "src/attention_book/.DS_Store",
+    ],
+)
+def test_cache_is_kept_when_no_result_depends_on_what_changes(tree, name):
+    execution.drop_stale_cache(tree)
+    (tree / name).parent.mkdir(exist_ok=True)
+    (tree / name).write_text("new\n")
+    assert not execution.drop_stale_cache(tree)
+
+
+def test_pages_do_not_depend_on_hidden_files(tree):
+    before = set(build.sources(tree))
+    for folder in ("src/attention_book", "book", "tools"):
+        copies = tree / folder / ".ipynb_checkpoints"
+        copies.mkdir(parents=True)
+        (copies / "index-checkpoint.md").write_text("new\n")
+    assert set(build.sources(tree)) == before
+
+
+@pytest.fixture
+def notebook(tree):
+    """A notebook of three lines, and the same as the cache would keep it."""
+    cells = ["x = 2 # why", "print(x)", "x"]
+    cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    for path in (tree / "book").rglob("*.ipynb"):
+        path.unlink()
+    nbformat.write(notebook, tree / "book" / "some.ipynb")
+    run = copy.deepcopy(notebook)
+    run.cells[1].outputs = [nbformat.v4.new_output("stream", name="stdout", text="2")]
+    result = {"data": {"text/plain": "2"}, "execution_count": 3}
+    run.cells[2].outputs = [nbformat.v4.new_output("execute_result", **result)]
+    return notebook, run
+
+
+def test_only_notebooks_without_stored_outputs_are_executed(tree, notebook):
+    execution.drop_stale_cache(tree)
+    bare, run = notebook
+    assert execution.stored(tree, bare) is None
+    assert build.new_notebooks(tree) == ["book/some.ipynb"]
+    execution.store(tree, tree / "book" / "some.ipynb", run, 1.5)
+    assert build.new_notebooks(tree) == []
+    assert execution.stored(tree, bare).cells[1].outputs[0].text == "2"
+    bare.cells[0].source = "x = 3"
+    assert execution.stored(tree, bare) is None
+
+
+def test_stored_outputs_come_as_from_a_kernel(notebook):
+    kernel = execution.StoredKernel(notebook[1])
+    found = []
+    for cell in notebook[0].cells:
+        id = kernel.execute_cell_input(cell.source, allow_stdin=False)
+        kernel.await_reply(id, timeout=1)
+        while (message := kernel.get_message("iopub", timeout=1)) and (
+            message["msg_type"] != "status"
+        ):
+            found.append((message["msg_type"], message["content"]))
+    assert [kind for kind, _ in found] == ["stream", "execute_result"]
+    assert found[0][1]["text"] == "2"
+    assert found[1][1]["data"] == {"text/plain": "2"}
+    with pytest.raises(queue.Empty):
+        kernel.get_message("iopub", timeout=1)
+
+
+def test_nbval_executes_once_and_only_what_runs_through_is_kept(tree, notebook):
+    """The plugin in a copy of the repository, on three notebooks."""
+    (tree / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "execution.py", tree / "tools")
+    bare, _ = notebook
+    bare.cells[0].source = "open('runs', 'a').write('x'); x = 2"
+    environ = "import os; print(os.environ['MPLBACKEND'], os.environ['MPLCONFIGDIR'])"
+    bare.cells[1].source = environ + "; assert 'PYTHONOPTIMIZE' not in os.environ"
+    nbformat.write(bare, tree / "book" / "some.ipynb")
+    broken = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(broken, tree / "book" / "broken.ipynb")
+    command = [sys.executable, "-m", "pytest", "-p", "tools.execution", "--nbval-lax"]
+    command += ["--nbval-current-env", "-q", "book"]
+    surroundings = {**os.environ, "MPLBACKEND": "agg", "JUPYTER_PATH": "/nowhere"}
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=tree, env=surroundings, capture_output=True, text=True
+        )
+        assert "1 failed, 3 passed" in done.stdout
+        assert "ZeroDivisionError" in done.stdout
+        assert "without encryption" not in done.stdout + done.stderr
+    assert (tree / "book" / "runs").read_text() == "x"
+    assert build.new_notebooks(tree) == ["book/broken.ipynb"]
+    (printed,) = execution.stored(tree, bare).cells[1].outputs
+    backend, folder = printed.text.split()
+    assert backend == "module://matplotlib_inline.backend_inline"
+    assert Path(folder).is_relative_to(tree)
+
+
+def test_kernels_inherit_no_foreign_settings(monkeypatch, tmp_path):
+    for name in execution.FOREIGN:
+        monkeypatch.setenv(name, "/foreign")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("IPYTHONDIR", "/home/reader/.ipython")
+    found = execution.kernel_environment(tmp_path)
+    assert not {name for name, text in found.items() if "/foreign" in text}
+    assert "inline" in found["MPLBACKEND"]
+    assert Path(found["IPYTHONDIR"]).is_relative_to(tmp_path)
+    with execution.environment(found):
+        assert dict(os.environ) == found
+    assert os.environ["MPLBACKEND"] == "agg"
 
 
 @pytest.mark.parametrize(

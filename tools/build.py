@@ -1,82 +1,88 @@
 """Execute and render the book into _build/html.
 
-jupyter-cache keeps the outputs of every notebook, keyed on the notebook alone. Here the
-cache is emptied when something else changes that a notebook's results depend on: the
-package, the requirements, the settings.
+The notebooks that have changed are executed side by side, then the pages are rendered
+from what they computed. Where the tests have just run the notebooks, only the second
+part is left.
 """
 
-import hashlib
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+
+from tools.execution import (
+    drop_stale_cache,
+    fingerprint,
+    inputs,
+    kernel_environment,
+    stored,
+)
+
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def inputs(root: Path) -> Iterator[Path]:
-    """The files, notebooks apart, that the chapters' results depend on."""
-    for name in ("requirements.txt", "constraints.txt", "_config.yml"):
-        yield root / name
-    for path in sorted((root / "src" / "attention_book").rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            yield path
+# Notebooks side by side, each whole in one process.
+EXECUTE = ["-m", "pytest", "-p", "tools.execution", "--nbval-lax"]
+EXECUTE += ["--nbval-current-env", "--numprocesses=logical", "--maxprocesses=4"]
+EXECUTE += ["--dist=loadfile", "--quiet", "--no-header"]
 
 
 def sources(root: Path) -> Iterator[Path]:
     """The files that the pages depend on: `inputs`, the book and what renders it."""
     yield from inputs(root)
-    for name in ("_toc.yml", "CHANGELOG.md", "pyproject.toml"):
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "pyproject.toml"):
         yield root / name
     for folder in ("book", "tools"):
         for path in sorted((root / folder).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
+            inside = path.relative_to(root).parts
+            hidden = any(part.startswith((".", "__pycache__")) for part in inside)
+            if path.is_file() and not hidden:
                 yield path
 
 
-def fingerprint(root: Path, files: Callable = inputs) -> str:
-    """One hash over the names and contents of all files, and over this Python."""
-    digest = hashlib.sha256(sys.version.encode())
-    for path in files(root):
-        digest.update(f"\n{path.relative_to(root)}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def new_notebooks(root: Path) -> list[str]:
+    """The notebooks that the cache has no outputs for, as paths below the root."""
+    paths = [
+        path
+        for path in sorted((root / "book").rglob("*.ipynb"))
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    ]
+    return [
+        str(path.relative_to(root))
+        for path in paths
+        if stored(root, nbformat.read(path, as_version=4)) is None
+    ]
 
 
-def drop_stale_cache(root: Path) -> bool:
-    """Empty the cache where it was filled from other inputs; True where it was."""
-    cache, stamp = root / "_build" / ".jupyter_cache", root / "_build" / "inputs.sha256"
-    wanted = fingerprint(root)
-    if stamp.exists() and stamp.read_text() == wanted:
-        return False
-    shutil.rmtree(cache, ignore_errors=True)
-    stamp.parent.mkdir(exist_ok=True)
-    stamp.write_text(wanted)
-    return True
+def run(root: Path, arguments: list[str]) -> int:
+    """Run this Python with the environment of the kernels; its exit status."""
+    command = [sys.executable, *arguments]
+    environ = kernel_environment(root)
+    return subprocess.run(
+        command, cwd=root, env=environ, stdin=subprocess.DEVNULL
+    ).returncode
 
 
 def build(root: Path) -> int:
-    """Run jupyter-book; its exit status."""
+    """Execute what is new and render everything; the exit status."""
+    if notebooks := new_notebooks(root):
+        print(f"Executing {len(notebooks)} notebooks, some minutes", flush=True)
+        if status := run(root, [*EXECUTE, *notebooks]):
+            return status
     # Every page is rendered again, so that none shows an old table of contents and
-    # none is left of a chapter that is gone; what a notebook computed still comes from
-    # the cache.
+    # none is left of a chapter that is gone.
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [str(jupyter_book), "build", str(root), "--all"]
-    command += ["-n", "-W", "--keep-going"]
-    # One thread: two threads each on two busy cores are several times slower.
-    environ = {"OMP_NUM_THREADS": "1"} | dict(os.environ)
-    return subprocess.run(command, env=environ, stdin=subprocess.DEVNULL).returncode
+    command = ["-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+    command += ["--all", "-n", "-W", "--keep-going"]
+    return run(root, command)
 
 
 def main() -> int:
     """Build the book and say where it is, or that it failed."""
-    if drop_stale_cache(ROOT):
-        print("Every chapter is run: the package or the settings are new.", flush=True)
+    drop_stale_cache(ROOT)
     stamp, index = ROOT / "_build" / "html.sha256", ROOT / "_build/html/index.html"
-    wanted = fingerprint(ROOT, sources)
+    wanted = fingerprint(ROOT, sources(ROOT))
     if index.exists() and stamp.exists() and stamp.read_text() == wanted:
         print(f"Nothing has changed. The book: {index}")
         return 0
