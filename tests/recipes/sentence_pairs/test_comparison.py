@@ -1,0 +1,88 @@
+"""Measures of the three kinds, and paired gains with their intervals."""
+
+import numpy as np
+import pytest
+
+from attention_book.evaluation.correlation import agreement
+from attention_book.evaluation.intervals import bootstrap_interval, student_interval
+from attention_book.evaluation.ranking import rank
+from attention_book.recipes.sentence_pairs.comparison import (
+    MEASURES,
+    item_quality,
+    measure,
+    paired_gain,
+    refit_scores,
+)
+
+SCORES = np.array([0.5, -0.1, 0.2, -0.3, 0.7, -0.4, 0.9, 0.1, -0.6])  # 9 test pairs
+
+
+def test_classes_by_hand(classes):
+    found = measure(classes, SCORES)  # right ones are the pairs 0, 3 and 6
+    assert tuple(found) == MEASURES["classes"]
+    # 0 and 6 are found of three, and 2, 4 and 7 are taken for right
+    assert found["accuracy"] == pytest.approx(5 / 9)
+    assert found["F1"] == pytest.approx(2 * 2 / (3 + 5))
+    assert item_quality(classes, SCORES).tolist() == [1, 1, 0, 0, 0, 1, 1, 0, 1]
+
+
+def test_grades_are_compared_with_those_of_people(graded):
+    wanted = agreement(SCORES, [pair.score for pair in graded.pairs["test"]])
+    found = measure(graded, SCORES)
+    assert tuple(found) == MEASURES["grades"]
+    assert found["r"] == wanted.pearson
+    assert found["rho"] == wanted.spearman
+    assert found["MSE"] == pytest.approx(-item_quality(graded, SCORES).mean())
+
+
+def test_rankings_are_measured_question_by_question(ranking):
+    wanted = rank(SCORES, ranking.labels("test"), ranking.groups("test"))
+    found = measure(ranking, SCORES)
+    assert tuple(found) == MEASURES["ranking"]
+    assert found["MRR"] == wanted.mean_reciprocal_rank
+    quality = item_quality(ranking, SCORES)
+    assert quality.tolist() == [1, 1 / 2, 1]  # three questions
+    assert found["MAP"] == pytest.approx(quality.mean())
+
+
+def test_gains_of_groups_weigh_as_many_as_they_have():
+    draw = np.random.default_rng(0)
+    quality, other = draw.random((2, 3, 7))
+    groups = np.array([5, 5, 2, 2, 2, 9, 9])
+    gain = paired_gain(list(quality), list(other), groups)
+    assert gain.mean == pytest.approx((quality - other).mean())
+    by_run = (quality - other).mean(axis=1)
+    np.testing.assert_allclose(gain.over_seeds, student_interval(by_run))
+    totals = [
+        sum(quality[run, i] - other[run, i] for run in range(3) for i in members)
+        for members in ((2, 3, 4), (0, 1), (5, 6))
+    ]
+    shares = [total * 3 / 21 for total in totals]
+    assert np.mean(shares) == pytest.approx(gain.mean)
+    np.testing.assert_allclose(gain.over_groups, bootstrap_interval(shares))
+
+
+def test_gains_without_groups_are_over_items():
+    draw = np.random.default_rng(0)
+    quality, other = draw.random((3, 7)), draw.random((1, 7))
+    gain = paired_gain(list(quality), list(other))
+    np.testing.assert_allclose(
+        gain.over_groups, bootstrap_interval((quality - other).mean(axis=0))
+    )
+
+
+def test_runs_must_be_paired():
+    runs = [np.zeros(4)] * 3
+    with pytest.raises(ValueError, match=r"as many runs as quality \(3\) or 1, got 2"):
+        paired_gain(runs, runs[:2])
+
+
+def test_a_refit_finds_the_feature_that_tells(classes):
+    draw = np.random.default_rng(0)
+    features = {}
+    for part in classes.pairs:
+        labels = classes.labels(part)
+        noise = draw.normal(size=(len(labels), 2))
+        features[part] = np.column_stack([noise, 100 + labels])
+    for part, scores in refit_scores(classes, features).items():
+        assert measure(classes, scores, part)["accuracy"] == 1

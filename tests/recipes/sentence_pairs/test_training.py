@@ -1,0 +1,129 @@
+"""Training runs of sentence pairs: seeds, what is kept, what is measured on the way."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.models.abcnn.config import VARIANTS
+from attention_book.models.mpcnn.config import LIGHT
+from attention_book.recipes.sentence_pairs.comparison import measure
+from attention_book.recipes.sentence_pairs.training import (
+    EvaluatedRun,
+    PairTraining,
+    build_abcnn,
+    pair_features,
+    score_pairs,
+    train_abcnn,
+    train_mpcnn,
+)
+
+TRAINING = PairTraining(
+    epochs=2, batch_size=8, learning_rate=0.01, device="cpu", evaluations=2
+)
+SMALL = {"num_filters": 3, "hidden_dim": 4, **LIGHT}
+
+
+@pytest.fixture(params=["classes", "graded"])
+def task(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_mpcnn_fits_the_task_and_a_seed_gives_the_same_model(task):
+    models = [train_mpcnn(task, TRAINING, seed=seed, **SMALL) for seed in (1, 1, 2)]
+    one, same, other = (score_pairs(model, task) for model in models)
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).all()
+    assert models[0].config.grades == task.grades
+    assert len(one) == 9
+
+
+def test_a_model_is_prepared_before_it_is_trained(classes):
+    seen = []
+
+    def prepare(model):
+        seen.append([p.clone() for p in model.parameters() if p.requires_grad])
+
+    model = train_mpcnn(classes, TRAINING, seed=0, prepare=prepare, **SMALL)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert len(seen) == 1
+    for before, after in zip(seen[0], trained, strict=True):
+        assert (before != after).any()
+
+
+def test_the_last_layer_starts_as_it_is_told(ranking):
+    options = {"seed": 0, "batch_size": 8, "num_filters": 3, "max_tokens": 4}
+    model = build_abcnn(ranking, "ABCNN-3", **options)
+    assert model.output_proj.weight.tolist() == [[5.0, 5.0]]
+    batches = ranking.batches("train", batch_size=8).batches
+    share = ranking.labels("train").mean()
+    logit = model.score(batches[len(batches) // 2]).mean()
+    assert logit.item() == pytest.approx(math.log(share / (1 - share)), abs=1e-5)
+    small = build_abcnn(ranking, "ABCNN-3", start=None, set_bias=False, **options)
+    assert small.output_proj.weight.abs().max() < 1
+    assert_close(small.blocks[0].conv.weight, model.blocks[0].conv.weight)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_abcnn_is_measured_and_goes_back_to_its_best(ranking, variant):
+    model = build_abcnn(
+        ranking, variant, seed=0, batch_size=8, num_filters=3, max_tokens=4
+    )
+    run = train_abcnn(ranking, model, TRAINING, seed=3)
+    assert run.curve.shape == (4, 2, 2)  # twice in each of two epochs; dev and test
+    for i, part in enumerate(("dev", "test")):
+        for at, scores in zip(run.curve, run.scores, strict=True):
+            assert at[i].tolist() == list(measure(ranking, scores[part], part).values())
+    for part in "dev", "test":
+        np.testing.assert_allclose(
+            score_pairs(model, ranking, part), run.scores_at_best(part), rtol=1e-6
+        )
+    again = build_abcnn(
+        ranking, variant, seed=0, batch_size=8, num_filters=3, max_tokens=4
+    )
+    np.testing.assert_array_equal(
+        train_abcnn(ranking, again, TRAINING, seed=3).curve, run.curve
+    )
+
+
+def test_the_best_time_depends_on_the_part_that_chooses():
+    curve = np.array([[[0.5, 0.1], [0.7, 0.2]], [[0.6, 0.3], [0.4, 0.4]]])
+    scores = [{"dev": np.zeros(2), "test": np.ones(3)} for _ in range(2)]
+    run = EvaluatedRun(curve, scores)
+    assert (run.best("dev"), run.best("test")) == (1, 0)
+    assert run.measures("test") == [0.4, 0.4]
+    assert run.measures("test", chosen_by="test") == [0.7, 0.2]
+    assert run.measures("dev", chosen_by="test") == [0.5, 0.1]
+    assert run.scores_at_best("test", chosen_by="test") is scores[0]["test"]
+
+
+def test_scores_and_features_stand_in_the_order_of_the_data(ranking):
+    model = build_abcnn(
+        ranking, "BCNN", seed=0, batch_size=8, num_filters=3, max_tokens=4
+    )
+    scores = score_pairs(model, ranking, "train")
+    features = pair_features(model, ranking, "train")
+    assert not model.training
+    alone = torch.cat(
+        [model.score(batch) for batch in ranking.loader("train", batch_size=1)]
+    )
+    np.testing.assert_allclose(scores, alone.detach(), rtol=1e-5, atol=1e-5)
+    weight, bias = model.output_proj.weight[0], model.output_proj.bias
+    assert_close(torch.from_numpy(features) @ weight + bias, alone)
+
+
+def test_batches_may_be_changed_before_they_are_scored(ranking):
+    model = build_abcnn(
+        ranking, "BCNN", seed=0, batch_size=8, num_filters=3, max_tokens=4
+    )
+    seen = []
+
+    def change(batch):
+        seen.append(len(batch))
+        return batch
+
+    plain = score_pairs(model, ranking)
+    np.testing.assert_array_equal(score_pairs(model, ranking, change=change), plain)
+    assert sum(seen) == 9
