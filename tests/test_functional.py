@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from attention_book.functional import (
+    additive_scores,
     attend,
     causal_mask,
+    dot_scores,
     masked_softmax,
+    run_uncompiled,
+    segment_softmax,
     token_cross_entropy,
     token_mask,
 )
@@ -161,7 +165,7 @@ def test_mask_of_another_shape_is_an_error(shape, no_shape_checks):
 
 def test_mask_that_would_broadcast_silently_is_an_error(no_shape_checks):
     # As many queries as sentences: PyTorch would take sentences for queries.
-    with pytest.raises(ValueError, match=r"got \(3, 5\)"):
+    with pytest.raises(ValueError, match=r"got \(3, 5\); add an axis.*mask\[:, None\]"):
         masked_softmax(torch.zeros(3, 3, 5), torch.ones(3, 5, dtype=torch.bool))
 
 
@@ -202,3 +206,61 @@ def test_cross_entropy_of_shapes_that_do_not_fit_is_an_error(no_shape_checks):
         token_cross_entropy(
             torch.zeros(2, 3, 5), torch.zeros(2, 4).long(), torch.ones(2, 4).bool()
         )
+
+
+@pytest.mark.parametrize("extreme", [math.inf, -math.inf, math.nan])
+def test_cross_entropy_leaves_out_what_stands_at_padding(extreme):
+    logits = torch.zeros(1, 3, 5)
+    logits[0, 2, 0] = extreme  # the logit of the padding's own id
+    logits.requires_grad_()
+    target = torch.tensor([[4, 3, 0]])
+    loss = token_cross_entropy(logits, target, target != 0)
+    assert_close(loss, torch.tensor(math.log(5)))
+    loss.backward()
+    if not math.isinf(extreme) or extreme < 0:
+        assert logits.grad[:, :2].isfinite().all()
+
+
+def test_scores_one_query_and_key_at_a_time():
+    query, key = torch.randn(B, Q, V).double(), torch.randn(B, K, V).double()
+    v = torch.randn(1, V).double()
+    additive, dots = additive_scores(query, key, v), dot_scores(query, key)
+    for b in range(B):
+        for i in range(Q):
+            for j in range(K):
+                e = v[0] @ torch.tanh(query[b, i] + key[b, j])
+                assert_close(additive[b, i, j], e)
+                product = query[b, i] @ key[b, j]
+                assert_close(dots[b, i, j], product / math.sqrt(V))
+                assert_close(dot_scores(query, key, 0.3)[b, i, j], 0.3 * product)
+
+
+@pytest.mark.parametrize("heads", [(), (H,)])
+def test_segment_softmax_is_a_softmax_in_each_segment(heads):
+    segment = torch.tensor([1, 3, 1, 0, 1, 3, 4])  # segment 2 is empty
+    scores = 1000 * torch.randn(len(segment), *heads).double()  # exp overflows
+    scores[6] = -math.inf
+    scores.requires_grad_()
+    weights = segment_softmax(scores, segment, 5)
+    for number in (0, 1, 3):
+        inside = segment == number
+        assert_close(weights[inside], scores[inside].softmax(dim=0))
+    assert (weights[6] == 0).all()
+    weights.square().sum().backward()
+    assert scores.grad.isfinite().all()
+
+
+def test_segment_softmax_wants_a_segment_for_each_edge(no_shape_checks):
+    with pytest.raises(ValueError, match=r"segment must have shape \(3,\).*\(1, 3\)"):
+        segment_softmax(torch.zeros(3), torch.zeros(1, 3).long(), 2)
+
+
+def test_hooks_are_called_in_a_model_that_was_compiled(no_shape_checks):
+    layer, calls = torch.nn.Linear(2, 3), []
+    compiled, x = torch.compile(layer, backend="eager"), torch.randn(5, 2)
+    want = compiled(x)
+    hook = layer.register_forward_hook(lambda *_: calls.append(1))
+    with run_uncompiled():
+        assert_close(compiled(x), want)
+    assert calls == [1]
+    hook.remove()

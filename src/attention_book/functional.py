@@ -25,17 +25,17 @@ def token_mask(
     """Mark the real tokens of right-padded sentences.
 
     Args:
-        lengths: number of real tokens of each sentence, at most ``num_tokens``; that
-            is not checked, since looking at the values would stall a GPU.
+        lengths: number of real tokens of each sentence, at most ``num_tokens``. This
+            is not checked: reading the values would make the program wait for a GPU.
         num_tokens: length of the padded sentences.
 
     Returns:
-        True at a real token, False at padding. As a mask of attention scores it needs
-        an axis for the queries: ``token_mask(...)[:, None]``.
+        True at real tokens, False at padding. To mask attention scores, add an axis
+        for the queries: ``token_mask(...)[:, None]``.
 
     Raises:
-        ValueError: if ``lengths`` is not one number for each sentence, or
-            ``num_tokens`` is negative.
+        ValueError: if ``lengths`` does not have shape (batch,), or ``num_tokens`` is
+            negative.
         TypeError: if ``lengths`` does not hold integers.
 
     Example:
@@ -62,14 +62,14 @@ def token_mask(
 def causal_mask(
     num_tokens: int, device: torch.device | str | None = None
 ) -> Bool[Tensor, "1 tokens tokens"]:
-    """Let each token attend to itself and to those before it.
+    """Let each token attend to itself and to the tokens before it.
 
-    The first axis stands for the batch: the mask fits the scores of a layer as it is
-    and combines with a padding mask, ``causal_mask(n) & token_mask(...)[:, None]``.
+    The first axis stands for the batch, so that the mask fits the scores of a layer and
+    combines with a padding mask: ``causal_mask(n) & token_mask(...)[:, None]``.
 
     Args:
-        num_tokens: number of queries, and of keys.
-        device: where the mask is made; None: PyTorch's default device.
+        num_tokens: number of queries and of keys.
+        device: device of the mask; None: PyTorch's default device.
 
     Raises:
         ValueError: if ``num_tokens`` is negative.
@@ -87,17 +87,17 @@ def causal_mask(
 
 
 def check_mask(mask: Mask, shape: tuple[int, ...]) -> None:
-    """Refuse a mask that does not fit the scores it is for.
+    """Refuse a mask that does not fit its scores.
 
     Args:
         mask: True where a query may attend.
-        shape: of the scores.
+        shape: shape of the scores.
 
     Raises:
         TypeError: if ``mask`` is not boolean.
-        ValueError: if ``mask`` has not one axis for each axis of the scores, of full
-            size or of size 1. A mask of shape (batch, keys) would otherwise broadcast
-            without a word wherever there are as many queries as sentences.
+        ValueError: if ``mask`` does not have one axis for each axis of the scores, of
+            full size or of size 1. A mask of shape (batch, keys) would otherwise
+            broadcast silently wherever there are as many queries as sentences.
 
     Example:
         >>> check_mask(torch.tensor([[[True, False]]]), (2, 3, 2))
@@ -110,7 +110,7 @@ def check_mask(mask: Mask, shape: tuple[int, ...]) -> None:
     if not fits:
         hint = ""
         if len(shape) == 3 and mask.shape == (shape[0], shape[2]):
-            hint = "; a mask of (batch, keys) needs an axis for the queries: [:, None]"
+            hint = "; add an axis for the queries, mask[:, None]"
         raise ValueError(
             f"mask must have one axis for each axis of the scores {tuple(shape)}, "
             f"of full size or 1, got {tuple(mask.shape)}{hint}"
@@ -127,8 +127,8 @@ def dot_scores(
     .. math:: e = s Q K^\top, \qquad s = 1 / \sqrt{d}
 
     Args:
-        query: :math:`Q`, one row a query.
-        key: :math:`K`, one row a key.
+        query: :math:`Q`, one row per query.
+        key: :math:`K`, one row per key.
         scale: :math:`s`; None: one over the square root of ``dim``.
 
     Source: arXiv:1706.03762, equation (1).
@@ -141,7 +141,7 @@ def dot_scores(
     """
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1])
-    # The queries are scaled, not the scores: of these there are more.
+    # The queries are scaled and not the scores, of which there are more.
     return (query * scale) @ key.mT
 
 
@@ -155,11 +155,11 @@ def additive_scores(
     .. math:: e_{ij} = v_a^\top \tanh(W_a s_{i-1} + U_a h_j)
 
     Args:
-        query: :math:`W_a s_{i-1}`, the queries as projected by the caller.
-        key: :math:`U_a h_j`, the projected keys.
-        v: :math:`v_a^\top`, a matrix of one row, as a linear layer with one output has.
+        query: :math:`W_a s_{i-1}`, the queries after their projection.
+        key: :math:`U_a h_j`, the keys after theirs.
+        v: :math:`v_a^\top`, the weight of a linear layer with one output.
 
-    Memory: the hidden layer holds queries x keys x hidden_dim numbers a sentence.
+    Memory: the hidden layer holds queries x keys x hidden_dim numbers per sentence.
     Source: arXiv:1409.0473, A.1.2.
 
     Example:
@@ -168,29 +168,29 @@ def additive_scores(
         tensor([[0.0000, 1.5232]])
     """
     hidden = query[..., None, :] + key[..., None, :, :]
-    # In place: it is the largest tensor, and of no use once the tanh is taken.
+    # In place: this is the largest tensor, and only its tanh is needed.
     return F.linear(hidden.tanh_(), v).squeeze(-1)
 
 
 def masked_softmax(
     scores: Float[Tensor, "*axes keys"], mask: Mask | None = None
 ) -> Float[Tensor, "*axes keys"]:
-    r"""Turn scores into weights over the keys that a query may attend to.
+    r"""Normalise scores over the keys that a query may attend to.
 
     .. math:: \alpha_j = \frac{m_j \exp e_j}{\sum_k m_k \exp e_k}
 
     with ``scores`` :math:`e`, ``mask`` :math:`m` (1 for True) and weights
-    :math:`\alpha`. A blocked key has weight 0 exactly, whatever its score, an infinite
-    one or NaN included. A query with no key gets a row of zeros, and finite gradients,
+    :math:`\alpha`. The weight of a blocked key is exactly 0, even if its score is
+    infinite or NaN. A query without a key gets a row of zeros and finite gradients,
     where a plain softmax over :math:`-\infty` gives NaN.
 
     Args:
-        scores: any number of axes; the last one runs over the keys.
+        scores: scores with any number of axes; the last one runs over the keys.
         mask: True where a query may attend; None: everywhere.
 
     Raises:
-        TypeError: if ``scores`` does not hold floats, or as :func:`check_mask`.
-        ValueError: as :func:`check_mask`.
+        TypeError: if ``scores`` does not hold floats, or from :func:`check_mask`.
+        ValueError: from :func:`check_mask`.
 
     Example:
         >>> mask = torch.tensor([[True, True, False], [False, False, False]])
@@ -203,11 +203,54 @@ def masked_softmax(
     if mask is None:
         return scores.softmax(dim=-1)
     check_mask(mask, scores.shape)
-    # Where a row has no key, 0 stands in for -inf: the softmax stays finite, backwards
-    # too, and the last line sets its weights to 0.
+    # In a row without a key, 0 replaces -inf: the softmax and its gradient then stay
+    # finite, and the last line sets the weights to 0.
     no_key = ~mask.any(dim=-1, keepdim=True)
     scores = scores.masked_fill(~mask, -torch.inf).masked_fill(no_key, 0.0)
     return scores.softmax(dim=-1).masked_fill(~mask, 0.0)
+
+
+def segment_softmax(
+    scores: Float[Tensor, " edges *heads"],
+    segment: Int[Tensor, " edges"],
+    num_segments: int,
+) -> Float[Tensor, " edges *heads"]:
+    r"""Normalise scores within segments, such as the edges that lead to one node.
+
+    .. math:: \alpha_e = \frac{\exp s_e}{\sum_{e' : t(e') = t(e)} \exp s_{e'}}
+
+    Args:
+        scores: :math:`s`, one score per edge, and per head where there are heads.
+        segment: :math:`t(e)`, the segment of each edge, counted from 0. Edges of one
+            segment need not be neighbours.
+        num_segments: number of segments; some may be empty.
+
+    Returns:
+        Weights :math:`\alpha` that sum to 1 in each segment, as ``scores``. If all
+        scores of a segment are :math:`-\infty`, its weights are 0.
+
+    Raises:
+        ValueError: if ``segment`` does not hold one number per edge.
+
+    Memory: linear in edges and segments.
+
+    Example:
+        >>> segment_softmax(torch.zeros(3), torch.tensor([0, 1, 0]), 2)
+        tensor([0.5000, 1.0000, 0.5000])
+    """
+    if segment.shape != scores.shape[:1]:
+        raise ValueError(
+            f"segment must have shape {tuple(scores.shape[:1])}, one number per edge, "
+            f"got {tuple(segment.shape)}"
+        )
+    # The largest score of each segment is subtracted, so that nothing overflows.
+    largest = scores.new_full((num_segments, *scores.shape[1:]), -torch.inf)
+    index = segment.view(-1, *[1] * (scores.ndim - 1)).expand_as(scores)
+    largest = largest.scatter_reduce(0, index, scores.detach(), "amax")
+    largest = largest.masked_fill(largest == -torch.inf, 0.0)
+    exponentials = (scores - largest[segment]).exp()
+    sums = torch.zeros_like(largest).index_add(0, segment, exponentials)
+    return exponentials / sums.masked_fill(sums == 0, 1.0)[segment]
 
 
 def attend(
@@ -217,23 +260,24 @@ def attend(
 ) -> tuple[
     Float[Tensor, "*axes queries value_dim"], Float[Tensor, "*axes queries keys"]
 ]:
-    r"""Average the values with the weights that the scores give.
+    r"""Turn scores into weights and average the values with them.
 
     .. math:: c_i = \sum_j \alpha_{ij} v_j, \qquad \alpha = \mathrm{softmax}(e)
 
     Args:
         scores: :math:`e`, before the softmax.
-        value: :math:`v`, what is averaged; blocked ones must be finite, since 0 times
-            infinity is not 0.
+        value: :math:`v`, the vectors to average. Blocked ones must be finite, because
+            0 times infinity is not 0.
         mask: True where a query may attend; None: everywhere.
 
     Returns:
-        ``(context, weights)``: :math:`c` and :math:`\alpha`. A query with no key gets
-        zeros in both.
+        ``(context, weights)``: :math:`c` and :math:`\alpha`. A query without a key
+        gets zeros in both.
 
     Raises:
-        TypeError: as :func:`masked_softmax`.
-        ValueError: if ``value`` does not fit ``scores``, or as :func:`masked_softmax`.
+        TypeError: from :func:`masked_softmax`.
+        ValueError: if ``value`` does not fit ``scores``, or from
+            :func:`masked_softmax`.
 
     Example:
         >>> value = torch.tensor([[[1.0], [3.0]]])
@@ -264,8 +308,9 @@ def token_cross_entropy(
     .. math:: -\frac{1}{\sum m} \sum_{b,t} m_{bt} \log p(y_{bt} \mid \ldots)
 
     Args:
-        logits: scores of the words of the vocabulary at every position.
-        target: the words :math:`y` that were to be predicted.
+        logits: unnormalised log-probabilities of the vocabulary at each position;
+            those at padding do not count, even if they are infinite.
+        target: :math:`y`, the ids of the tokens to predict.
         mask: :math:`m`, True at real tokens.
 
     Raises:
@@ -281,10 +326,10 @@ def token_cross_entropy(
             f"target and mask must have shape {tuple(logits.shape[:-1])} to fit the "
             f"logits, got {tuple(target.shape)} and {tuple(mask.shape)}"
         )
-    # A sum over a product with the mask, not logits[mask]: the size of the latter
-    # depends on values, which a GPU would have to be waited for.
+    # Filled, not indexed: the size of logits[mask] depends on values, so the program
+    # would wait for the GPU. Not multiplied either: 0 times infinity is NaN.
     losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-    return (losses * mask.flatten()).sum() / mask.sum()
+    return losses.masked_fill(~mask.flatten(), 0.0).sum() / mask.sum()
 
 
 def run_uncompiled() -> AbstractContextManager[Any]:

@@ -12,7 +12,7 @@ from attention_book.attention.dot_product import (
     check_tokens,
     dot_product_attention,
 )
-from attention_book.functional import causal_mask, dot_scores, token_mask
+from attention_book.functional import causal_mask, token_mask
 
 B, H, Q, K, D, V = 2, 3, 4, 5, 7, 11  # all different: swapped axes fail
 
@@ -144,8 +144,6 @@ def test_without_heads(need_weights):
 
 def test_scale():
     query, key, value = make_inputs()
-    assert_close(dot_scores(query, key), query @ key.mT / math.sqrt(D))
-    assert_close(dot_scores(query, key, 1.0), query @ key.mT)
     for need_weights in (False, True):
         got = dot_product_attention(
             query, key, value, scale=0.3, need_weights=need_weights

@@ -31,37 +31,37 @@ def dot_product_attention(
     .. math:: C = A V, \qquad A = \mathrm{softmax}(s Q K^\top + B)
 
     with ``query`` :math:`Q`, ``key`` :math:`K`, ``value`` :math:`V`, ``bias``
-    :math:`B`, context :math:`C`, weights :math:`A` and :math:`s = 1 / \sqrt{d}`. Where
-    nobody asks for the weights, PyTorch's fused kernel computes the same without them.
+    :math:`B`, context :math:`C`, weights :math:`A` and :math:`s = 1 / \sqrt{d}`. If the
+    weights are not needed, PyTorch's fused kernel computes the context without them.
 
     Args:
-        query: what asks, with one axis of heads or none.
-        key: what is compared, with the same axes.
-        value: what is averaged; blocked ones must be finite.
+        query: vectors that attend, with one axis of heads or none.
+        key: vectors that are scored against each query, with the same axes.
+        value: vectors that are averaged; blocked ones must be finite.
         mask: True where a query may attend, (batch, queries, keys) and the same for
             all heads; None: everywhere.
-        bias: finite numbers added to the scores, with the axes of the weights; None:
-            nothing.
-        causal: whether each query may attend to its own position and to those before
-            it, the queries being the last ones of the keys. It stands for a mask, and
+        bias: numbers added to the scores, with the axes of the weights,
+            :math:`-\infty` where a head may not attend; None: nothing.
+        causal: whether each query may attend only to its own position and to earlier
+            ones, where the queries are the last positions of the keys. Replaces a mask;
             for whole sequences the kernel then skips the blocked half.
         scale: :math:`s`; None: one over the square root of ``dim``.
-        dropout: probability that a weight is set to 0; the others grow in turn. A
-            function cannot know whether a model is in training: the caller does.
+        dropout: probability that a weight is set to 0; the others are scaled up. The
+            caller passes 0 outside of training.
         need_weights: whether the weights are returned.
 
     Returns:
-        ``(context, weights)``, the weights as they are before dropout, or None. A query
-        with no key gets zeros in both.
+        ``(context, weights)``, the weights before dropout or None. A query without a
+        key gets zeros in both.
 
     Raises:
-        ValueError: if the shapes do not fit each other, or there is a mask besides
-            ``causal``, or more queries than keys.
-        TypeError: if ``mask`` is not boolean or ``bias`` holds no floats.
+        ValueError: if the shapes do not fit each other, there is a mask besides
+            ``causal``, or ``causal`` with more queries than keys.
+        TypeError: if ``mask`` is not boolean or ``bias`` does not hold floats.
 
-    Memory: with ``need_weights`` and with dropout, queries x keys numbers a head; so
-        has a bias that is being trained. Else the fused kernel's grows with queries +
-        keys.
+    Memory: queries x keys numbers per head with ``need_weights``, with dropout, and
+        with a bias that is trained. Otherwise that of the fused kernel, which grows
+        with queries + keys.
     Source: arXiv:1706.03762, equation (1).
 
     Example:
@@ -71,7 +71,7 @@ def dot_product_attention(
                  [0.3302, 0.6698]]])
     """
     _check_shapes(query, key, value)
-    if query.ndim == 3:  # one head: the fused kernel wants an axis for it
+    if query.ndim == 3:  # one head: the fused kernel needs an axis for it
         context, weights = dot_product_attention(
             *(tensor[:, None] for tensor in (query, key, value)),
             mask,
@@ -90,7 +90,7 @@ def dot_product_attention(
         bias = bias.to(query.dtype)
     if causal:
         _check_causal(mask, queries, keys)
-        # The kernel's own flag is for whole sequences and for nothing besides.
+        # The kernel's own flag is for whole sequences, without a mask or bias.
         if need_weights or bias is not None or queries < keys:
             causal = False
             everywhere = query.new_ones(1, queries, keys, dtype=torch.bool)
@@ -99,7 +99,11 @@ def dot_product_attention(
         mask = mask[:, None]  # the same for all heads
     if need_weights:
         scores = dot_scores(query, key, scale)
-        weights = masked_softmax(scores if bias is None else scores + bias, mask)
+        if bias is not None:
+            scores = scores + bias
+            finite = bias != -torch.inf  # a row of -inf has no softmax, but no key
+            mask = finite if mask is None else mask & finite
+        weights = masked_softmax(scores, mask)
         return F.dropout(weights, dropout) @ value, weights
     if bias is not None:
         mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
@@ -110,16 +114,16 @@ def dot_product_attention(
 
 
 def check_bias(bias: Bias, shape: tuple[int, ...]) -> None:
-    """Refuse a bias that does not fit the scores it is for.
+    """Refuse a bias that does not fit its scores.
 
     Args:
-        bias: to be added to the scores.
-        shape: of the scores.
+        bias: numbers that will be added to the scores.
+        shape: shape of the scores.
 
     Raises:
-        TypeError: if ``bias`` holds no floats: a mask is no bias.
-        ValueError: if it has not one axis for each axis of the scores, of full size or
-            of size 1.
+        TypeError: if ``bias`` does not hold floats, as a mask does not.
+        ValueError: if ``bias`` does not have one axis for each axis of the scores, of
+            full size or of size 1.
 
     Example:
         >>> check_bias(torch.zeros(1, 3, 2), (2, 3, 2))
@@ -137,12 +141,12 @@ def check_bias(bias: Bias, shape: tuple[int, ...]) -> None:
 
 
 def check_tokens(query: Tensor, key: Tensor, value: Tensor, embed_dim: int) -> None:
-    """Refuse inputs of a layer whose queries, keys and values are all of one size.
+    """Refuse inputs that do not fit a layer with one size of tokens.
 
     Args:
-        query: should be (batch, queries, embed_dim).
-        key: should be (batch, keys, embed_dim).
-        value: should have the shape of ``key``.
+        query: expected to be (batch, queries, embed_dim).
+        key: expected to be (batch, keys, embed_dim).
+        value: expected to have the shape of ``key``.
         embed_dim: size of a token.
 
     Raises:

@@ -8,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from attention_book.attention.multi_head.layer import MultiHeadAttention
+from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.evaluation.cost import peak_bytes
 from attention_book.functional import causal_mask, token_mask
 from attention_book.observe import record_weights
@@ -24,22 +25,8 @@ def make_layer(dtype=torch.float64, **settings):
     return layer
 
 
-def make_peer(layer):
-    """PyTorch's layer with the same weights."""
-    peer = nn.MultiheadAttention(
-        DIM, H, bias=layer.in_proj.bias is not None, batch_first=True
-    ).to(layer.in_proj.weight)
-    peer.load_state_dict(
-        {
-            name.replace("in_proj.", "in_proj_"): parameter
-            for name, parameter in layer.state_dict().items()
-        }
-    )
-    return peer
-
-
 def make_inputs(dtype=torch.float64):
-    """What asks, and what is asked."""
+    """Two sequences of different lengths."""
     return [
         torch.randn(B, tokens, DIM, dtype=dtype, requires_grad=True)
         for tokens in (N, K)
@@ -114,7 +101,7 @@ def test_one_head_leaves_half_of_two_values_unsaid(places):
 @pytest.mark.parametrize("name", MASKS)
 def test_equals_pytorchs_layer(name, use, bias, dtype):
     layer = make_layer(dtype, bias=bias)
-    peer = make_peer(layer)
+    peer = layer.to_torch()
     x, y = make_inputs(dtype)
     z = torch.randn_like(y, requires_grad=True)
     query, key, value = {"self": (x, x, x), "cross": (x, y, y), "three": (x, y, z)}[use]
@@ -146,7 +133,7 @@ def test_equals_pytorchs_layer(name, use, bias, dtype):
 @pytest.mark.parametrize("name", MASKS)
 def test_bias_is_added_to_the_scores(name):
     layer, (x, y) = make_layer(), make_inputs()
-    peer, mask = make_peer(layer), make_masks(N, K)[name]
+    peer, mask = layer.to_torch(), make_masks(N, K)[name]
     bias = torch.randn(B, H, N, K, dtype=torch.float64, requires_grad=True)
     whole = bias if mask is None else bias.masked_fill(~mask[:, None], -torch.inf)
     want = peer(x, y, y, attn_mask=whole.flatten(0, 1), need_weights=False)[0]
@@ -160,6 +147,73 @@ def test_bias_is_added_to_the_scores(name):
     context, _ = layer(x, y, y, mask, bias=bias[:1, :, :, :1])
     want, _ = layer(x, y, y, mask, bias=bias[:1, :, :, :1].expand(B, H, N, K))
     assert_close(context, want)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_bias_of_minus_infinity_blocks_a_key_for_a_head(masked):
+    """Of all keys in one head, and of single keys: the same on both paths."""
+    layer, (x, y) = make_layer(), make_inputs()
+    bias = torch.randn(B, H, N, K, dtype=torch.float64)
+    bias[0, 1] = bias[1, 2, 3, :4] = -math.inf
+    bias.requires_grad_()
+    mask = token_mask(torch.tensor([K, 4]), K)[:, None] if masked else None
+    results = []
+    for need_weights in (False, True):
+        context, weights = layer(x, y, y, mask, need_weights=need_weights, bias=bias)
+        inputs = x, y, bias, *layer.parameters()
+        gradients = torch.autograd.grad(context.square().sum(), inputs)
+        assert all(gradient.isfinite().all() for gradient in gradients)
+        results.append((context, *gradients))
+    assert_close(*results)
+    assert (weights[bias == -math.inf] == 0).all()
+    sums = weights.sum(-1)
+    assert (sums[0, 1] == 0).all()
+    assert_close(sums[0, 0], torch.ones(N).double())
+    assert_close(sums[1, 2, 3].item(), 0.0 if masked else 1.0)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_weights_of_pytorchs_layer_load_and_return(batch_first, bias):
+    theirs = nn.MultiheadAttention(
+        DIM, H, dropout=0.3, bias=bias, batch_first=batch_first, dtype=torch.float64
+    ).eval()
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter)
+    state = torch.get_rng_state()
+    ours = MultiHeadAttention.from_torch(theirs)
+    back = ours.to_torch()
+    assert torch.equal(torch.get_rng_state(), state)  # nothing is drawn
+    x, y = make_inputs()
+    turn = (lambda t: t) if batch_first else (lambda t: t.transpose(0, 1))
+    want, want_weights = theirs(turn(x), turn(y), turn(y), average_attn_weights=False)
+    exact = {"rtol": 1e-12, "atol": 1e-12}
+    assert_close(ours(x, y, y, need_weights=True), (turn(want), want_weights), **exact)
+    assert_close(back(x, y, y)[0], turn(want), **exact)
+    assert (
+        (ours.dropout, ours.training) == (back.dropout, back.training) == (0.3, False)
+    )
+    assert back.batch_first
+    assert_close(back.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+    ours.in_proj.weight.data.zero_()  # a copy, which can be trained
+    assert (theirs.in_proj_weight != 0).all()
+    assert all(parameter.requires_grad for parameter in ours.parameters())
+    assert all(parameter.requires_grad for parameter in back.parameters())
+
+
+def test_what_pytorchs_layer_alone_or_ours_alone_has_is_refused():
+    for options in (
+        {"kdim": 5},
+        {"vdim": 7},
+        {"add_bias_kv": True},
+        {"add_zero_attn": True},
+    ):
+        theirs = nn.MultiheadAttention(DIM, H, **options)
+        with pytest.raises(ValueError, match="layer must have kdim and vdim equal to"):
+            MultiHeadAttention.from_torch(theirs)
+    layer = MultiHeadAttention(DIM, H, attention_fn=RotaryAttention())
+    with pytest.raises(ValueError, match=r"attention_fn must be None.*RotaryAttention"):
+        layer.to_torch()
 
 
 def test_initial_values_are_those_of_pytorchs_layer():

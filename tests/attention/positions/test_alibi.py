@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.alibi import (
     ALiBi,
     DistanceBias,
@@ -34,8 +35,8 @@ def test_equation_one_pair_at_a_time():
 
 
 def test_any_function_of_the_distance_is_a_rule():
-    """A Gaussian around the query's own place, the same for all heads."""
-    layer = DistanceBias(lambda distance: -distance.square()[None] / 8)
+    """A Gaussian around the query's own position, the same for all heads."""
+    layer = DistanceBias(lambda distance: -distance.square().expand(H, -1, -1) / 8)
     x = torch.randn(B, H, Q, HEAD)
     want = DistanceBias(lambda distance: torch.zeros(H, *distance.shape))(
         x,
@@ -70,5 +71,11 @@ def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match="num_heads must be at least 1, got 0"):
         linear_slopes(0)
     x = torch.zeros(B, H, Q, HEAD)
-    with pytest.raises(ValueError, match=r"bias must have.*got \(1, 4, 5, 5\)"):
+    with pytest.raises(ValueError, match=r"rule of the biases is for 4 heads, got 3"):
         DistanceBias(ALiBi(4))(x, x, x)
+    for wrong in (1, 2, 8):  # one head's slope would be that of all
+        with pytest.raises(ValueError, match=f"is for {wrong} heads, got 4 heads"):
+            MultiHeadAttention(8, 4, attention_fn=DistanceBias(ALiBi(wrong)))
+    unnamed = DistanceBias(lambda distance: distance[None].double())
+    with pytest.raises(ValueError, match="is for 1 heads, got 4 heads"):
+        MultiHeadAttention(8, 4, attention_fn=unnamed)(*[torch.zeros(1, 2, 8)] * 3)

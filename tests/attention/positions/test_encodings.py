@@ -106,10 +106,11 @@ def test_padding_changes_nothing(layer, x):
 
 def test_words_that_come_one_by_one(layer, x):
     want, _ = layer(x, x, x, causal=True)
-    keys, values = layer.project_kv(x, x)
+    queries, keys, values = layer.project_qkv(x)
     for step in range(N):
         word = x[:, step : step + 1]
-        so_far = keys[:, :, : step + 1], values[:, :, : step + 1]
+        query = queries[:, :, step : step + 1]
+        so_far = query, keys[:, :, : step + 1], values[:, :, : step + 1]
         for need_weights in (False, True):
             got, _ = layer(
                 word, word, word, need_weights=need_weights, projected_kv=so_far
@@ -148,8 +149,17 @@ def test_one_layer_is_recorded_not_two(layer, x):
 
 
 def test_errors(layer, x, no_shape_checks):
+    queries, *cache = layer.project_qkv(x)
+    short = queries, *(tensor[:, :, :4] for tensor in cache)
     with pytest.raises(ValueError, match="one sequence, got 5 queries and 4 keys"):
-        layer(x, x[:, :4], x[:, :4])
+        layer(x, x, x, projected_kv=short)
+    # Cross-attention has no distances, whether there are fewer queries or not.
+    name = type(layer.attention_fn).__name__
+    for query in (x[:, :2], x.clone()):
+        with pytest.raises(ValueError, match=rf"{name} is for one sequence: query and"):
+            layer(query, x, x)
+    with pytest.raises(ValueError, match=r"one sequence.* or projected_kv come from"):
+        layer(x, x, x, projected_kv=layer.project_kv(x, x))
     with pytest.raises(ValueError, match="causal takes no mask besides"):
         layer(x, x, x, causal_mask(N), causal=True)
     with pytest.raises(ValueError, match=r"mask must have one axis.*got \(2, 5\)"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.relative import (
     RelativePositions,
     relative_shift,
@@ -73,6 +74,8 @@ def test_errors(no_shape_checks):
     for sizes in ((0, 1), (4, 0)):
         with pytest.raises(ValueError, match="head_dim and max_distance must be at"):
             RelativePositions(*sizes)
+    with pytest.raises(ValueError, match="for head_dim 4, got head_dim 2 in 4 heads"):
+        MultiHeadAttention(8, 4, attention_fn=RelativePositions(4, 2))
     layer, right = RelativePositions(HEAD, DISTANCE), torch.zeros(B, H, K, HEAD)
     wrong = torch.zeros(B, H, K, HEAD + 1)
     with pytest.raises(ValueError, match="must be of size 4, got 5 and 4"):

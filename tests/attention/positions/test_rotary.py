@@ -60,6 +60,20 @@ def test_attention_one_query_at_a_time(need_weights):
 def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match=r"must be even.*got 3"):
         rotate(torch.zeros(2, 3), torch.arange(2))
-    layer = MultiHeadAttention(9, 3, attention_fn=RotaryAttention())
-    with pytest.raises(ValueError, match=r"must be even.*got 3"):
-        layer(*[torch.zeros(1, 2, 9)] * 3)
+    with pytest.raises(ValueError, match=r"head_dim must be even.*got 3 in 5 heads"):
+        MultiHeadAttention(15, 5, attention_fn=RotaryAttention())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_tables_have_the_dtype_and_the_device_of_the_vectors(dtype):
+    vectors = torch.randn(2, 3, 5, 4, dtype=dtype)
+    assert rotate(vectors, torch.arange(5)).dtype == dtype
+    on_meta = rotate(vectors.to("meta"), torch.arange(5, device="meta"))
+    assert on_meta.device.type == "meta"
+    far = torch.tensor([100_000, 100_003])  # in float32 the angles would be off by 0.01
+    x = torch.randn(2, 4, dtype=torch.float64).to(dtype).double()
+    near = (rotate(x[:1], far[:1]) @ rotate(x[1:], far[1:]).mT).item()
+    assert near == pytest.approx(
+        (rotate(x[:1], far[:1] * 0) @ rotate(x[1:], far[:1] * 0 + 3).mT).item(),
+        abs=1e-9,
+    )

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from attention_book.attention.multi_head.layer import MultiHeadAttention
+from attention_book.attention.positions.alibi import DistanceBias
 from attention_book.attention.positions.t5_bias import T5RelativeBias, distance_bucket
 
 # 32 buckets to distance 128, 16 for a direction: 8 exact ones, then 8 whose lower ends
@@ -90,6 +92,17 @@ def test_errors(no_shape_checks):
             )
     with pytest.raises(ValueError, match=r"must be greater than 8.*got 8"):
         distance_bucket(torch.zeros(1).long(), max_distance=8)
+    # A layer refuses them when it is built, not when it is called.
+    with pytest.raises(ValueError, match=r"multiple of 4 for two.*got 6"):
+        T5RelativeBias(4, num_buckets=6)
+    with pytest.raises(ValueError, match=r"must be greater than 8.*got 8"):
+        T5RelativeBias(4, max_distance=8)
+    with pytest.raises(ValueError, match="num_heads must be at least 1, got 0"):
+        T5RelativeBias(0)
+    for wrong in (1, 3):
+        rule = DistanceBias(T5RelativeBias(wrong))
+        with pytest.raises(ValueError, match=f"is for {wrong} heads, got 4 heads"):
+            MultiHeadAttention(8, 4, attention_fn=rule)
 
 
 def test_compiles_to_one_graph(no_shape_checks):

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from attention_book.functional import segment_softmax
+
 
 def edge_mask(
     edges: Int[Tensor, "2 edges"], num_nodes: int
@@ -15,10 +17,10 @@ def edge_mask(
     Args:
         edges: in each column a source and a target; the target attends to the source.
             A node attends to itself only if it has an edge to itself.
-        num_nodes: nodes are counted from 0.
+        num_nodes: number of nodes, which are counted from 0.
 
     Returns:
-        The mask of any attention between the nodes of one graph; the first axis stands
+        A mask for any attention between the nodes of one graph; the first axis stands
         for the batch.
 
     Raises:
@@ -45,29 +47,29 @@ def edge_attention(
     value: Float[Tensor, "nodes *heads value_dim"],
     edges: Int[Tensor, "2 edges"],
 ) -> tuple[Float[Tensor, "nodes *heads value_dim"], Float[Tensor, "edges ..."]]:
-    r"""Attend along edges, and compute nothing for pairs of nodes without one.
+    r"""Attend along edges; pairs of nodes without an edge cost nothing.
 
     .. math::
         e_{ij} = \frac{q_i^\top k_j}{\sqrt d}, \qquad
         \alpha_{ij} = \frac{\exp e_{ij}}{\sum_{k \in N(i)} \exp e_{ik}}, \qquad
         c_i = \sum_{j \in N(i)} \alpha_{ij} v_j
 
-    where :math:`N(i)` holds the nodes from which an edge leads to :math:`i`. It equals
-    dot-product attention under :func:`edge_mask`. Graph attention networks have this
-    form, with another score.
+    where :math:`N(i)` holds the nodes from which an edge leads to :math:`i`. The result
+    equals dot-product attention under :func:`edge_mask`. Graph attention networks
+    (Veličković et al., arXiv:1710.10903) have this form with an additive score.
 
     Args:
-        query: :math:`q`, one a node.
+        query: :math:`q`, one vector per node, or one per node and head.
         key: :math:`k`.
         value: :math:`v`.
-        edges: in each column a source :math:`j` and a target :math:`i`, no edge twice.
+        edges: in each column a source :math:`j` and a target :math:`i`; no edge twice.
 
     Returns:
-        ``(context, weights)``, the weights one an edge. A node without edges to it gets
-        zeros.
+        ``(context, weights)``, with one weight per edge and head. A node to which no
+        edge leads gets zeros.
 
     Raises:
-        ValueError: if query, key and value are not of the same nodes and heads.
+        ValueError: if query, key and value do not agree in nodes and heads.
 
     Memory: linear in nodes and edges.
 
@@ -84,13 +86,7 @@ def edge_attention(
         )
     source, target = edges
     scores = (query[target] * key[source]).sum(-1) / math.sqrt(query.shape[-1])
-    # The largest score of each target is taken off, as in any softmax: no overflow.
-    largest = scores.new_full(query.shape[:-1], -torch.inf)
-    index = target.view(-1, *[1] * (scores.ndim - 1)).expand_as(scores)
-    largest = largest.scatter_reduce(0, index, scores.detach(), "amax")
-    exponentials = (scores - largest[target]).exp()
-    sums = torch.zeros_like(largest).index_add(0, target, exponentials)
-    weights = exponentials / sums[target]
+    weights = segment_softmax(scores, target, len(query))
     context = value.new_zeros(value.shape)
     context = context.index_add(0, target, weights[..., None] * value[source])
     return context, weights

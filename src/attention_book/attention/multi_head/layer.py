@@ -1,5 +1,8 @@
 """Several attentions at once, each in a subspace of its own (Vaswani et al., 2017)."""
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,7 +16,7 @@ from attention_book.functional import Mask
 
 
 class MultiHeadAttention(nn.Module):
-    r"""Attend in several subspaces, and project what the heads found back together.
+    r"""Attend in several subspaces, and project the joined outputs of the heads.
 
     .. math::
         \mathrm{head}_i = \mathrm{softmax}\Bigl(
@@ -22,33 +25,36 @@ class MultiHeadAttention(nn.Module):
 
     with ``query`` :math:`Q`, ``key`` :math:`K`, ``value`` :math:`V`, ``bias``
     :math:`B` (in the paper: none) and :math:`d_k` = ``embed_dim`` / ``num_heads``. One
-    matrix, ``in_proj``, holds the :math:`W_i^Q` of all heads, below them all
-    :math:`W_i^K` and all :math:`W_i^V`: self-attention, ``layer(x, x, x)``, is
-    projected by a single product.
+    matrix, ``in_proj``, stacks the :math:`W_i^Q` of all heads, then all :math:`W_i^K`,
+    then all :math:`W_i^V`, so that self-attention, ``layer(x, x, x)``, needs a single
+    product for its projections.
 
     Args:
-        embed_dim: size of a token, and of a context.
+        embed_dim: size of a token and of a context vector.
         num_heads: :math:`h`.
-        bias: whether the projections add a vector, as those of PyTorch do; the paper's
+        bias: whether the projections add a vector, as in PyTorch; the paper's
             equations have none.
         dropout: probability in training that a weight is set to 0.
-        attention_fn: what attends within the heads and knows where tokens stand, such
-            as :class:`attention_book.attention.positions.rotary.RotaryAttention`; None:
-            :func:`attention_book.attention.dot_product.dot_product_attention`, which
-            does not know. It is called with arguments like that function's and
-            returns the same.
+        attention_fn: attention within the heads, called with the arguments of
+            :func:`attention_book.attention.dot_product.dot_product_attention`, which is
+            used where this is None. Pass
+            :class:`attention_book.attention.positions.rotary.RotaryAttention` or
+            another encoding of positions to make the scores depend on distance. If it
+            has a method ``check_heads(num_heads, head_dim)``, that is called here; if
+            its attribute ``one_sequence`` is True, the layer refuses cross-attention,
+            in which distances have no meaning.
 
     Raises:
         ValueError: if ``num_heads`` does not divide ``embed_dim``, one of them is less
-            than 1, or ``dropout`` is not a probability.
+            than 1, ``dropout`` is not a probability, or ``attention_fn`` was made for
+            another number or size of heads.
 
     Memory: that of :func:`attention_book.attention.dot_product.dot_product_attention`.
     Source: arXiv:1706.03762, 3.2.2. Initial values are those of
-        :class:`torch.nn.MultiheadAttention`, whose results the layer's equal. Dropout
-        on weights is not in the paper; its authors' program and PyTorch have it.
+        :class:`torch.nn.MultiheadAttention`, and so are the results. Dropout on the
+        weights is not in the paper; the authors' code and PyTorch have it.
 
     Example:
-        >>> import torch
         >>> layer, x = MultiHeadAttention(6, 2), torch.randn(3, 4, 6)
         >>> context, weights = layer(x, x, x, need_weights=True)
         >>> context.shape, weights.shape
@@ -62,7 +68,7 @@ class MultiHeadAttention(nn.Module):
         *,
         bias: bool = True,
         dropout: float = 0.0,
-        attention_fn: nn.Module | None = None,
+        attention_fn: Callable[..., tuple[Tensor, Tensor | None]] | None = None,
     ) -> None:
         super().__init__()
         if embed_dim < 1 or num_heads < 1:
@@ -76,6 +82,9 @@ class MultiHeadAttention(nn.Module):
             )
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be from 0 to less than 1, got {dropout}")
+        check_heads = getattr(attention_fn, "check_heads", None)
+        if check_heads is not None:
+            check_heads(num_heads, embed_dim // num_heads)
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.dropout = dropout
@@ -95,19 +104,18 @@ class MultiHeadAttention(nn.Module):
         Float[Tensor, "batch heads keys head_dim"],
         Float[Tensor, "batch heads keys head_dim"],
     ]:
-        """Return keys and values as the heads see them, for more than one call.
+        """Return the projected keys and values of all heads, for several calls.
 
-        A decoder projects the source once, however many words will look at it.
+        A decoder projects the source once and attends to it at every step.
 
         Args:
-            key: what is compared with the queries.
-            value: what is averaged.
+            key: vectors that are scored against each query.
+            value: vectors that are averaged.
 
         Raises:
             ValueError: if the two do not fit the layer and each other.
 
         Example:
-            >>> import torch
             >>> layer = MultiHeadAttention(4, 2)
             >>> x, source = torch.randn(1, 3, 4), torch.randn(1, 5, 4)
             >>> projected = layer.project_kv(source, source)
@@ -132,19 +140,18 @@ class MultiHeadAttention(nn.Module):
         Float[Tensor, "batch heads tokens head_dim"],
         Float[Tensor, "batch heads tokens head_dim"],
     ]:
-        """Return the same tokens as queries, keys and values, by a single product.
+        """Return the queries, keys and values of one sequence, by a single product.
 
-        A decoder that gets a word at a time appends the new key and value to those of
-        the words before, along the axis of the keys, and attends to all of them.
+        A decoder that reads one token at a time appends the new key and value to those
+        of the earlier tokens, along the axis of the keys, and attends to all of them.
 
         Args:
-            tokens: what looks at itself.
+            tokens: the sequence that attends to itself.
 
         Raises:
-            ValueError: if they do not fit the layer.
+            ValueError: if ``tokens`` does not fit the layer.
 
         Example:
-            >>> import torch
             >>> layer, words = MultiHeadAttention(4, 2), torch.randn(1, 3, 4)
             >>> _, *before = layer.project_qkv(words[:, :2])
             >>> word = words[:, 2:]
@@ -175,34 +182,39 @@ class MultiHeadAttention(nn.Module):
         Float[Tensor, "batch queries embed_dim"],
         Float[Tensor, "batch heads queries all_keys"] | None,
     ]:
-        """Return ``(context, weights)``, or ``(context, None)``.
+        r"""Return ``(context, weights)``, or ``(context, None)``.
 
         Args:
-            query: what asks.
-            key: what is compared with the queries.
-            value: what is averaged.
+            query: vectors that attend.
+            key: vectors that are scored against each query.
+            value: vectors that are averaged.
             mask: True where a query may attend, (batch, queries, keys) for all heads;
                 None: everywhere.
             need_weights: whether the weights of each head are returned, as they are
                 before dropout.
-            bias: finite numbers added to the scores, (batch, heads, queries, keys) with
-                axes of full size or 1; None: nothing.
-            causal: whether each query may attend to its own position and to those
-                before it, the queries being the last ones of the keys; in place of a
-                mask, and faster.
-            projected_kv: what :meth:`project_kv` or :meth:`project_qkv` returned, for
-                all keys, and if the queries are among it for all queries; of ``query``,
-                ``key`` and ``value`` those are then not looked at. None: computed here.
+            bias: numbers added to the scores, (batch, heads, queries, keys) with axes
+                of full size or 1, :math:`-\infty` where a head may not attend; None:
+                nothing.
+            causal: whether each query may attend only to its own position and to
+                earlier ones, where the queries are the last positions of the keys.
+                Replaces a mask, and is faster.
+            projected_kv: result of :meth:`project_kv` for all keys, or of
+                :meth:`project_qkv` with the keys and values of earlier tokens in front;
+                ``key`` and ``value``, and in the second case ``query``, are then not
+                used. None: projected here.
 
         Returns:
-            The context, and None or the weights. A query that may attend to nothing
-            gets zeros in both, the projection's bias left out.
+            The context, and the weights or None. A query that ``mask`` lets attend to
+            nothing gets zeros in both, without the bias of the output projection.
 
         Raises:
-            ValueError: if the shapes do not fit each other, or there is a mask besides
-                ``causal``.
-            TypeError: if ``mask`` is not boolean or ``bias`` holds no floats.
+            ValueError: if the shapes do not fit each other, there is a mask besides
+                ``causal``, or ``attention_fn`` is for one sequence and query and key
+                are not known to be one: neither the same tensor nor from
+                :meth:`project_qkv`.
+            TypeError: if ``mask`` is not boolean or ``bias`` does not hold floats.
         """
+        self._check_sequences(query, key, projected_kv)
         if projected_kv is None:
             check_tokens(query, key, value, self.embed_dim)
             alone = query is key and key is value
@@ -226,14 +238,99 @@ class MultiHeadAttention(nn.Module):
             dropout=self.dropout if self.training else 0.0,
             need_weights=need_weights,
         )
-        # Without gradients nobody needs them: their memory serves the next product.
+        # Without gradients they are not needed: the next product reuses their memory.
         del projected_kv, queries, keys, values
         context = self.out_proj(context.transpose(1, 2).flatten(2))
-        if mask is not None:  # W^O has a bias, which is no part of what was found
+        if mask is not None:  # without the bias of W^O
             context = context.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
         elif nothing:
             context = context * 0.0
         return context, weights
+
+    @classmethod
+    def from_torch(cls, layer: nn.MultiheadAttention) -> "MultiHeadAttention":
+        """Build a layer with the weights of a layer of PyTorch, and its results.
+
+        The inputs come batch first, whatever ``layer.batch_first`` is.
+
+        Args:
+            layer: with keys and values of size ``embed_dim``; its weights are copied.
+
+        Raises:
+            ValueError: if ``layer`` has ``kdim``, ``vdim``, ``add_bias_kv`` or
+                ``add_zero_attn``, which this class does not have.
+
+        Example:
+            >>> theirs = nn.MultiheadAttention(6, 2, batch_first=True)
+            >>> ours, x = MultiHeadAttention.from_torch(theirs), torch.randn(3, 4, 6)
+            >>> torch.allclose(ours(x, x, x)[0], theirs(x, x, x)[0], atol=1e-6)
+            True
+        """
+        sizes = layer.embed_dim, layer.kdim, layer.vdim
+        if len(set(sizes)) > 1 or layer.bias_k is not None or layer.add_zero_attn:
+            raise ValueError(
+                "layer must have kdim and vdim equal to embed_dim, and neither "
+                f"add_bias_kv nor add_zero_attn, got embed_dim, kdim, vdim {sizes}, "
+                f"add_bias_kv {layer.bias_k is not None}, add_zero_attn "
+                f"{layer.add_zero_attn}"
+            )
+        with torch.device("meta"):  # nothing is drawn for weights that are replaced
+            ours = cls(
+                layer.embed_dim,
+                layer.num_heads,
+                bias=layer.in_proj_bias is not None,
+                dropout=layer.dropout,
+            )
+        weights = {
+            name.replace("in_proj_", "in_proj."): weight.detach().clone()
+            for name, weight in layer.state_dict().items()
+        }
+        ours.load_state_dict(weights, assign=True)
+        return ours.train(layer.training)
+
+    def to_torch(self) -> nn.MultiheadAttention:
+        """Build a layer of PyTorch with these weights; the inverse of `from_torch`.
+
+        It has ``batch_first=True``.
+
+        Raises:
+            ValueError: if there is an ``attention_fn``, which PyTorch's layer has not.
+
+        Example:
+            >>> MultiHeadAttention(6, 2).to_torch().in_proj_weight.shape
+            torch.Size([18, 6])
+        """
+        if self.attention_fn is not None:
+            raise ValueError(
+                "attention_fn must be None, as PyTorch's layer has only dot products, "
+                f"got {_name(self.attention_fn)}"
+            )
+        theirs = nn.MultiheadAttention(
+            self.embed_dim,
+            self.num_heads,
+            dropout=self.dropout,
+            bias=self.in_proj.bias is not None,
+            batch_first=True,
+            device="meta",
+        )
+        weights = {
+            name.replace("in_proj.", "in_proj_"): weight.detach().clone()
+            for name, weight in self.state_dict().items()
+        }
+        theirs.load_state_dict(weights, assign=True)
+        return theirs.train(self.training)
+
+    def _check_sequences(
+        self, query: Tensor, key: Tensor, projected_kv: tuple[Tensor, ...] | None
+    ) -> None:
+        """Distances between queries and keys have a meaning in one sequence only."""
+        known = query is key if projected_kv is None else len(projected_kv) == 3
+        if not known and getattr(self.attention_fn, "one_sequence", False):
+            raise ValueError(
+                f"attention_fn {_name(self.attention_fn)} is for one sequence: query "
+                "and key must be the same tensor, or projected_kv come from "
+                "project_qkv; cross-attention takes attention_fn=None"
+            )
 
     def _cut(self, *shares: int) -> list[tuple[Tensor, Tensor | None]]:
         """Cut ``in_proj`` into layers of so many times ``embed_dim`` outputs."""
@@ -247,3 +344,7 @@ class MultiHeadAttention(nn.Module):
     def _split(self, tokens: Tensor) -> Tensor:
         """(batch, tokens, embed_dim) as (batch, heads, tokens, head_dim), a view."""
         return tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+
+def _name(attention_fn: object) -> str:
+    return getattr(attention_fn, "__name__", type(attention_fn).__name__)

@@ -11,8 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
-def sinusoid_frequencies(embed_dim: int) -> Float[Tensor, " pairs"]:
-    r"""Return how far each pair of dimensions turns from one position to the next.
+def sinusoid_frequencies(
+    embed_dim: int, device: torch.device | None = None
+) -> Float[Tensor, " pairs"]:
+    r"""Return the angle by which each pair of dimensions rotates per position.
 
     .. math:: \omega_i = 10000^{-2i/d}, \qquad i = 0, \ldots, d/2 - 1
 
@@ -21,10 +23,14 @@ def sinusoid_frequencies(embed_dim: int) -> Float[Tensor, " pairs"]:
 
     Args:
         embed_dim: :math:`d`.
+        device: device of the frequencies; None: PyTorch's default device.
+
+    Returns:
+        The frequencies in double precision, or in single precision on a device that has
+        no other (MPS).
 
     Raises:
-        ValueError: if ``embed_dim`` is odd or less than 2: sines and cosines come in
-            pairs.
+        ValueError: if ``embed_dim`` is odd or less than 2, as a sine needs its cosine.
 
     Source: arXiv:1706.03762, 3.5.
 
@@ -34,15 +40,18 @@ def sinusoid_frequencies(embed_dim: int) -> Float[Tensor, " pairs"]:
     """
     if embed_dim < 2 or embed_dim % 2:
         raise ValueError(
-            f"embed_dim must be even, a sine and a cosine a pair, got {embed_dim}"
+            f"embed_dim must be even, for pairs of sine and cosine, got {embed_dim}"
         )
-    # In double precision: position 1,000 times a frequency keeps seven digits.
-    pairs = torch.arange(embed_dim // 2, dtype=torch.float64)
+    # In double precision position 1,000 times a frequency keeps seven digits.
+    wide = torch.float64
+    if device is not None and device.type == "mps":
+        wide = torch.float32
+    pairs = torch.arange(embed_dim // 2, dtype=wide, device=device)
     return 10000.0 ** (-2 * pairs / embed_dim)
 
 
 def sinusoids(num_positions: int, embed_dim: int) -> Float[Tensor, "positions dim"]:
-    r"""Tabulate the Transformer's position encoding.
+    r"""Tabulate the position encoding of the Transformer.
 
     .. math::
         PE_{(p, 2i)} = \sin(\omega_i p), \qquad PE_{(p, 2i+1)} = \cos(\omega_i p)
@@ -74,7 +83,7 @@ def sinusoids(num_positions: int, embed_dim: int) -> Float[Tensor, "positions di
 
 
 def shift_matrix(offset: int, embed_dim: int) -> Float[Tensor, "dim dim"]:
-    r"""Build the matrix that moves any position's encoding by ``offset`` positions.
+    r"""Build the matrix that shifts the encoding of any position by ``offset``.
 
     .. math::
         PE_{p + k} = M_k PE_p, \qquad
@@ -82,15 +91,16 @@ def shift_matrix(offset: int, embed_dim: int) -> Float[Tensor, "dim dim"]:
             \cos \omega_i k & \sin \omega_i k \\ -\sin \omega_i k & \cos \omega_i k
         \end{pmatrix}\right)_i
 
-    :math:`M_k` turns each pair by an angle that depends on :math:`k` alone, not on
-    :math:`p`: by the addition theorems of sine and cosine.
+    By the addition theorems of sine and cosine, :math:`M_k` rotates each pair by an
+    angle that depends on :math:`k` and not on :math:`p`.
 
     Args:
         offset: :math:`k`, which may be negative.
         embed_dim: :math:`d`, even.
 
     Returns:
-        :math:`M_k` in double precision; as a product with rows it is ``pe @ M.mT``.
+        :math:`M_k` in double precision. Encodings that are rows are shifted by
+        ``pe @ M.mT``.
 
     Raises:
         ValueError: if ``embed_dim`` is odd.
@@ -109,14 +119,14 @@ def shift_matrix(offset: int, embed_dim: int) -> Float[Tensor, "dim dim"]:
 
 
 class SinusoidalPositions(nn.Module):
-    """Add the Transformer's sinusoids to the tokens; nothing is learned.
+    """Add the sinusoids of the Transformer to the tokens; nothing is learned.
 
     Args:
         max_positions: length of the table, in tokens.
         embed_dim: size of a token, even.
 
     Raises:
-        ValueError: if ``embed_dim`` is odd; from a call, if a token stands beyond the
+        ValueError: if ``embed_dim`` is odd; from a call, if a position is beyond the
             table.
 
     Source: arXiv:1706.03762, 3.5.
@@ -138,9 +148,9 @@ class SinusoidalPositions(nn.Module):
         """Return the tokens with their positions added.
 
         Args:
-            tokens: one after the other.
-            first: position of the first one, from 0; more in a decoder that gets one
-                word at a time.
+            tokens: tokens at consecutive positions.
+            first: position of the first one, counted from 0; greater than 0 in a
+                decoder that reads one token at a time.
         """
         return tokens + _rows(self.table, tokens, first)
 
@@ -149,16 +159,16 @@ class LearnedPositions(nn.Module):
     """Add a learned vector to the tokens, one for each position.
 
     Args:
-        max_positions: number of vectors: no sentence may be longer.
+        max_positions: number of vectors, which bounds the length of a sentence.
         embed_dim: size of a token.
 
     Raises:
-        ValueError: if one of them is less than 1; from a call, if a token stands beyond
+        ValueError: if one of them is less than 1; from a call, if a position is beyond
             the table.
 
-    Source: arXiv:1706.03762, 3.5 and table 3, row E; there after Gehring et al.,
-        arXiv:1705.03122. Initial values, of which the paper says nothing, are normal
-        with standard deviation one over the root of ``embed_dim``.
+    Source: arXiv:1706.03762, 3.5 and table 3, row E, following Gehring et al.,
+        arXiv:1705.03122. The paper does not give initial values; here they are normal
+        with standard deviation one over the square root of ``embed_dim``.
 
     Example:
         >>> LearnedPositions(9, 4)(torch.zeros(1, 3, 4)).shape
@@ -178,28 +188,28 @@ class LearnedPositions(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "batch tokens embed_dim"], first: int = 0
     ) -> Float[Tensor, "batch tokens embed_dim"]:
-        """As :meth:`SinusoidalPositions.forward`."""
+        """Return the tokens with their positions added, as for sinusoids."""
         return tokens + _rows(self.table, tokens, first)
 
 
 def token_positions(
     num_queries: int, num_keys: int, device: torch.device | None = None
 ) -> tuple[Int[Tensor, " queries"], Int[Tensor, " keys"]]:
-    """Say where queries and keys of one sequence stand: the queries last.
+    """Return the positions of queries and keys of one sequence, the queries last.
 
-    In self-attention that is the same for both. In a decoder that gets a word at a
-    time, the one query stands where the last of the keys does.
+    In self-attention both have the same positions. In a decoder that reads one token at
+    a time, the query has the position of the last key.
 
     Args:
-        num_queries: at most ``num_keys``.
-        num_keys: keys stand from 0 to ``num_keys`` - 1.
-        device: where the positions are made; None: PyTorch's default device.
+        num_queries: number of queries, at most ``num_keys``.
+        num_keys: number of keys, at positions 0 to ``num_keys`` - 1.
+        device: device of the positions; None: PyTorch's default device.
 
     Returns:
         The positions of the queries, and those of the keys.
 
     Raises:
-        ValueError: if there are more queries than keys: these are two sequences.
+        ValueError: if there are more queries than keys, as in two sequences.
 
     Example:
         >>> token_positions(1, 3)
@@ -215,7 +225,7 @@ def token_positions(
 
 
 def _rows(table: Tensor, tokens: Tensor, first: int) -> Tensor:
-    """The rows of a table that stand for the positions of the tokens."""
+    """The rows of a table for the positions of the tokens."""
     max_positions, embed_dim = table.shape
     if tokens.ndim != 3 or tokens.shape[-1] != embed_dim:
         raise ValueError(

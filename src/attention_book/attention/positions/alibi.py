@@ -1,4 +1,4 @@
-"""Numbers added to the scores by distance; ALiBi (Press, Smith and Lewis, 2022)."""
+"""Biases that depend on distance; ALiBi (Press, Smith and Lewis, 2022)."""
 
 from collections.abc import Callable
 
@@ -12,21 +12,22 @@ from attention_book.functional import Mask
 
 
 class DistanceBias(nn.Module):
-    r"""Add to each score a number that depends on head and distance alone.
+    r"""Add to each score a bias that depends only on the head and the distance.
 
     .. math:: e_{ij} = \frac{q_i k_j^\top}{\sqrt{d}} + b(j - i)
 
-    It is handed to
-    :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
-    ``positions``.
+    Pass it to :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
+    ``attention_fn``.
 
     Args:
         rule: :math:`b`, such as :class:`ALiBi` or
-            :class:`attention_book.attention.positions.t5_bias.T5RelativeBias`: makes
-            (heads, queries, keys) of the distances (queries, keys).
+            :class:`attention_book.attention.positions.t5_bias.T5RelativeBias`: a
+            function from distances (queries, keys) to biases (heads, queries, keys). If
+            it has an attribute ``num_heads``, a layer with another number of heads is
+            refused when it is built, otherwise when it is called.
 
-    Memory: the bias holds heads x queries x keys numbers, and more where the rule
-        learns.
+    Memory: the bias holds heads x queries x keys numbers, several times if the rule is
+        learned.
 
     Example:
         >>> from attention_book.attention.multi_head.layer import MultiHeadAttention
@@ -39,6 +40,20 @@ class DistanceBias(nn.Module):
     def __init__(self, rule: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.rule = rule
+
+    one_sequence = True
+
+    def check_heads(self, num_heads: int, head_dim: int) -> None:
+        """Refuse a layer whose number of heads is not that of the rule.
+
+        Raises:
+            ValueError: if the rule has another ``num_heads``.
+        """
+        own = getattr(self.rule, "num_heads", num_heads)
+        if own != num_heads:
+            raise ValueError(
+                f"the rule of the biases is for {own} heads, got {num_heads} heads"
+            )
 
     def forward(
         self,
@@ -57,8 +72,8 @@ class DistanceBias(nn.Module):
     ]:
         """Return ``(context, weights)``; arguments as for ``dot_product_attention``.
 
-        The queries are the last ones of the keys, as from
-        :func:`attention_book.attention.positions.absolute.token_positions`.
+        Queries and keys come from one sequence, of which the queries are the last
+        tokens: all of them, or in a decoder with a cache the new ones.
 
         Raises:
             ValueError: if the rule is for another number of heads, there are more
@@ -66,6 +81,11 @@ class DistanceBias(nn.Module):
         """
         at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         own = self.rule(at_key - at_query[:, None])[None]
+        if own.shape[1] != query.shape[1]:
+            raise ValueError(
+                f"the rule of the biases is for {own.shape[1]} heads, got "
+                f"{query.shape[1]} heads"
+            )
         return dot_product_attention(
             query,
             key,
@@ -79,12 +99,12 @@ class DistanceBias(nn.Module):
 
 
 def linear_slopes(num_heads: int) -> Float[Tensor, " heads"]:
-    r"""Return the slope of each head: a geometric sequence.
+    r"""Return the slopes of ALiBi, a geometric sequence over the heads.
 
     .. math:: m_i = 2^{-8 i / h}, \qquad i = 1, \ldots, h
 
-    for :math:`h` heads if that is a power of two. Else the slopes are those of the
-    next smaller power of two, followed by every other one of those of the next larger.
+    if :math:`h` is a power of two. Otherwise the slopes are those for the next smaller
+    power of two, followed by every other slope for the next larger one.
 
     Args:
         num_heads: :math:`h`, at least 1.
@@ -93,7 +113,7 @@ def linear_slopes(num_heads: int) -> Float[Tensor, " heads"]:
         ValueError: if ``num_heads`` is less than 1.
 
     Source: Press, Smith and Lewis, arXiv:2108.12409, section 3; the rule for other
-        numbers of heads is that of the authors' program.
+        numbers of heads is that of the authors' code.
 
     Example:
         >>> linear_slopes(4).tolist()
@@ -110,15 +130,15 @@ def linear_slopes(num_heads: int) -> Float[Tensor, " heads"]:
 
 
 class ALiBi(nn.Module):
-    r"""Lower the scores in proportion to the distance, each head with its slope: ALiBi.
+    r"""Lower the scores in proportion to the distance, with one slope per head.
 
     .. math:: b(j - i) = -m \, |j - i|
 
     Args:
-        num_heads: of the attention.
+        num_heads: heads of the attention.
 
-    Source: arXiv:2108.12409, section 3. The paper's attention is causal; that keys
-        behind the query count alike is our choice.
+    Source: arXiv:2108.12409, section 3. The paper's attention is causal; treating keys
+        after the query like those before it is our choice.
 
     Example:
         >>> ALiBi(8)(torch.tensor([[-2, -1, 0]]))[0]
@@ -127,10 +147,12 @@ class ALiBi(nn.Module):
 
     def __init__(self, num_heads: int) -> None:
         super().__init__()
+        self.num_heads = num_heads
+        self.slopes: Tensor
         self.register_buffer("slopes", linear_slopes(num_heads), persistent=False)
 
     def forward(
         self, distance: Int[Tensor, "queries keys"]
     ) -> Float[Tensor, "heads queries keys"]:
-        """Return the number of each head for each distance."""
+        """Return the bias of each head for each distance."""
         return self.slopes[:, None, None] * -distance.abs()

@@ -21,23 +21,22 @@ class RelativePositions(nn.Module):
         a_{ij} = w_{\mathrm{clip}(j - i, -k, k)}
 
     with ``query`` :math:`q`, ``key`` :math:`k_j`, ``value`` :math:`v`, the context
-    :math:`z`, and tables :math:`w^K, w^V` of :math:`2k + 1` rows, the same for all
-    heads. It is handed to
-    :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
-    ``positions``.
+    :math:`z`, and tables :math:`w^K, w^V` of :math:`2k + 1` rows, shared by all heads.
+    Pass it to :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
+    ``attention_fn``.
 
-    The sums are never formed for each pair. A query is compared with each row of
-    :math:`w^K` once and the results are looked up by distance; the weights are added up
-    by distance, and the sums average the rows of :math:`w^V`.
+    The sums :math:`k_j + a^K_{ij}` are never formed for all pairs. Each query is scored
+    against every row of :math:`w^K` once, and these scores are looked up by distance.
+    Likewise the weights are summed by distance before they multiply :math:`w^V`.
 
     Args:
         head_dim: :math:`d_z`, size of a query, key and value in a head.
-        max_distance: :math:`k`, in tokens; what is further away is treated alike.
+        max_distance: :math:`k`, in tokens; greater distances share one vector.
 
     Raises:
         ValueError: if one of them is less than 1.
 
-    Memory: queries x keys numbers a head; the fused kernel cannot be used.
+    Memory: queries x keys numbers per head; the fused kernel cannot be used.
     Source: arXiv:1803.02155, equations (3) and (4). Initial values are ours.
 
     Example:
@@ -62,6 +61,21 @@ class RelativePositions(nn.Module):
         nn.init.xavier_uniform_(self.key_table)
         nn.init.xavier_uniform_(self.value_table)
 
+    one_sequence = True
+
+    def check_heads(self, num_heads: int, head_dim: int) -> None:
+        """Refuse heads of another size.
+
+        Raises:
+            ValueError: if ``head_dim`` is not that of the tables.
+        """
+        own = self.key_table.shape[1]
+        if own != head_dim:
+            raise ValueError(
+                f"the relative positions are for head_dim {own}, got head_dim "
+                f"{head_dim} in {num_heads} heads"
+            )
+
     def forward(
         self,
         query: Float[Tensor, "batch heads queries head_dim"],
@@ -79,8 +93,8 @@ class RelativePositions(nn.Module):
     ]:
         """Return ``(context, weights)``; arguments as for ``dot_product_attention``.
 
-        The queries are the last ones of the keys, as from
-        :func:`attention_book.attention.positions.absolute.token_positions`.
+        Queries and keys come from one sequence, of which the queries are the last
+        tokens: all of them, or in a decoder with a cache the new ones.
 
         Raises:
             ValueError: if ``head_dim`` is not the layer's, there are more queries than
@@ -102,7 +116,7 @@ class RelativePositions(nn.Module):
         _, weights = dot_product_attention(
             query,
             key,
-            value[..., :0],  # averaged below, with the vectors of their distances
+            value[..., :0],  # averaged below, with the vectors for the distances
             mask,
             bias=scores if bias is None else scores + bias,
             causal=causal,
@@ -121,22 +135,23 @@ def relative_shift(
 
     .. math:: y_{ij} = x_{i,\; j - i + n - 1}
 
-    with ``by_distance`` :math:`x`, of :math:`n` queries: row :math:`i` has to move
-    :math:`i` places to the left. One column more at the end of every row, and all rows
-    read as one long row and cut anew one shorter than before, and each begins one place
-    later than the row above it.
+    with ``by_distance`` :math:`x` for :math:`n` queries: row :math:`i` has to move
+    :math:`i` columns to the left. To do so, add a column at the end of each row, read
+    all rows as one long row, and cut it into rows that are one column shorter: each row
+    then starts one column later than the row above it.
 
     Args:
-        by_distance: for each query, scores for the distances from
-            :math:`-(n - 1)` to ``num_keys`` - 1 of a key from a query that stand at
-            :math:`j` and :math:`i`.
+        by_distance: for each query, scores for the distances :math:`j - i` of a key at
+            :math:`j` from a query at :math:`i`, from :math:`-(n - 1)` to
+            ``num_keys`` - 1.
         num_keys: number of keys, at least 1.
 
     Raises:
-        ValueError: if there are not :math:`n` + ``num_keys`` - 1 distances, or none.
+        ValueError: if the number of distances is not :math:`n` + ``num_keys`` - 1, or
+            there are no queries or keys.
 
-    Cost: one copy. Clipped distances, as in :class:`RelativePositions`, are fewer, and
-        looked up by an index.
+    Cost: one copy. :class:`RelativePositions` has fewer distances, which are clipped,
+        and looks them up by an index.
     Source: Dai et al., arXiv:1901.02860, appendix B.
 
     Example:

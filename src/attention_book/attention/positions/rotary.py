@@ -1,4 +1,4 @@
-"""Rotary positions: turn queries and keys by where they stand (Su et al., 2021)."""
+"""Rotary positions: rotate queries and keys by their positions (Su et al., 2021)."""
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +16,7 @@ def rotate(
     vectors: Float[Tensor, "*axes tokens head_dim"],
     positions: Int[Tensor, " tokens"],
 ) -> Float[Tensor, "*axes tokens head_dim"]:
-    r"""Turn each pair of dimensions by an angle that grows with the position.
+    r"""Rotate each pair of dimensions by an angle that grows with the position.
 
     .. math::
         \begin{pmatrix} x'_{2i} \\ x'_{2i+1} \end{pmatrix} =
@@ -26,42 +26,36 @@ def rotate(
         \begin{pmatrix} x_{2i} \\ x_{2i+1} \end{pmatrix}
 
     with ``positions`` :math:`p` and :math:`\omega_i` of
-    :func:`attention_book.attention.positions.absolute.sinusoid_frequencies`. The
-    product of a vector turned to :math:`p` with one turned to :math:`r` depends on
-    :math:`r - p`, not on :math:`p`.
+    :func:`attention_book.attention.positions.absolute.sinusoid_frequencies`. The dot
+    product of a vector at position :math:`p` and one at :math:`r` depends on
+    :math:`r - p` and not on :math:`p`.
 
     Args:
         vectors: queries or keys, of even size.
-        positions: of each of them, any integers.
+        positions: position of each vector, any integer.
 
     Raises:
         ValueError: if ``head_dim`` is odd.
 
-    Source: arXiv:2104.09864, 3.2.2. Neighbours make a pair, as there;
-        some programs pair the first half with the second.
+    Source: arXiv:2104.09864, 3.2.2. Neighbouring dimensions form a pair, as there;
+        some implementations pair the first half with the second.
 
     Example:
         >>> rotate(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))
         tensor([[1.0000, 0.0000],
                 [0.5403, 0.8415]])
     """
-    frequencies = sinusoid_frequencies(vectors.shape[-1]).to(positions.device)
-    angles = positions[:, None] * frequencies
-    sine, cosine = angles.sin().to(vectors), angles.cos().to(vectors)
-    even, odd = vectors[..., 0::2], vectors[..., 1::2]
-    turned = even * cosine - odd * sine, even * sine + odd * cosine
-    return torch.stack(turned, dim=-1).flatten(-2)
+    return _rotate(vectors, *_tables(positions, vectors))
 
 
 class RotaryAttention(nn.Module):
-    """Attend to keys by content and distance, both by one product of turned vectors.
+    """Attend by content and distance at once, with dot products of rotated vectors.
 
-    It is handed to
-    :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
-    ``positions``. Nothing is learned, and no position is too far: what is beyond the
-    lengths seen in training is computed like the rest.
+    Pass it to :class:`attention_book.attention.multi_head.layer.MultiHeadAttention` as
+    ``attention_fn``. Nothing is learned, and positions have no upper limit: a sequence
+    longer than those seen in training is computed in the same way.
 
-    Source: arXiv:2104.09864, 3.2. The values are not turned.
+    Source: arXiv:2104.09864, 3.2. The values are not rotated.
 
     Example:
         >>> from attention_book.attention.multi_head.layer import MultiHeadAttention
@@ -70,6 +64,20 @@ class RotaryAttention(nn.Module):
         >>> layer(x, x, x)[0].shape
         torch.Size([1, 3, 8])
     """
+
+    one_sequence = True
+
+    def check_heads(self, num_heads: int, head_dim: int) -> None:
+        """Refuse heads of odd size, which :func:`rotate` cannot cut into pairs.
+
+        Raises:
+            ValueError: if ``head_dim`` is odd.
+        """
+        if head_dim % 2:
+            raise ValueError(
+                f"head_dim must be even for rotary positions, got {head_dim} in "
+                f"{num_heads} heads"
+            )
 
     def forward(
         self,
@@ -88,17 +96,20 @@ class RotaryAttention(nn.Module):
     ]:
         """Return ``(context, weights)``; arguments as for ``dot_product_attention``.
 
-        The queries are the last ones of the keys: in a decoder that gets one word at a
-        time the keys are all words so far, not yet turned.
+        Queries and keys come from one sequence, of which the queries are the last
+        tokens: all of them, or in a decoder with a cache the new ones.
+        Keys are passed before their rotation.
 
         Raises:
             ValueError: if ``head_dim`` is odd, there are more queries than keys, or as
                 from ``dot_product_attention``.
         """
         at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
+        sine, cosine = _tables(at_key, key)
+        first = len(at_key) - len(at_query)
         return dot_product_attention(
-            rotate(query, at_query),
-            rotate(key, at_key),
+            _rotate(query, sine[first:], cosine[first:]),
+            _rotate(key, sine, cosine),
             value,
             mask,
             bias=bias,
@@ -106,3 +117,16 @@ class RotaryAttention(nn.Module):
             dropout=dropout,
             need_weights=need_weights,
         )
+
+
+def _tables(positions: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Sines and cosines of all angles, on the device and in the dtype of ``like``."""
+    frequencies = sinusoid_frequencies(like.shape[-1], positions.device)
+    angles = positions[:, None] * frequencies
+    return angles.sin().to(like.dtype), angles.cos().to(like.dtype)
+
+
+def _rotate(vectors: Tensor, sine: Tensor, cosine: Tensor) -> Tensor:
+    even, odd = vectors[..., 0::2], vectors[..., 1::2]
+    rotated = even * cosine - odd * sine, even * sine + odd * cosine
+    return torch.stack(rotated, dim=-1).flatten(-2)
