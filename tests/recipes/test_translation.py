@@ -155,6 +155,9 @@ def test_outputs_are_words_in_the_order_of_the_pairs():
     assert task.translate(Copier()) == [["b", "a"], ["c"], ["a", "b", "c"], ["a"]]
     assert task.translate(Copier(), pairs[1:2], beam_size=2) == [["c"]]
     assert task.exact_match(Copier()).tolist() == [1, 1, 1, 0]
+    found = task.search(Copier(), pairs[:2])
+    assert task.words(found) == [["b", "a"], ["c"]]
+    assert found[1].log_prob == pytest.approx(2 * math.log(math.e / (math.e + 8)))
     assert task.exact_match(Copier(), [wrong, pairs[0]]).tolist() == [0, 1]
 
 
@@ -338,6 +341,13 @@ def test_bleu_needs_raw_lines(task):
         task.bleu([["ein"]] * len(task.test))
 
 
+def test_bleu_needs_an_output_for_each_sentence():
+    with pytest.raises(
+        ValueError, match=r"outputs \(1\) and test sentences \(2\) must"
+    ):
+        bleu_task(lines=["a b c d", "e f g h"]).bleu([words("a b c d")])
+
+
 def bleu_task(**options):
     pairs = [Pair(words("a"), words("the cat sat on the mat"))]
     parts = {"train": pairs, "dev": [], "test": pairs, "max_tokens": 9}
@@ -359,6 +369,14 @@ def test_bleu_compares_joined_tokens_with_the_lines():
     assert exact.bleu(output).score < 99
     assert lower.bleu(output).score == pytest.approx(100)
     assert "case:lc" in lower.bleu(output).signature
+
+
+def test_bleu_of_some_sentences():
+    task = bleu_task(lines=["a b c d e", "f g h i j", "k l m n o"])
+    outputs = [words("a b c d e"), words("nothing of it is right"), words("k l m n o")]
+    assert task.bleu(outputs, [0, 2]).score == pytest.approx(100)
+    assert task.bleu(outputs, [1]).score < 10 < task.bleu(outputs).score < 90
+    assert task.bleu(outputs, bootstrap=50).low is not None
 
 
 LINES = ["two dogs run .", "a dog runs home .", "dogs"]

@@ -21,6 +21,7 @@ from attention_book.data.translation.pairs import (
 )
 from attention_book.data.translation.subwords import Subwords
 from attention_book.data.vocab import BOS, EOS, Vocab
+from attention_book.decoding.search import Hypothesis
 from attention_book.decoding.translation import translate
 from attention_book.evaluation.alignment import (
     Link,
@@ -201,38 +202,47 @@ class TranslationTask:
             description=description,
         )
 
-    def translate(
-        self, model: nn.Module, pairs: Sequence[Pair] | None = None, **search: Any
-    ) -> list[list[str]]:
-        """Return the tokens that the model writes for each source.
+    def search(
+        self, model: nn.Module, pairs: Sequence[Pair] | None = None, **options: Any
+    ) -> list[Hypothesis]:
+        """Return what greedy or beam search finds for each source.
 
         Args:
             model: has ``start`` and ``step``; it is left in eval mode.
             pairs: their sources are translated; None: those of ``test``.
-            **search: ``beam_size`` and ``length_penalty``, as
+            **options: ``beam_size`` and ``length_penalty``, as
                 :func:`attention_book.decoding.translation.translate` takes them.
+
+        Returns:
+            Token ids and log-probabilities, in the order of the pairs.
         """
-        hypotheses = translate(
+        pairs = self.test if pairs is None else pairs
+        return translate(
             model,
-            pair_loader(
-                self.test if pairs is None else pairs,
-                self.vocabs,
-                batch_size=EVALUATION_BATCH,
-            ),
+            pair_loader(pairs, self.vocabs, batch_size=EVALUATION_BATCH),
             bos=BOS,
             eos=EOS,
             max_tokens=self.max_tokens,
             device=self.device,
-            **search,
+            **options,
         )
+
+    def words(self, hypotheses: Sequence[Hypothesis]) -> list[list[str]]:
+        """Return the target tokens of outputs, special ones left out."""
         return [self.vocabs[1].decode(one.tokens) for one in hypotheses]
 
+    def translate(
+        self, model: nn.Module, pairs: Sequence[Pair] | None = None, **options: Any
+    ) -> list[list[str]]:
+        """Return the tokens that the model writes for each source: see ``search``."""
+        return self.words(self.search(model, pairs, **options))
+
     def exact_match(
-        self, model: nn.Module, pairs: Sequence[Pair] | None = None, **search: Any
+        self, model: nn.Module, pairs: Sequence[Pair] | None = None, **options: Any
     ) -> Float[np.ndarray, " sentences"]:
         """Whether each source is translated without a mistake: 1 or 0."""
         pairs = self.test if pairs is None else pairs
-        outputs = self.translate(model, pairs, **search)
+        outputs = self.translate(model, pairs, **options)
         return exact_match(outputs, [pair.target for pair in pairs])
 
     def links(self, model: nn.Module, pairs: Sequence[Pair]) -> list[frozenset[Link]]:
@@ -243,20 +253,38 @@ class TranslationTask:
         weights = decoder_weights(model.to(self.device), self.batch(pairs))
         return argmax_links(weights, [len(pair.target) for pair in pairs])
 
-    def bleu(self, outputs: Sequence[Sequence[str]], bootstrap: int = 0) -> Bleu:
+    def bleu(
+        self,
+        outputs: Sequence[Sequence[str]],
+        rows: Sequence[int] | None = None,
+        *,
+        bootstrap: int = 0,
+    ) -> Bleu:
         """BLEU, from 0 to 100, of outputs for ``test``.
 
         Args:
             outputs: tokens of each sentence, as from :meth:`translate`.
+            rows: numbers of the sentences that count, from 0; None: all.
             bootstrap: number of resampled test sets for the interval; 0: none.
 
         Raises:
-            ValueError: if the task has no raw lines.
+            ValueError: if the task has no raw lines, or another number of them.
         """
         if self.lines is None:
             raise ValueError("BLEU needs the raw lines of the test set: none are there")
-        text = [self.join(tokens) for tokens in outputs]
-        return corpus_bleu(text, self.lines, bootstrap=bootstrap, **self.bleu_options)
+        if len(outputs) != len(self.lines):
+            raise ValueError(
+                f"outputs ({len(outputs)}) and test sentences ({len(self.lines)}) must "
+                "be equally many"
+            )
+        if rows is None:
+            rows = range(len(outputs))
+        return corpus_bleu(
+            [self.join(outputs[row]) for row in rows],
+            [self.lines[row] for row in rows],
+            bootstrap=bootstrap,
+            **self.bleu_options,
+        )
 
 
 def numbers_task(
