@@ -19,8 +19,10 @@ from attention_book.training.checkpoint import (
     load_checkpoint,
     load_weights,
     require_same,
+    require_writable,
     save_checkpoint,
     save_weights,
+    unwrap,
 )
 
 
@@ -93,6 +95,44 @@ def test_weights_there_and_back(tmp_path):
     assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
     assert other.first is other.again
     assert names(tmp_path) == [path.name]
+
+
+def test_home_folder_in_the_path(tmp_path, monkeypatch, run):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    model, other = Model(), Model()
+    save_weights(model, "~/weights")
+    load_weights(other, "~/weights")
+    assert_close(other.state_dict(), model.state_dict())
+    save(run, Path("~/run.pt"))
+    load_checkpoint(Path("~/run.pt"), **run)
+    assert names(tmp_path) == ["run.pt", "weights"]
+
+
+def test_weights_of_a_compiled_model_are_those_of_the_model(tmp_path):
+    model, other = Model(), Model()
+    compiled = torch.compile(model, backend="eager")
+    assert unwrap(compiled) is unwrap(model) is model
+    save_weights(compiled, tmp_path / "compiled")
+    save_weights(model, tmp_path / "plain")
+    load_weights(other, tmp_path / "compiled")
+    assert_close(other.state_dict(), model.state_dict(), rtol=0, atol=0)
+    compiled_other = torch.compile(Model(), backend="eager")
+    load_weights(compiled_other, tmp_path / "plain")
+    assert_close(unwrap(compiled_other).state_dict(), model.state_dict())
+
+
+def test_require_writable_leaves_nothing(tmp_path):
+    path = tmp_path / "new" / "run.pt"
+    require_writable(path)
+    assert names(path.parent) == []
+    path.write_bytes(b"old")
+    require_writable(path)
+    assert path.read_bytes() == b"old"
+    with pytest.raises(ValueError, match=r"can be written, got .*run.pt/below: "):
+        require_writable(path / "below")
+    with pytest.raises(ValueError, match=r"can be written, got .*: it is a folder"):
+        require_writable(tmp_path)
 
 
 def test_weights_of_another_config_are_refused_by_name(tmp_path):

@@ -9,6 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from attention_book.training import loop
+from attention_book.training.averaging import RecentWeights
 from attention_book.training.loop import fit
 from attention_book.training.optimizers import OPTIMIZERS
 
@@ -103,6 +104,96 @@ def test_the_best_epoch_is_put_back(data, train):
     assert loop.evaluate(model, data(3), **CPU) == min(history.dev_loss)
 
 
+def harm_late(model, step):
+    if step >= 3 * BATCHES:
+        model.layers[2].bias.data += 2.0
+
+
+def test_the_last_weights_stay_on_request(data, train):
+    options = {"at_step": harm_late, "schedule": lambda step: 0.1}
+    model, history = train(**options, keep="last")
+    assert history.best_epoch < 4
+    assert loop.evaluate(model, data(3), **CPU) == history.dev_loss[-1]
+    assert history.dev_loss[-1] > min(history.dev_loss)
+
+
+def test_last_weights_can_be_averaged_after_a_dev_set(data, Toy):
+    """Of the parity report: take() kept the best epoch's weights, not the last."""
+    seen = []
+    torch.manual_seed(0)
+    model = Toy(harm_late)
+    recent = RecentWeights(model, keep=2, every=BATCHES)
+
+    def on_step(step):
+        recent(step)
+        if step == 4 * BATCHES:
+            seen.append(model.layers[2].bias.detach().clone())
+
+    options = {"epochs": 5, "learning_rate": 0.1, "dev_loader": data(3), **CPU}
+    history = fit(model, data(1), on_step=on_step, keep="last", **options)
+    assert history.best_epoch < 3
+    recent.take()
+    seen.append(model.layers[2].bias.detach().clone())
+    assert_close(recent.average()["layers.2.bias"], torch.stack(seen).mean(0))
+
+
+@pytest.mark.parametrize("patience", [1, 2])
+def test_patience_stops_after_epochs_without_a_lower_dev_loss(patience, data, train):
+    options = {"at_step": harm_late, "schedule": lambda step: 0.1, "epochs": 9}
+    model, history = train(**options, patience=patience)
+    wanted = train(**options | {"epochs": 5})[1]
+    best = wanted.best_epoch
+    assert history.best_epoch == best
+    assert history.dev_loss == wanted.dev_loss[: best + patience + 1]
+    assert loop.evaluate(model, data(3), **CPU) == history.dev_loss[best]
+
+
+def test_an_optimizer_with_options_decays_the_weights(Toy, data):
+    """With a gradient of zero, AdamW only multiplies by 1 - rate times decay."""
+    model = Toy(lambda model, step: 0.0)
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    options = {"optimizer": "adamw", "optimizer_options": {"weight_decay": 0.5}}
+    fit(model, data(1), epochs=1, learning_rate=0.1, **options, **CPU)
+    wanted = {name: x * (1 - 0.1 * 0.5) ** BATCHES for name, x in before.items()}
+    assert_close(dict(model.state_dict()), wanted)
+
+
+def test_an_optimizer_of_ones_own_with_groups_of_parameters(Toy, data):
+    """Each group keeps its rate and its decay under a schedule."""
+    model = Toy(lambda model, step: 0.0)
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+
+    def optimizer(model, learning_rate):
+        named = list(model.named_parameters())
+        weights = [x for name, x in named if name.endswith("weight")]
+        biases = [x for name, x in named if name.endswith("bias")]
+        groups = [
+            {"params": weights, "weight_decay": 0.5},
+            {"params": biases, "weight_decay": 0.25, "lr": 2 * learning_rate},
+        ]
+        return torch.optim.AdamW(groups, lr=learning_rate)
+
+    schedule = [1.0, 0.5, 0.25, 0.125].__getitem__
+    options = {"optimizer": optimizer, "schedule": schedule, **CPU}
+    fit(model, data(1), epochs=1, learning_rate=0.1, **options)
+    for name, x in model.state_dict().items():
+        rate, decay = (0.1, 0.5) if name.endswith("weight") else (0.2, 0.25)
+        wanted = before[name]
+        for step in range(BATCHES):
+            wanted = wanted * (1 - rate * schedule(step) * decay)
+        assert_close(x, wanted)
+
+
+def test_a_compiled_model_is_put_back_too(data, Toy):
+    torch.manual_seed(0)
+    model = Toy(harm_late, dropout=0.0)
+    compiled = torch.compile(model, backend="eager")
+    options = {"epochs": 5, "learning_rate": 0.1, "dev_loader": data(3), **CPU}
+    history = fit(compiled, data(1), **options)
+    assert history.best_epoch < 4
+    assert loop.evaluate(model, data(3), **CPU) == min(history.dev_loss)
+
+
 def test_of_equal_epochs_the_first_is_best(train):
     _, history = train(schedule=lambda step: 0.0)
     assert len(set(history.dev_loss)) == 1
@@ -166,10 +257,17 @@ def test_the_bar_tells_loss_and_speed(capsys, monkeypatch, train):
         ({"clip_norm": 0.0}, "clip_norm must be positive or None, got 0.0"),
         ({"loader": []}, "^loader must have at least one batch, got none"),
         ({"dev_loader": []}, "dev_loader must have at least one batch, got none"),
-        ({"device": "tpu"}, 'device must be "auto", "cpu" or "cuda"'),
+        ({"device": "tpu"}, 'device must be "auto", "cpu", "cuda", "mps" or another'),
+        ({"keep": "first"}, 'keep must be "best" or "last", got \'first\''),
+        ({"patience": 0}, "patience must be at least 1 or None, got 0"),
+        ({"patience": 2}, r"patience \(2\) needs a dev_loader, got None"),
+        (
+            {"optimizer": lambda model, rate: None, "optimizer_options": {"a": 1}},
+            r"optimizer_options must be None where optimizer is a function, got \{'a'",
+        ),
     ],
 )
-def test_wrong_arguments(changed, message, Toy, data):
+def test_wrong_arguments(changed, message, Toy, data, no_shape_checks):
     arguments = {"loader": data(1), "epochs": 1, "learning_rate": 0.1, **CPU, **changed}
     with pytest.raises(ValueError, match=message):
         fit(Toy(), **arguments)

@@ -42,6 +42,33 @@ def test_adam_of_the_transformer():
         assert_close(weight.detach(), wanted)
 
 
+def test_options_reach_the_optimizer():
+    weights = [nn.Parameter(torch.ones(2)) for _ in range(2)]
+    options = {"weight_decay": 0.5, "betas": (0.8, 0.9)}
+    optimizer = make_optimizer("adamw", weights, 0.1, **options)
+    assert optimizer.defaults["weight_decay"] == 0.5
+    assert optimizer.defaults["betas"] == (0.8, 0.9)
+    # The names' own settings can be replaced too.
+    rho = make_optimizer("adadelta", weights, 0.1, rho=0.9).defaults["rho"]
+    assert rho == 0.9
+
+
+def test_groups_of_parameters_keep_their_options():
+    decayed, other = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(3))
+    groups = [{"params": [decayed], "weight_decay": 0.5}, {"params": [other]}]
+    first, second = make_optimizer("adamw", groups, 0.1, weight_decay=0).param_groups
+    assert (first["weight_decay"], second["weight_decay"]) == (0.5, 0)
+
+
+def test_an_unknown_option_is_an_error():
+    weight = nn.Parameter(torch.zeros(1))
+    message = r"optimizer 'sgd' cannot be made with options \{'rho': 0.9\}.*'rho'"
+    with pytest.raises(TypeError, match=message):
+        make_optimizer("sgd", [weight], 0.1, rho=0.9)
+    with pytest.raises(TypeError, match=r"'adam' cannot .* \{'lr': 1\}.*'lr'"):
+        make_optimizer("adam", [weight], 0.1, lr=1)
+
+
 def test_an_unknown_name_is_an_error():
     with pytest.raises(ValueError, match=r"one of adam, adamw, sgd, .*, got 'lion'"):
         make_optimizer("lion", [nn.Parameter(torch.zeros(1))], 0.1)

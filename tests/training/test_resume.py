@@ -105,6 +105,51 @@ def test_more_epochs_than_before(tmp_path, train):
         train(path, epochs=3)
 
 
+def test_patience_goes_on_counting(tmp_path, train):
+    path, options = tmp_path / "run.pt", {"schedule": lambda step: 0.0}
+    stopped = train(path, patience=2, **options)
+    assert len(stopped[1].dev_loss) == 3  # the first was the best
+    again = train(path, stop_at(0, AssertionError), patience=2, **options)
+    assert again[1] == stopped[1]
+    assert len(train(path, patience=3, **options)[1].dev_loss) == 4
+
+
+def test_home_folder_in_the_path(tmp_path, monkeypatch, train):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    train("~/runs/run.pt", epochs=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    again = train("~/runs/run.pt", stop_at(0, AssertionError), epochs=1)
+    assert len(again[1].step_loss) == BATCHES
+
+
+@pytest.mark.parametrize("place", ["file/run.pt", "folder"])
+def test_a_path_that_cannot_be_written_is_refused_before_the_first_step(
+    tmp_path, place, train
+):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=f"checkpoint must be a file .*{place}:"):
+        train(tmp_path / place, stop_at(0, AssertionError))
+
+
+def test_a_compiled_model_resumes_a_plain_one(tmp_path, data, Toy):
+    path = tmp_path / "run.pt"
+
+    def run(epochs, checkpoint, wrap):
+        torch.manual_seed(0)
+        model = wrap(Toy())
+        options = {"learning_rate": 0.1, "device": "cpu", "dev_loader": data(3)}
+        return fit(model, data(1), epochs=epochs, checkpoint=checkpoint, **options)
+
+    def compiled(model):
+        return torch.compile(model, backend="eager")
+
+    run(2, path, compiled)
+    resumed = run(4, path, lambda model: model)
+    assert resumed.step_loss == run(4, None, lambda model: model).step_loss
+
+
 def test_all_numbers_of_a_global_shuffle_are_restored_too(tmp_path, Toy, data):
     def run(checkpoint, epochs):
         torch.manual_seed(0)
@@ -123,6 +168,14 @@ def test_all_numbers_of_a_global_shuffle_are_restored_too(tmp_path, Toy, data):
         ({"config": {"hidden_dim": 7}}, "config.hidden_dim is 5 there, 7 here"),
         ({"config": {"dropout": 0.1}}, "config.dropout is 0.5 there, 0.1 here"),
         ({"optimizer": "sgd"}, "optimizer is 'adam' there, 'sgd' here"),
+        (
+            {"optimizer_options": {"eps": 0.5}},
+            "optimizer.eps is 'absent' there, 0.5 here",
+        ),
+        (
+            {"optimizer": lambda model, rate: torch.optim.Adam(model.parameters())},
+            "optimizer is 'adam' there, 'given' here",
+        ),
         ({"learning_rate": 0.1}, "learning_rate is 0.3 there, 0.1 here"),
         ({"clip_norm": None}, "clip_norm is 1.0 there, None here"),
         ({"schedule": None}, "schedule is 'given' there, 'none' here"),

@@ -9,7 +9,12 @@ import pytest
 import torch
 
 from attention_book.training import runtime
-from attention_book.training.runtime import RunMeter, default_device, seed_everything
+from attention_book.training.runtime import (
+    RunMeter,
+    check_seed,
+    default_device,
+    seed_everything,
+)
 
 
 def draw():
@@ -28,9 +33,21 @@ def test_a_seed_gives_the_same_numbers_everywhere():
     seed_everything(2**32 - 1)
 
 
-@pytest.mark.parametrize("wrong", ["3", 3.0, True, None])
+@pytest.mark.parametrize("kind", [np.int64, np.uint32, np.int8, torch.tensor])
+def test_integers_of_other_libraries_are_seeds(kind):
+    seed_everything(3)
+    wanted = draw()
+    seed_everything(kind(3))
+    assert draw() == wanted
+    assert type(check_seed(kind(3))) is int
+
+
+@pytest.mark.parametrize(
+    "wrong", ["3", 3.0, True, None, np.float64(3), np.True_, torch.tensor(3.0)]
+)
 def test_seed_that_is_no_integer(wrong, no_shape_checks):
-    with pytest.raises(TypeError, match=f"seed must be an integer, got {wrong!r}"):
+    message = re.escape(f"seed must be an integer, got {wrong!r}")
+    with pytest.raises(TypeError, match=message):
         seed_everything(wrong)
 
 
@@ -43,18 +60,42 @@ def test_seed_out_of_range(wrong):
 @pytest.mark.parametrize("has_cuda", [True, False])
 def test_device_by_name(monkeypatch, has_cuda):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * has_cuda)
     assert default_device("cpu").type == "cpu"
     assert default_device().type == ("cuda" if has_cuda else "cpu")
     if has_cuda:
         assert default_device("cuda").type == "cuda"
+        assert default_device("cuda:1") == torch.device("cuda", 1)
+        with pytest.raises(ValueError, match='device is "cuda:2", but PyTorch finds'):
+            default_device("cuda:2")
     else:
         with pytest.raises(ValueError, match='device is "cuda", but PyTorch finds no'):
             default_device("cuda")
 
 
+@pytest.mark.parametrize("device", ["mps", "xpu", torch.device("mps", 0)])
+def test_devices_of_other_makers(monkeypatch, device):
+    """By stand-ins for the modules that ask the system for such a device."""
+    kind = torch.device(device).type
+    module = getattr(torch, kind)
+    monkeypatch.setattr(module, "device_count", lambda: 1)
+    monkeypatch.setattr(module, "is_available", lambda: True)
+    assert default_device(device) == torch.device(device)
+    monkeypatch.setattr(module, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=f'device is "{kind}.*finds no such device'):
+        default_device(device)
+
+
+def test_a_device_is_returned_as_it_is():
+    cpu = torch.device("cpu")
+    assert default_device(cpu) == cpu
+
+
 def test_unknown_device():
-    with pytest.raises(ValueError, match='"auto", "cpu" or "cuda", got \'tpu\''):
+    with pytest.raises(ValueError, match=r'"mps" or another device .*tpu'):
         default_device("tpu")
+    with pytest.raises(ValueError, match='device is "meta", but PyTorch finds no'):
+        default_device("meta")
 
 
 def test_meter_measures_time_and_memory(monkeypatch):

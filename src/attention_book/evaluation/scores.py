@@ -1,34 +1,41 @@
 """The scores that a model gives to the pairs of a data set."""
 
-from collections.abc import Iterable
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import nn
 
+from attention_book.training.batches import Batches, require_batches
 from attention_book.training.runtime import default_device
 
 
 @torch.no_grad()
 def score_all(
-    model: nn.Module, loader: Iterable[Any], *, device: str | torch.device = "auto"
+    model: nn.Module, loader: Batches, *, device: str | torch.device = "auto"
 ) -> Float[np.ndarray, " pairs"]:
-    """Score every pair of a data set; leaves the model in eval mode.
+    """Score every pair of a data set.
+
+    The model is left in eval mode.
 
     Args:
-        model: a module with ``.score(batch)``, one number a pair; moved to ``device``.
-        loader: batches with ``.to(device)``, in the order that the result is to have.
-        device: "auto", "cpu", "cuda" or a device.
+        model: a module with ``.score(batch)``, one number per pair; it is moved to
+            ``device``.
+        loader: the batches, in the order that the result has.
+        device: "auto" or a device, see
+            :func:`~attention_book.training.runtime.default_device`.
 
     Raises:
         ValueError: if the loader is empty.
+        FloatingPointError: if a score is not finite.
     """
-    if not len(loader):
-        raise ValueError("loader must have at least one batch, got none")
-    if isinstance(device, str):
-        device = default_device(device)
+    require_batches("loader", loader)
+    device = default_device(device)
     model.to(device).eval()
     scores = torch.cat([model.score(batch.to(device)) for batch in loader])
-    return scores.double().cpu().numpy()
+    scores = scores.cpu().double()  # in this order: not every device has float64
+    if not scores.isfinite().all():
+        worst = int(scores.isfinite().int().argmin())
+        raise FloatingPointError(
+            f"the score of pair {worst} (from 0) is {scores[worst].item()}"
+        )
+    return scores.numpy()

@@ -3,14 +3,21 @@ from .averaging import (
     Weights,
     average_weights,
 )
+from .batches import (
+    Batch,
+    Batches,
+    require_batches,
+)
 from .checkpoint import (
     atomic_write,
     describe_model,
     load_checkpoint,
     load_weights,
     require_same,
+    require_writable,
     save_checkpoint,
     save_weights,
+    unwrap,
 )
 from .label_smoothing import (
     smoothed_cross_entropy,
@@ -26,6 +33,7 @@ from .loss import (
     evaluate,
 )
 from .optimizers import (
+    OptimizerFactory,
     make_optimizer,
 )
 from .runtime import (
@@ -42,7 +50,10 @@ from .schedules import (
 )
 
 __all__ = [
+    "Batch",
+    "Batches",
     "History",
+    "OptimizerFactory",
     "RecentWeights",
     "RunMeter",
     "Weights",
@@ -60,7 +71,9 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "make_optimizer",
+    "require_batches",
     "require_same",
+    "require_writable",
     "save_checkpoint",
     "save_weights",
     "seed_everything",
@@ -68,4 +81,5 @@ __all__ = [
     "smoothed_targets",
     "smoothing_floor",
     "transformer_peak",
+    "unwrap",
 ]

@@ -1,4 +1,4 @@
-"""Average the weights that a model had at the last moments of its training."""
+"""Average the weights that a model had towards the end of its training."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -11,20 +11,20 @@ Weights = dict[str, Tensor]
 
 
 def average_weights(weights: Iterable[Weights]) -> Weights:
-    r"""Return the mean of several weights of one model, number by number.
+    r"""Return the elementwise mean of several weights of one model.
 
     .. math:: \bar\theta = \frac{1}{k} \sum_{i=1}^{k} \theta_i
 
-    Integers, such as a count of batches, cannot be averaged: the last ones are taken.
+    Integers, such as a count of batches, are not averaged: the last ones are taken.
 
     Args:
         weights: :math:`\theta_1 \ldots \theta_k`, in the order of training.
 
     Returns:
-        What ``model.load_state_dict`` takes, of the types of the first.
+        Weights for ``model.load_state_dict``, of the dtypes of the first ones.
 
     Raises:
-        ValueError: if there are none, or names or shapes differ.
+        ValueError: if there are no weights, or their names or shapes differ.
 
     Source: arXiv:1706.03762, 6.1: the last 5 checkpoints (base) or 20 (big).
 
@@ -52,15 +52,19 @@ def average_weights(weights: Iterable[Weights]) -> Weights:
 
 
 class RecentWeights:
-    """Keep a model's weights at its last few moments of training.
+    """Keep copies of a model's weights from the end of its training.
 
-    It is handed to :func:`attention_book.training.loop.fit` as ``watch``. The copies
-    are in memory, on the model's device: they do not survive a run that is killed and
-    goes on from its checkpoint.
+    Pass it to :func:`attention_book.training.loop.fit` as ``on_step``. The copies are
+    in memory, on the model's device. They are lost if a run is killed and resumed from
+    its checkpoint.
+
+    ``fit`` calls it before each step, so the weights after the last step are added by
+    :meth:`take`. With a dev set, call ``fit`` with ``keep="last"``: otherwise the model
+    has the weights of its best epoch by then.
 
     Args:
-        model: whose weights are kept.
-        keep: how many of them, the last ones.
+        model: the model whose weights are kept.
+        keep: number of copies; older ones are dropped.
         every: optimizer steps from one copy to the next.
 
     Raises:
@@ -86,22 +90,22 @@ class RecentWeights:
         self.kept: deque[Weights] = deque(maxlen=keep)
 
     def __call__(self, step: int) -> None:
-        """Keep the weights if it is time to; ``step`` is the number of steps taken."""
+        """Copy the weights if they are due after ``step`` optimizer steps."""
         if step and step % self.every == 0:
             self.take()
 
     def take(self) -> None:
-        """Keep the weights as they are now, as after the last step."""
+        """Copy the weights now, for instance after the last step."""
         state = self.model.state_dict()
         self.kept.append({name: part.detach().clone() for name, part in state.items()})
 
     def average(self) -> Weights:
-        """Return the mean of what is kept, for ``model.load_state_dict``."""
+        """Return the mean of the copies, for ``model.load_state_dict``."""
         return average_weights(self.kept)
 
 
 def _mean(parts: list[Tensor]) -> Tensor:
     if not parts[0].is_floating_point():
         return parts[-1].clone()
-    # Sums of bfloat16 would be too coarse.
-    return torch.stack(parts).mean(dim=0, dtype=torch.float64).to(parts[0].dtype)
+    # Sums of bfloat16 would be too coarse; not every device has float64.
+    return torch.stack(parts).cpu().mean(dim=0, dtype=torch.float64).to(parts[0])

@@ -1,4 +1,4 @@
-"""Weights and whole runs on disk: complete or not there, and never a pickle."""
+"""Weights and whole runs on disk: complete or absent, and never a pickle."""
 
 import json
 import os
@@ -19,19 +19,20 @@ FORMAT = "attention_book checkpoint 1"
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Write a file so that it is never seen half written.
+    """Write a file so that nobody ever sees it half written.
 
-    What is written goes to ``<name>.tmp`` in the same folder, then to the disk, and
-    only then takes the name ``path``: until that moment the old file stays. The folder
-    is made where it is missing. After an error nothing is left over; after ``kill -9``
+    The content goes to ``<name>.tmp`` in the same folder and is flushed to the disk;
+    only then the file takes the name ``path``. Until that moment the old file stays.
+    Missing folders are created. After an error nothing is left over; after ``kill -9``
     the temporary file is, until the next write overwrites it.
 
     Args:
-        path: the file to write or to replace.
+        path: the file to write or to replace; "~" stands for the home folder.
 
     Yields:
         The open temporary file.
     """
+    path = path.expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
     try:
@@ -44,16 +45,49 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
-def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Save a model's weights, and its config beside them, in safetensors format.
+def require_writable(path: Path) -> None:
+    """Check that :func:`atomic_write` can write a file, before work is lost to it.
 
     Args:
-        model: a model with a dataclass as ``config``.
-        path: the file to write, whole or not at all.
+        path: the file; missing folders are created.
+
+    Raises:
+        ValueError: if it cannot be written; the message says why.
+    """
+    path = path.expanduser()
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.tmp")
+        with temporary.open("wb"):
+            pass
+        temporary.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"checkpoint must be a file that can be written, got {path}: {error}"
+        ) from error
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return the model inside of what ``torch.compile`` returned, or the model itself.
+
+    Both have the same weights, but the compiled one puts a prefix before their names.
+    """
+    return getattr(model, "_orig_mod", model)
+
+
+def save_weights(model: nn.Module, path: str | Path) -> None:
+    """Save a model's weights together with its config, in safetensors format.
+
+    Args:
+        model: a model with a dataclass as ``config``, compiled or not: the file is the
+            same.
+        path: the file, written whole or not at all; "~" stands for the home folder.
     """
     from safetensors.torch import save
 
-    # A copy of its own for each name: safetensors refuses tied weights.
+    # One copy per name, because safetensors refuses tied weights.
     weights = {name: part.detach().clone() for name, part in _weights(model).items()}
     with atomic_write(Path(path)) as file:
         file.write(save(weights, {"model": json.dumps(describe_model(model))}))
@@ -63,8 +97,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     """Load what :func:`save_weights` saved into a model of the same config.
 
     Args:
-        model: the model to fill; its weights stay on their device.
-        path: the file to read.
+        model: the model to fill, compiled or not; its weights stay on their device.
+        path: the file to read; "~" stands for the home folder.
 
     Raises:
         ValueError: if the file is damaged, or belongs to another model or config; the
@@ -73,7 +107,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         with safe_open(path, framework="pt") as file:
             saved = json.loads((file.metadata() or {}).get("model", "null"))
@@ -85,24 +119,26 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     if saved is None:
         raise ValueError(f"{path} was not written by save_weights: it names no config")
     require_same(path, saved, describe_model(model))
-    model.load_state_dict(weights)
+    unwrap(model).load_state_dict(weights)
 
 
 def describe_model(model: nn.Module) -> dict[str, Any]:
     """A model's class and config as plain values, ``config.<field>`` by name."""
+    model = unwrap(model)
     described = {"model": type(model).__name__}
-    described |= {f"config.{name}": x for name, x in asdict(model.config).items()}
-    # As JSON gives it back, so that a saved description equals a fresh one.
+    config: Any = model.config
+    described |= {f"config.{name}": x for name, x in asdict(config).items()}
+    # Through JSON, so that a saved description equals a fresh one.
     return json.loads(json.dumps(described, default=str))
 
 
 def require_same(path: Path, saved: dict, wanted: dict) -> None:
-    """Stop unless a file belongs to what is being done now.
+    """Raise an error unless a file belongs to the present run.
 
     Args:
         path: the file, for the message.
         saved: names and values that the file was written with.
-        wanted: names and values of now.
+        wanted: names and values of the present run.
 
     Raises:
         ValueError: naming the file and each differing name with both values.
@@ -127,16 +163,16 @@ def save_checkpoint(
     history: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:
-    """Write all that a run needs to go on as if it had never stopped.
+    """Write everything that a run needs to continue as if it had never stopped.
 
     Args:
         path: the file to replace, atomically.
         model: the weights so far.
         optimizer: its moments and counts so far.
-        generator: the source of the data's order; None: PyTorch's global one.
+        generator: the generator of the data's order; None: PyTorch's global one.
         best: weights of the best epoch so far; None without a dev set.
-        history: what was measured so far, plain values.
-        settings: what must be the same in a run that goes on from here.
+        history: the measurements so far, as plain values.
+        settings: settings that must be the same in a run that continues from here.
     """
     saved = {
         "format": FORMAT,
@@ -160,14 +196,14 @@ def load_checkpoint(
     generator: torch.Generator | None,
     settings: dict[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
-    """Put model, optimizer and all random numbers back to where a run was.
+    """Put model, optimizer and all generators back to where a run was.
 
     Args:
         path: a file that :func:`save_checkpoint` wrote.
-        model: gets the weights.
-        optimizer: gets its moments and counts.
-        generator: gets its state.
-        settings: what must be as it was.
+        model: receives the weights.
+        optimizer: receives its moments and counts.
+        generator: receives its state.
+        settings: settings that must equal those of the file.
 
     Returns:
         ``(history, best)`` as they were saved.
@@ -175,9 +211,10 @@ def load_checkpoint(
     Raises:
         ValueError: if the file is damaged, or was written under other settings.
     """
+    path = path.expanduser()
     saved = _read(path)
     require_same(path, saved["settings"], settings)
-    model.load_state_dict(saved["model"])
+    unwrap(model).load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
     if generator is not None and saved["generator"] is not None:
         generator.set_state(saved["generator"])
@@ -187,7 +224,7 @@ def load_checkpoint(
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
     # A plain dict: state_dict() returns an OrderedDict with attributes of its own.
-    return dict(model.state_dict())
+    return dict(unwrap(model).state_dict())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,26 +2,30 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from attention_book.training.batches import Batches, require_batches
 from attention_book.training.checkpoint import (
     describe_model,
     load_checkpoint,
+    require_writable,
     save_checkpoint,
+    unwrap,
 )
 from attention_book.training.loss import batch_loss, evaluate
-from attention_book.training.optimizers import make_optimizer
+from attention_book.training.optimizers import OptimizerFactory, make_optimizer
 from attention_book.training.runtime import default_device
 
-# Steps between two looks at the losses: each look waits for the GPU.
-BLOCK = {"cpu": 1, "cuda": 50}
+# Steps between two looks at the losses, 50 on all devices but the CPU: each look waits
+# for the device to finish.
+BLOCK = {"cpu": 1}
 
 
 @dataclass
@@ -32,9 +36,8 @@ class History:
         step_loss: training loss of each optimizer step, in nats per token.
         epoch_loss: training loss of each epoch: the mean over its tokens.
         dev_loss: loss on the dev set after each epoch; empty without a dev set.
-        best_epoch: epoch of the lowest dev loss, whose weights the model has; None
-            without a dev set: the model has the last epoch's weights.
-        num_tokens: predicted target tokens in all training steps.
+        best_epoch: first epoch with the lowest dev loss; None without a dev set.
+        num_tokens: number of predicted tokens in all training steps.
         seconds: wall-clock time of the epochs, dev set included.
     """
 
@@ -47,53 +50,76 @@ class History:
 
     @property
     def tokens_per_second(self) -> float:
-        """Predicted target tokens per second, dev set's time included."""
+        """Predicted tokens per second, the dev set's time included."""
         return self.num_tokens / self.seconds if self.seconds else 0.0
+
+    def ran_out(self, patience: int | None) -> bool:
+        """Whether the last ``patience`` epochs brought no lower dev loss."""
+        if patience is None or self.best_epoch is None:
+            return False
+        return len(self.dev_loss) - 1 - self.best_epoch >= patience
 
 
 def fit(
     model: nn.Module,
-    loader: Iterable[Any],
+    loader: Batches,
     *,
     epochs: int,
     learning_rate: float,
-    optimizer: str = "adam",
+    optimizer: str | OptimizerFactory = "adam",
+    optimizer_options: Mapping[str, Any] | None = None,
     schedule: Callable[[int], float] | None = None,
     clip_norm: float | None = None,
-    dev_loader: Iterable[Any] | None = None,
+    dev_loader: Batches | None = None,
+    keep: Literal["best", "last"] = "best",
+    patience: int | None = None,
     device: str | torch.device = "auto",
     checkpoint: str | Path | None = None,
     on_step: Callable[[int], None] | None = None,
     description: str = "",
 ) -> History:
-    """Train a model and leave it in eval mode, with its best weights.
+    """Train a model and leave it in eval mode, by default with its best weights.
 
-    A batch has ``.to(device)`` and ``.num_tokens``, the number of predicted tokens; a
-    model has ``.loss(batch)``, the mean loss in nats per such token, and, for a
-    checkpoint, a dataclass ``.config``. On a GPU that computes in bfloat16, the loss
-    is computed under autocast. A bar on standard error shows the progress.
+    A batch has ``.to(device)`` and ``.num_tokens``, the number of predicted tokens
+    (:class:`~attention_book.training.batches.Batch`). A model has ``.loss(batch)``, the
+    mean loss in nats per such token, and, for a checkpoint, a dataclass ``.config``. On
+    a GPU that computes in bfloat16, the loss is computed under autocast. A bar on
+    standard error shows the progress.
 
-    With a ``checkpoint``, the whole run is saved after each epoch: killed at any moment
-    and called again, it goes on from there. On a CPU it then gives the same losses and
-    weights, bit for bit, if all randomness comes from the global generators and
-    ``loader.generator``. A finished run returns at once; more ``epochs`` than before
-    train on. The schedule is a function, which cannot be compared: pass the same.
+    With a ``checkpoint``, the whole run is saved after each epoch. A run that was
+    killed goes on from there when it is called again. On a CPU it then gives the same
+    losses and weights, bit for bit, if all randomness comes from the global generators
+    and ``loader.generator``. A finished run returns at once; with more ``epochs`` than
+    before, or more ``patience``, it trains on. Functions cannot be compared: pass the
+    same ``schedule`` and optimizer again.
 
     Args:
         model: the model; it is moved to ``device``.
-        loader: batches, with a length; each epoch runs through it once.
-        epochs: runs through the data, those of the checkpoint included.
+        loader: training batches; each epoch runs through them once.
+        epochs: largest number of runs through the data, those of the checkpoint
+            included.
         learning_rate: step size of the optimizer.
         optimizer: a name that
-            :func:`attention_book.training.optimizers.make_optimizer` knows.
-        schedule: factor of the learning rate at each optimizer step, from 0; None: 1.
-        clip_norm: longest gradient, as the norm over all weights; None: any.
-        dev_loader: held-out batches. The weights of the epoch with the lowest dev loss
-            are put back at the end; None: the last ones stay.
-        device: "auto", "cpu", "cuda" or a device.
-        checkpoint: file that holds the run; None: none is written.
+            :func:`~attention_book.training.optimizers.make_optimizer` knows, or a
+            function that makes the optimizer from the model and the learning rate, for
+            instance with groups of parameters.
+        optimizer_options: further options of an optimizer given by its name, such as
+            ``{"weight_decay": 0.01}``.
+        schedule: factor of the learning rate at each optimizer step, from 0; it
+            applies to each group of parameters. None: always 1.
+        clip_norm: largest norm of the gradient over all weights; longer gradients are
+            scaled down to it. None: no limit.
+        dev_loader: held-out batches, evaluated after each epoch.
+        keep: which weights the model has at the end: "best", those of the epoch with
+            the lowest dev loss, or "last". Without a dev set both are the last.
+        patience: stop after this many epochs in a row without a lower dev loss. None:
+            train for all ``epochs``.
+        device: "auto" or a device, see
+            :func:`~attention_book.training.runtime.default_device`.
+        checkpoint: file that holds the run; "~" stands for the home folder. None: the
+            run is not saved.
         on_step: called before each optimizer step with the number of steps taken, to
-            measure the model as it learns; what it draws changes the run.
+            measure the model as it learns. If it draws random numbers, the run changes.
         description: words in front of the bar.
 
     Returns:
@@ -101,35 +127,43 @@ def fit(
 
     Raises:
         ValueError: if an argument is out of its range, a loader is empty, or the
-            checkpoint is damaged or of another config.
+            checkpoint is damaged, of another config, or cannot be written.
+        TypeError: if the optimizer does not have one of the options.
         FloatingPointError: if a loss is not finite; the message has the step. On a CPU
-            that step changes no weights; on a GPU the loss is looked at every 50 steps,
-            and always before an epoch's weights are saved.
+            that step changes no weights. Elsewhere the losses are checked every 50
+            steps, and always before an epoch's weights are saved.
     """
-    _check(epochs, learning_rate, clip_norm, loader, dev_loader)
-    if isinstance(device, str):
-        device = default_device(device)
+    _check(epochs, learning_rate, clip_norm, keep, patience, dev_loader)
+    require_batches("loader", loader)
+    if dev_loader is not None:
+        require_batches("dev_loader", dev_loader)
+    device = default_device(device)
     model.to(device)
-    optim = make_optimizer(optimizer, model.parameters(), learning_rate)
-    history, best, run = History(), None, {}
+    optim = _make_optimizer(optimizer, optimizer_options, model, learning_rate)
+    base_rates = [group["lr"] for group in optim.param_groups]
+    history = History()
+    best: dict[str, Tensor] | None = None
+    run: dict[str, Any] = {}
     if checkpoint is not None:
-        checkpoint = Path(checkpoint)
+        checkpoint = Path(checkpoint).expanduser()
+        options = {f"optimizer.{k}": x for k, x in (optimizer_options or {}).items()}
         run = {
             "model": model,
             "optimizer": optim,
             "generator": getattr(loader, "generator", None),
             "settings": describe_model(model)
             | {
-                "optimizer": optimizer,
+                "optimizer": optimizer if isinstance(optimizer, str) else "given",
                 "learning_rate": learning_rate,
                 "clip_norm": clip_norm,
                 "schedule": "given" if schedule else "none",
                 "number of training examples": _num_examples(loader),
                 "number of steps an epoch": len(loader),
-                "number of dev examples": _num_examples(dev_loader or ()),
-            },
+                "number of dev examples": _num_examples(dev_loader),
+            }
+            | options,
         }
-        if checkpoint.exists():
+        if checkpoint.is_file():
             saved, best = load_checkpoint(checkpoint, **run)
             history = History(**saved)
     done = len(history.epoch_loss)
@@ -137,15 +171,20 @@ def fit(
         raise ValueError(
             f"epochs ({epochs}) must not be less than the {done} in {checkpoint}"
         )
+    if checkpoint is not None and done < epochs and not history.ran_out(patience):
+        require_writable(checkpoint)
 
     def set_step_size(step: int) -> None:
         if schedule is not None:
-            for group in optim.param_groups:
-                group["lr"] = learning_rate * schedule(step)
+            factor = schedule(step)
+            for group, rate in zip(optim.param_groups, base_rates, strict=True):
+                group["lr"] = rate * factor
 
     bar = tqdm(desc=description, total=(epochs - done) * len(loader), leave=False)
     with bar:
         for epoch in range(done, epochs):
+            if history.ran_out(patience):
+                break
             start = time.perf_counter()
             steps = loader, optim, set_step_size, clip_norm, on_step
             _train_epoch(model, *steps, device, history, bar)
@@ -154,19 +193,20 @@ def fit(
                 # Of equal ones the first: index() finds it.
                 history.best_epoch = history.dev_loss.index(min(history.dev_loss))
                 if history.best_epoch == epoch:
-                    best = {k: x.clone() for k, x in model.state_dict().items()}
+                    weights = unwrap(model).state_dict()
+                    best = {k: x.clone() for k, x in weights.items()}
             history.seconds += time.perf_counter() - start
             if checkpoint is not None:
                 save_checkpoint(checkpoint, best=best, history=asdict(history), **run)
-    if best is not None:
-        model.load_state_dict(best)
+    if best is not None and keep == "best":
+        unwrap(model).load_state_dict(best)
     model.eval()
     return history
 
 
 def _train_epoch(
     model: nn.Module,
-    loader: Iterable[Any],
+    loader: Batches,
     optim: torch.optim.Optimizer,
     set_step_size: Callable[[int], None],
     clip_norm: float | None,
@@ -175,14 +215,15 @@ def _train_epoch(
     history: History,
     bar: tqdm,
 ) -> None:
-    """One run through the data; appends to ``history``."""
+    """Run through the data once; append to ``history``."""
     model.train()
     first = len(history.step_loss)
-    start, num_tokens = time.perf_counter(), []
-    unseen: list[Tensor] = []  # losses that nobody has looked at
+    start = time.perf_counter()
+    num_tokens: list[int] = []
+    pending: list[Tensor] = []  # losses that have not been read
 
-    def look() -> None:
-        for loss in torch.stack(unseen).tolist():
+    def read_losses() -> None:
+        for loss in torch.stack(pending).tolist():
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss is {loss} at optimizer step {len(history.step_loss)} "
@@ -192,26 +233,26 @@ def _train_epoch(
             history.step_loss.append(loss)
         speed = sum(num_tokens) / (time.perf_counter() - start)
         bar.set_postfix_str(f"loss {loss:.3f}, {speed:.0f} tokens/s", refresh=False)
-        bar.update(len(unseen))
-        unseen.clear()
+        bar.update(len(pending))
+        pending.clear()
 
     for step, batch in enumerate(loader, start=first):
         if on_step is not None:
             on_step(step)
-            model.train()  # whatever it was set to
+            model.train()  # on_step may have left eval mode
         loss = batch_loss(model, batch, device)
-        unseen.append(loss.detach())
+        pending.append(loss.detach())
         num_tokens.append(batch.num_tokens)
-        if len(unseen) == BLOCK[device.type]:
-            look()  # before this step changes the weights
+        if len(pending) == BLOCK.get(device.type, 50):
+            read_losses()  # before this step changes the weights
         optim.zero_grad()
         loss.backward()
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         set_step_size(step)
         optim.step()
-    if unseen:
-        look()
+    if pending:
+        read_losses()
     history.num_tokens += sum(num_tokens)
     weighted = zip(history.step_loss[first:], num_tokens, strict=True)
     history.epoch_loss.append(
@@ -219,17 +260,35 @@ def _train_epoch(
     )
 
 
-def _num_examples(loader: Iterable[Any]) -> int:
+def _make_optimizer(
+    optimizer: str | OptimizerFactory,
+    options: Mapping[str, Any] | None,
+    model: nn.Module,
+    learning_rate: float,
+) -> torch.optim.Optimizer:
+    if isinstance(optimizer, str):
+        parameters = model.parameters()
+        return make_optimizer(optimizer, parameters, learning_rate, **(options or {}))
+    if options is not None:
+        raise ValueError(
+            "optimizer_options must be None where optimizer is a function, got "
+            f"{dict(options)}: set them in the function"
+        )
+    return optimizer(model, learning_rate)
+
+
+def _num_examples(loader: Batches | None) -> int:
     # Of the data set where there is one: batches by token budget vary in number.
-    return len(getattr(loader, "dataset", loader))
+    return 0 if loader is None else len(getattr(loader, "dataset", loader))
 
 
 def _check(
     epochs: int,
     learning_rate: float,
     clip_norm: float | None,
-    loader: Iterable[Any],
-    dev_loader: Iterable[Any] | None,
+    keep: str,
+    patience: int | None,
+    dev_loader: Batches | None,
 ) -> None:
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
@@ -237,6 +296,11 @@ def _check(
         raise ValueError(f"learning_rate must be positive, got {learning_rate}")
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"clip_norm must be positive or None, got {clip_norm}")
-    for name, batches in ("loader", loader), ("dev_loader", dev_loader):
-        if batches is not None and not len(batches):
-            raise ValueError(f"{name} must have at least one batch, got none")
+    if keep not in ("best", "last"):
+        raise ValueError(f'keep must be "best" or "last", got {keep!r}')
+    if patience is None:
+        return
+    if patience < 1:
+        raise ValueError(f"patience must be at least 1 or None, got {patience}")
+    if dev_loader is None:
+        raise ValueError(f"patience ({patience}) needs a dev_loader, got None")

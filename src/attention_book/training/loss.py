@@ -1,57 +1,61 @@
 """The loss of a batch, and of a whole data set."""
 
 import math
-from collections.abc import Iterable
+from contextlib import nullcontext
 from functools import cache
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attention_book.training.batches import Batch, Batches, require_batches
 from attention_book.training.runtime import default_device
 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, loader: Iterable[Any], *, device: str | torch.device = "auto"
+    model: nn.Module, loader: Batches, *, device: str | torch.device = "auto"
 ) -> float:
-    """Mean loss over all tokens of a data set, in nats per token; leaves eval mode.
+    """Mean loss over all tokens of a data set, in nats per token.
+
+    The model is left in eval mode.
 
     Args:
-        model: as for :func:`fit`; it is moved to ``device``.
-        loader: batches, with a length.
-        device: "auto", "cpu", "cuda" or a device.
+        model: a module with ``.loss(batch)``; it is moved to ``device``.
+        loader: the batches.
+        device: "auto" or a device, see
+            :func:`~attention_book.training.runtime.default_device`.
 
     Raises:
         ValueError: if the loader is empty.
         FloatingPointError: if the loss is not finite.
     """
-    if not len(loader):
-        raise ValueError("loader must have at least one batch, got none")
-    if isinstance(device, str):
-        device = default_device(device)
+    require_batches("loader", loader)
+    device = default_device(device)
     model.to(device).eval()
-    # Summed where the batches are: one wait for the GPU, not one a batch.
-    total, num_tokens = torch.zeros((), dtype=torch.float64, device=device), 0
+    losses, num_tokens = [], 0
     for batch in loader:
-        total += batch_loss(model, batch, device) * batch.num_tokens
+        losses.append(batch_loss(model, batch, device) * batch.num_tokens)
         num_tokens += batch.num_tokens
-    mean = total.item() / num_tokens
+    # Read all at once, which waits for the GPU once; summed in double precision.
+    mean = sum(torch.stack(losses).tolist()) / num_tokens
     if not math.isfinite(mean):
         raise FloatingPointError(f"the mean loss over {num_tokens} tokens is {mean}")
     return mean
 
 
-def batch_loss(model: nn.Module, batch: Any, device: torch.device) -> Float[Tensor, ""]:
+def batch_loss(
+    model: nn.Module, batch: Batch, device: torch.device
+) -> Float[Tensor, ""]:
     """``model.loss`` of a batch on a device, under bfloat16 autocast where it pays.
 
     Args:
         model: a module with ``.loss(batch)``, on ``device``.
-        batch: something with ``.to(device)``.
-        device: where to compute; on a CPU there is no autocast.
+        batch: the batch, on any device.
+        device: where to compute. Autocast is for GPUs with bfloat16 only.
     """
-    with torch.autocast(device.type, torch.bfloat16, enabled=_has_bfloat16(device)):
+    autocast = torch.autocast(device.type, torch.bfloat16)
+    with autocast if _has_bfloat16(device) else nullcontext():
         return model.loss(batch.to(device))
 
 

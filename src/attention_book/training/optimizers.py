@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,35 +14,54 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     # Zeiler's rho, which Cho et al. and Bahdanau et al. use; PyTorch's is 0.9.
     "adadelta": partial(torch.optim.Adadelta, rho=0.95),
     "adagrad": torch.optim.Adagrad,
-    # Vaswani et al., 5.3. Fused: one pass over the weights instead of one a term.
+    # Vaswani et al., 5.3. Fused: one pass over the weights instead of one per term.
     "adam_transformer": partial(
         torch.optim.Adam, betas=(0.9, 0.98), eps=1e-9, fused=True
     ),
 }
 
 
+OptimizerFactory = Callable[[nn.Module, float], torch.optim.Optimizer]
+"""Makes an optimizer for a model from the model and the learning rate."""
+
+
 def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], learning_rate: float
+    name: str,
+    parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+    learning_rate: float,
+    **options: Any,
 ) -> torch.optim.Optimizer:
     """Make an optimizer for ``parameters``.
 
     Args:
         name: "adam", "adamw", "sgd" (no momentum), "adadelta" (rho 0.95), "adagrad" or
-            "adam_transformer" (beta_2 0.98, epsilon 1e-9, fused); all else is PyTorch's
-            default.
-        parameters: what it changes.
+            "adam_transformer" (beta_2 0.98, epsilon 1e-9, fused). Everything else is
+            PyTorch's default.
+        parameters: the parameters that it updates, or groups of them with options of
+            their own, as PyTorch's optimizers take them.
         learning_rate: its step size.
+        options: options of PyTorch's class, such as ``weight_decay``.
 
     Raises:
-        ValueError: if there is no such optimizer.
+        ValueError: if there is no such optimizer, or an option is out of its range.
+        TypeError: if the optimizer has no such option.
 
     Example:
         >>> weight = nn.Parameter(torch.zeros(1))
         >>> make_optimizer("adadelta", [weight], 1.0).defaults["rho"]
         0.95
+        >>> make_optimizer("adamw", [weight], 1.0, weight_decay=0.1).defaults[
+        ...     "weight_decay"
+        ... ]
+        0.1
     """
     if name not in OPTIMIZERS:
         raise ValueError(
             f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}"
         )
-    return OPTIMIZERS[name](parameters, lr=learning_rate)
+    try:
+        return OPTIMIZERS[name](parameters, lr=learning_rate, **options)
+    except TypeError as error:
+        raise TypeError(
+            f"optimizer {name!r} cannot be made with options {options}: {error}"
+        ) from error

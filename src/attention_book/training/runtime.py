@@ -1,8 +1,10 @@
-"""The run around a chapter: its seed, its device, its time and memory."""
+"""Around a run: its seed, its device, its time and memory."""
 
+import operator
 import random
 import sys
 import time
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -10,31 +12,41 @@ import torch
 try:
     import resource
 except ImportError:  # Windows
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 GIB = 2**30
 
 
-def check_seed(seed: int) -> None:
-    """Refuse what is not a seed.
+def check_seed(seed: SupportsIndex) -> int:
+    """Return a seed as a plain integer, or refuse what is not a seed.
 
     Args:
-        seed: an integer from 0 to 2**32 - 1, the range that numpy takes.
+        seed: an integer from 0 to 2**32 - 1, numpy's range; numpy's own integers are
+            welcome too.
 
     Raises:
-        TypeError: if ``seed`` is not an integer; True and False are none.
+        TypeError: if ``seed`` is not an integer; True and False are not.
         ValueError: if ``seed`` is out of range.
+
+    Example:
+        >>> check_seed(np.int64(3))
+        3
     """
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    try:
+        if isinstance(seed, bool | np.bool_):
+            raise TypeError
+        number = operator.index(seed)
+    except TypeError:
         raise TypeError(
             f"seed must be an integer, got {seed!r} ({type(seed).__name__})"
-        )
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be from 0 to 2**32 - 1, got {seed}")
+        ) from None
+    if not 0 <= number < 2**32:
+        raise ValueError(f"seed must be from 0 to 2**32 - 1, got {number}")
+    return number
 
 
-def seed_everything(seed: int) -> None:
-    """Seed the global random numbers of Python, numpy and PyTorch, CUDA included.
+def seed_everything(seed: SupportsIndex) -> None:
+    """Seed the global generators of Python, numpy and PyTorch, on all devices.
 
     Args:
         seed: an integer from 0 to 2**32 - 1.
@@ -50,41 +62,57 @@ def seed_everything(seed: int) -> None:
         >>> torch.equal(first, torch.rand(2))
         True
     """
-    check_seed(seed)
+    seed = check_seed(seed)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 -- libraries that draw from the old generator
-    torch.manual_seed(seed)  # every CUDA device too
+    torch.manual_seed(seed)  # every accelerator too
 
 
-def default_device(name: str = "auto") -> torch.device:
+def default_device(device: str | torch.device = "auto") -> torch.device:
     """Choose where to compute.
 
     Args:
-        name: "cpu", "cuda", or "auto": CUDA where there is one.
+        device: "auto", which is CUDA where there is a CUDA device and the CPU
+            otherwise; or any device of PyTorch, such as "cpu", "cuda", "cuda:1", "mps"
+            or "xpu".
 
     Raises:
-        ValueError: if the name is none of these, or if "cuda" was asked for and
-            PyTorch finds none.
+        ValueError: if PyTorch does not know the name, or finds no such device here.
 
     Example:
         >>> default_device("cpu")
         device(type='cpu')
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f'device must be "auto", "cpu" or "cuda", got {name!r}')
-    has_cuda = torch.cuda.is_available()
-    if name == "cuda" and not has_cuda:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
         raise ValueError(
-            'device is "cuda", but PyTorch finds no CUDA device here: use "auto" or '
-            '"cpu", or install a build of PyTorch for your GPU and its driver'
+            'device must be "auto", "cpu", "cuda", "mps" or another device that '
+            f"PyTorch knows, got {device!r}"
+        ) from None
+    if not _is_available(chosen):
+        raise ValueError(
+            f'device is "{chosen}", but PyTorch finds no such device here: use "auto" '
+            'or "cpu", or install a build of PyTorch for your GPU and its driver'
         )
-    return torch.device("cuda" if has_cuda and name != "cpu" else "cpu")
+    return chosen
+
+
+def _is_available(device: torch.device) -> bool:
+    try:
+        module = torch.get_device_module(device)
+    except RuntimeError:  # a kind without memory, such as "meta"
+        return False
+    number = 0 if device.index is None else device.index
+    return module.is_available() and number < module.device_count()
 
 
 class RunMeter:
-    """Time since it was made and peak memory of the process.
+    """The time since it was created and the peak memory of the process.
 
-    Made in a chapter's first cell and printed in its last one.
+    A chapter creates it in its first cell and prints it in its last one.
 
     Example:
         >>> meter = RunMeter()
@@ -97,12 +125,12 @@ class RunMeter:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the meter was made."""
+        """Seconds since the meter was created."""
         return time.perf_counter() - self._start
 
     @property
     def peak_gib(self) -> float | None:
-        """Most memory that the process ever held, in GiB; None on Windows."""
+        """Peak memory of the process, in GiB; None on Windows."""
         if resource is None:
             return None
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -111,13 +139,13 @@ class RunMeter:
 
     @property
     def peak_cuda_gib(self) -> float | None:
-        """Most memory that tensors held on the GPU, in GiB; None if it was not used."""
+        """Peak memory of tensors on the GPU, in GiB; None if it was not used."""
         if not torch.cuda.is_initialized():
             return None
         return torch.cuda.max_memory_allocated() / GIB
 
     def report(self) -> str:
-        """Time and peak memory so far, PyTorch's version and what it computed on."""
+        """Time and peak memory so far, PyTorch's version and the device."""
         peak, cuda = self.peak_gib, self.peak_cuda_gib
         memory = "not measured on this system" if peak is None else f"{peak:.2f} GiB"
         device = "the CPU"
