@@ -139,7 +139,7 @@ def test_a_wrong_parameter_stops_papermill_at_the_next_cell(tmp_path):
     ("name", "value", "message"),
     [
         ("preset", "fast", 'preset must be "quick" or "full"'),
-        ("device", "gpu", 'device must be "auto", "cpu" or "cuda"'),
+        ("device", "gpu", 'device must be "auto", "cpu", "cuda"'),
         ("seed", -1, "seed must be"),
         ("epochs", 0, "epochs must be"),
         ("limit", 0, "limit must be"),

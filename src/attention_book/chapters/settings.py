@@ -44,7 +44,8 @@ def choose_settings(
     Args:
         preset: "quick" or "full".
         seed: an integer from 0 to 2**32 - 1.
-        device: "auto", "cpu" or "cuda".
+        device: "auto" or the name of a device, see
+            :func:`~attention_book.training.runtime.default_device`.
         epochs: at least 1, in place of the preset's; None: as the preset says.
         limit: at least 1, in place of the preset's; None: as the preset says.
         quick: settings of the preset "quick", by name.

@@ -87,7 +87,7 @@ def default_device(device: str | torch.device = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ValueError(
             'device must be "auto", "cpu", "cuda", "mps" or another device that '
             f"PyTorch knows, got {device!r}"
