@@ -1,20 +1,25 @@
 """A Sphinx extension: the reference, made from the package's docstrings.
 
-The directive ``{api} models`` documents every public name of every module of a folder
-of the package, or of one module: ``{api} functional``. Each entry links to its source
-in the repository.
+Every slug of every part of the package gets a page, written into ``book/api/modules``
+when the build starts. There the directive ``{api} models.mpcnn`` documents each public
+name of each module of that slug; each entry links to its source in the repository. The
+directive ``{overview} models`` is a table of the pages of a part.
 """
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import re
+import shutil
 from pathlib import Path
+from typing import TypeVar
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,23 +36,133 @@ def modules(part: str) -> list[str]:
     return sorted(entry.name for entry in entries if not entry.ispkg)
 
 
+def slugs(root: Path = ROOT) -> list[str]:
+    """What has a page of its own: ``functional``, ``attention.mpcnn`` and so on."""
+    package = root / "src" / PACKAGE
+    found = [path.stem for path in package.glob("[a-z]*.py")]
+    for folder in package.glob("[a-z]*/__init__.py"):
+        part = folder.parent
+        found += [f"{part.name}.{path.stem}" for path in part.glob("[a-z]*.py")]
+        inner = part.glob("[a-z]*/__init__.py")
+        found += [f"{part.name}.{path.parent.name}" for path in inner]
+    return sorted(found)
+
+
+def summary(slug: str, root: Path = ROOT) -> str:
+    """The first sentence of a slug's docstring."""
+    path = root.joinpath("src", PACKAGE, *slug.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def write_pages(root: Path) -> list[str]:
+    """Write a page for each slug; nothing that has not changed is touched."""
+    folder = root / "book" / "api" / "modules"
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = {}
+    for slug in slugs(root):
+        part = slug.split(".")[0]
+        back = part if (root / "book" / "api" / f"{part}.md").exists() else "shared"
+        # A module says by itself what it is about, in the first line of its docstring.
+        folder_of_modules = root.joinpath("src", PACKAGE, *slug.split(".")).is_dir()
+        about = f"{summary(slug, root)}\n\n" if folder_of_modules else ""
+        pages[f"{slug}.md"] = (
+            f"# `{slug}`\n\n{about}"
+            f"A page of the reference; all pages of this part: {{doc}}`../{back}`.\n\n"
+            f"```{{api}} {slug}\n```\n"
+        )
+    for path in folder.iterdir():
+        if path.name not in pages:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+    return sorted(pages)
+
+
+def public(module: str) -> list[str]:
+    """The classes and functions that a module defines, in its order, as roles."""
+    found = importlib.import_module(module)
+    roles = []
+    for name, entry in vars(found).items():
+        if name.startswith("_") or getattr(entry, "__module__", None) != module:
+            continue
+        if getattr(entry, "__name__", None) != name:  # a type variable, or an alias
+            continue
+        if inspect.isclass(entry):
+            roles.append(f"{{py:class}}`~{module}.{name}`")
+        elif inspect.isroutine(entry):
+            roles.append(f"{{py:func}}`~{module}.{name}`")
+    return roles
+
+
 class ApiDirective(SphinxDirective):
-    """The reference of one part of the package."""
+    """The reference of one slug."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return a section for each module."""
-        found = []
-        for name in modules(self.arguments[0]):
+        """Return what the module has, or a section for each module of a folder."""
+        found: list[nodes.Node] = []
+        names = modules(self.arguments[0])
+        for name in names:
             short = name.removeprefix(f"{PACKAGE}.")
-            section = nodes.section(ids=[nodes.make_id(short)])
-            section += nodes.title("", "", nodes.literal(text=short))
+            box = nodes.Element() if len(names) == 1 else nodes.section()
+            if len(names) > 1:
+                box["ids"] = [nodes.make_id(short)]
+                box += nodes.title("", "", nodes.literal(text=short))
+                self.state.document.note_implicit_target(box)
             lines = ["```{eval-rst}", f".. automodule:: {name}", "   :members:", "```"]
-            self.state.nested_parse(StringList(lines), self.content_offset, section)
-            self.state.document.note_implicit_target(section)
-            found.append(section)
+            self.state.nested_parse(StringList(lines), self.content_offset, box)
+            found += [box] if len(names) > 1 else box.children
         return found
+
+
+class OverviewDirective(SphinxDirective):
+    """A table of the pages of some parts, with what each module offers."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        lines = ["| page | about | offers |", "| --- | --- | --- |"]
+        for slug in slugs():
+            if slug.split(".")[0] in self.arguments[0].split():
+                roles = [role for module in modules(slug) for role in public(module)]
+                link = f"[`{slug}`](modules/{slug}.md)"
+                lines.append(f"| {link} | {summary(slug)} | {', '.join(roles)} |")
+        node = nodes.Element()
+        self.state.nested_parse(StringList(lines), self.content_offset, node)
+        return node.children
+
+
+def name_type_variables(
+    app: Sphinx, env: BuildEnvironment, node: nodes.Element, text: nodes.Element
+) -> nodes.Element | None:
+    """Show a type variable in a signature as text: the reference has none of them."""
+    try:
+        found = pkgutil.resolve_name(node.get("reftarget", ""))
+    except (AttributeError, ImportError, ValueError):
+        return None
+    return text if isinstance(found, TypeVar) else None
+
+
+def edit_the_module(
+    app: Sphinx, page: str, template: str, context: dict, doctree: object
+) -> None:
+    """Let the edit button of a page that is written here lead to the module."""
+    _, found, slug = page.partition("book/api/modules/")
+    if not found:
+        return
+    path = f"src/{PACKAGE}/{slug.replace('.', '/')}"
+    file = f"{path}/__init__.py" if (ROOT / path).is_dir() else f"{path}.py"
+    for group in context["header_buttons"]:
+        for button in group.get("buttons", []):
+            if button["label"] == "source-edit-button":
+                button["url"] = button["url"].replace(f"{page}.md", file)
 
 
 def name_short_sections(
@@ -103,11 +218,15 @@ def link_sources(app: Sphinx, config: Config) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect the above."""
+    """Write the pages and connect the above."""
+    write_pages(ROOT)
     app.connect("config-inited", link_sources, priority=100)  # before linkcode looks
     for name in ("autodoc", "napoleon", "linkcode"):
         app.setup_extension(f"sphinx.ext.{name}")
     app.connect("autodoc-process-docstring", name_short_sections, priority=100)
     app.connect("autodoc-skip-member", skip_fields)
+    app.connect("missing-reference", name_type_variables)
+    app.connect("html-page-context", edit_the_module, priority=502)  # after the theme
     app.add_directive("api", ApiDirective)
+    app.add_directive("overview", OverviewDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,6 +36,8 @@ def sources(root: Path) -> Iterator[Path]:
     for folder in ("book", "tools"):
         for path in sorted((root / folder).rglob("*")):
             inside = path.relative_to(root).parts
+            if inside[:3] == ("book", "api", "modules"):  # written by the build itself
+                continue
             hidden = any(part.startswith((".", "__pycache__")) for part in inside)
             if path.is_file() and not hidden:
                 yield path
