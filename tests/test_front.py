@@ -8,7 +8,7 @@ import nbformat
 import pytest
 import yaml
 
-from tools import api, computed
+from tools import api, computed, import_graph
 from tools.repository import address, bootstrap_cell
 
 ROOT = api.ROOT
@@ -57,12 +57,79 @@ def test_the_teaser_is_short_and_has_no_outputs():
     assert len(code) <= 6
 
 
-def test_every_part_of_the_package_is_in_the_reference():
+def test_every_slug_has_a_page_in_the_reference_and_in_a_table():
+    slugs = api.slugs()
+    assert {"functional", "attention.bahdanau", "attention.positions"} <= set(slugs)
+    assert not [slug for slug in slugs if slug.count(".") > 1]
+    found = sorted(name for slug in slugs for name in api.modules(slug))
+    known = [f"attention_book.{name}" for name in import_graph.modules() if name]
+    packages = {name.rpartition(".")[0] for name in known}
+    assert found == sorted(set(known) - packages)
     pages = "\n".join(path.read_text("utf-8") for path in BOOK.glob("api/*.md"))
-    named = re.findall(r"^```\{api\} (\w+)$", pages, re.M)
-    folder = ROOT / "src/attention_book"
-    parts = {entry.stem for entry in folder.glob("[a-z]*")} - {"py"}  # py.typed
-    assert sorted(named) == sorted(parts)
+    tables = re.findall(r"^```\{overview\} (.+)$", pages, re.M)
+    parts = {slug.split(".")[0] for slug in slugs}
+    assert sorted(" ".join(tables).split()) == sorted(parts)
+    toc = (ROOT / "_toc.yml").read_text("utf-8")
+    for part in parts:
+        assert f"book/api/modules/{part}" in toc
+
+
+def test_pages_of_the_reference_are_written_once(tmp_path):
+    for name in ("one.py", "shelf/two.py", "shelf/row/__init__.py", "shelf/row/x.py"):
+        path = tmp_path / "src" / "attention_book" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'"""About {path.stem}."""\n')
+    (tmp_path / "src/attention_book/shelf/__init__.py").touch()
+    folder = tmp_path / "book" / "api" / "modules"
+    folder.mkdir(parents=True)
+    (folder / "gone.md").touch()
+    (tmp_path / "book" / "api" / "shelf.md").touch()
+    names = ["one.md", "shelf.row.md", "shelf.two.md"]
+    assert api.write_pages(tmp_path) == names
+    assert sorted(path.name for path in folder.iterdir()) == names
+    text = (folder / "shelf.row.md").read_text("utf-8")
+    assert text.startswith("# `shelf.row`\n\nAbout __init__.\n\n")
+    assert "{doc}`../shelf`" in text
+    assert text.endswith("```{api} shelf.row\n```\n")
+    assert "{doc}`../shared`" in (folder / "one.md").read_text("utf-8")
+    before = (folder / "one.md").stat().st_mtime_ns
+    api.write_pages(tmp_path)
+    assert (folder / "one.md").stat().st_mtime_ns == before
+
+
+def test_a_table_offers_what_a_module_defines_and_not_what_it_imports():
+    roles = api.public("attention_book.attention.bahdanau")
+    role = "{py:class}`~attention_book.attention.bahdanau.AdditiveAttention`"
+    assert role in roles
+    assert not [role for role in roles if "attend`" in role or "Tensor" in role]
+    roles = api.public("attention_book.functional")
+    assert "{py:func}`~attention_book.functional.attend`" in roles
+
+
+def test_the_edit_button_of_a_written_page_leads_to_the_module():
+    for slug, file in (
+        ("functional", "functional.py"),
+        ("attention.positions", "attention/positions/__init__.py"),
+    ):
+        page = f"book/api/modules/{slug}"
+        button = {"label": "source-edit-button", "url": f"{BASE}/edit/main/{page}.md"}
+        context = {"header_buttons": [{"buttons": [button]}, {"label": "other"}]}
+        api.edit_the_module(None, page, "", context, None)
+        assert button["url"] == f"{BASE}/edit/main/src/attention_book/{file}"
+        assert (ROOT / "src" / "attention_book" / file).exists()
+    api.edit_the_module(None, "book/index", "", {}, None)
+
+
+def test_type_variables_are_text_and_other_missing_names_are_not():
+    text = object()
+    for name, found in (
+        ("attention_book.recipes.captions.Image", text),
+        ("attention_book.functional.attend", None),
+        ("attention_book.functional.nothing", None),
+        ("", None),
+    ):
+        node = {"reftarget": name}
+        assert api.name_type_variables(None, None, node, text) is found
 
 
 def test_modules_of_a_part():

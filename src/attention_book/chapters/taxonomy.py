@@ -233,4 +233,5 @@ MECHANISMS = (
         **_TOKENS, score="additive, one output a feature", sequences=("self",),
         representations=("multi-dimensional",)),
 )
+"""Every mechanism of the book: one table for all that asks for them."""
 # fmt: on
