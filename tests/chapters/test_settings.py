@@ -1,5 +1,8 @@
 """A chapter's parameters: what is chosen, and what is refused at once."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -77,7 +80,24 @@ def test_wrong_parameters(changed, error, message, no_shape_checks):
         choose(**changed)
 
 
+def test_a_chapter_states_its_smallest_limit():
+    assert choose(limit=7, least_limit=7).limit == 7
+    with pytest.raises(ValueError, match="limit must be None or at least 7, got 6"):
+        choose(limit=6, least_limit=7)
+    assert choose(epochs=1, least_limit=7).epochs == 1
+
+
+def test_a_python_that_skips_asserts_is_refused():
+    program = "from attention_book.chapters.settings import choose_settings as c; "
+    program += f"c(quick={{}}, full={{}}, **{GIVEN})"
+    for option, status in ("-O", 1), ("-B", 0):
+        command = [sys.executable, option, "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert ("RuntimeError: Python runs optimised" in done.stderr) == status
+
+
 def test_a_device_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="no CUDA device here"):
+    with pytest.raises(ValueError, match=r'device is "cuda", .* no such device here'):
         choose(device="cuda")

@@ -4,17 +4,33 @@ from collections.abc import Callable
 from typing import Any
 
 
-def verdict(check: Callable[[Any], object], answer: Any) -> bool:
-    """Say whether an answer passes a check; an answer that does not stops nothing.
+def require_asserts() -> None:
+    """Refuse a Python that skips ``assert``, and with it every check of a notebook.
 
-    So a chapter runs from top to bottom although its exercises are not yet answered.
+    Raises:
+        RuntimeError: if Python was started with ``-O`` or with ``PYTHONOPTIMIZE``.
+    """
+    if not __debug__:
+        raise RuntimeError(
+            "Python runs optimised and skips every assert, so no claim and no answer "
+            "would be checked: unset PYTHONOPTIMIZE, or start it without -O"
+        )
+
+
+def verdict(check: Callable[[Any], object], answer: Any) -> bool:
+    """Say whether an answer passes a check; a wrong answer raises nothing.
+
+    A chapter can therefore run from top to bottom before its exercises are answered.
 
     Args:
-        check: takes the answer and raises any exception if it is wrong.
-        answer: what the reader wrote, most often a function.
+        check: a function that takes the answer and raises any exception if it is wrong.
+        answer: the reader's answer, usually a function.
 
     Returns:
-        True if the check went through.
+        True if the answer passed.
+
+    Raises:
+        RuntimeError: if Python skips ``assert``: a wrong answer would pass.
 
     Example:
         >>> def check(answer):
@@ -26,6 +42,7 @@ def verdict(check: Callable[[Any], object], answer: Any) -> bool:
         not yet: answer(2) must be 4, got Ellipsis
         False
     """
+    require_asserts()
     try:
         check(answer)
     except Exception as error:  # whatever a half-written answer may raise

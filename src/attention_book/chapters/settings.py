@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+from attention_book.chapters.exercises import require_asserts
 from attention_book.training.runtime import check_seed, default_device
 
 GIVEN = ("preset", "seed", "device", "shortened")
@@ -18,9 +19,9 @@ class Settings(SimpleNamespace):
         seed: for ``seed_everything``.
         device: the :class:`torch.device` to compute on.
         epochs: runs through the data; None: the chapter decides.
-        limit: only so many training examples; None: all.
-        shortened: whether ``epochs`` or ``limit`` was set by hand; the chapter's claims
-            are then not checked, since they are about the whole run.
+        limit: largest number of training examples; None: no limit.
+        shortened: whether ``epochs`` or ``limit`` was set by hand. The chapter's claims
+            are about the whole run, so they are not checked then.
 
     All other names are those of the preset.
     """
@@ -35,29 +36,32 @@ def choose_settings(
     limit: int | None,
     quick: dict[str, Any],
     full: dict[str, Any],
+    least_limit: int = 1,
 ) -> Settings:
-    """Check a chapter's parameters and choose the settings that they ask for.
+    """Check a chapter's parameters and choose its settings.
 
-    papermill passes what the user typed: text or a fraction for a number, for
-    instance. Nothing is seeded here.
+    papermill passes on whatever the user typed, for instance text or a fraction in
+    place of an integer. Nothing is seeded here.
 
     Args:
         preset: "quick" or "full".
         seed: an integer from 0 to 2**32 - 1.
         device: "auto" or the name of a device, see
             :func:`~attention_book.training.runtime.default_device`.
-        epochs: at least 1, in place of the preset's; None: as the preset says.
-        limit: at least 1, in place of the preset's; None: as the preset says.
+        epochs: at least 1, replaces the preset's; None: the preset's.
+        limit: at least ``least_limit``, replaces the preset's; None: the preset's.
         quick: settings of the preset "quick", by name.
-        full: settings of the preset "full", the same names.
+        full: settings of the preset "full", with the same names.
+        least_limit: smallest ``limit`` with which the chapter can run.
 
     Returns:
         The settings of the chosen preset, and the parameters.
 
     Raises:
-        ValueError: if a parameter has a wrong value, the device is not there, or the
-            presets have other names than each other or a name that is taken.
-        TypeError: if a parameter that must be an integer is none.
+        ValueError: if a parameter has a wrong value, the device is not available, or
+            the presets have different names or the name of a parameter.
+        TypeError: if a parameter that must be an integer is not one.
+        RuntimeError: if Python skips ``assert``, so that no claim would be checked.
 
     Example:
         >>> given = {"seed": 0, "device": "cpu", "epochs": 2, "limit": None}
@@ -68,11 +72,12 @@ def choose_settings(
         >>> settings.epochs, settings.dim, settings.shortened
         (2, 64, True)
     """
+    require_asserts()
     if preset not in ("quick", "full"):
         raise ValueError(f'preset must be "quick" or "full", got {preset!r}')
-    check_seed(seed)
+    seed = check_seed(seed)
     set_by_hand = {}
-    for name, value in ("epochs", epochs), ("limit", limit):
+    for name, value, least in ("epochs", epochs, 1), ("limit", limit, least_limit):
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int):
@@ -80,8 +85,8 @@ def choose_settings(
                 f"{name} must be None or an integer, got {value!r} "
                 f"({type(value).__name__})"
             )
-        if value < 1:
-            raise ValueError(f"{name} must be None or at least 1, got {value}")
+        if value < least:
+            raise ValueError(f"{name} must be None or at least {least}, got {value}")
         set_by_hand[name] = value
     if alone := quick.keys() ^ full.keys():
         raise ValueError(
