@@ -1,4 +1,4 @@
-"""RNNSearch: its equations in plain loops; laws: test_translators."""
+"""RNNSearch: its equations in plain loops; laws: test_translation."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from attention_book.observe import record_weights
 
 # All sizes differ, so that two swapped axes cannot go unseen.
 SIZES = {"embed_dim": 3, "hidden_dim": 5, "attention_dim": 7, "maxout_dim": 11}
-LAYER = "decoder.attention"
+LAYER = "decoder.unit.attention"
 
 
 @pytest.fixture
@@ -45,16 +45,17 @@ def encoder_by_hand(gru, inputs, end):
 
 def decoder_by_hand(model, y, s, annotations):
     """One step, written as in A.2.2; returns logits, s_i and the weights."""
-    attention, unit = model.decoder.attention, model.decoder
+    decoder, unit = model.decoder, model.decoder.unit
+    attention = unit.attention
     W_a, U_a = attention.query_proj.weight, attention.key_proj.weight
     v_a = attention.score_proj.weight[0]
     e = torch.stack([v_a @ torch.tanh(W_a @ s + U_a @ h) for h in annotations])
     alpha = e.exp() / e.exp().sum()
     c = sum(weight * h for weight, h in zip(alpha, annotations, strict=True))
 
-    t = model.maxout_proj.weight @ torch.cat([s, y, c]) + model.maxout_proj.bias
+    t = decoder.maxout_proj.weight @ torch.cat([s, y, c]) + decoder.maxout_proj.bias
     t = torch.stack([max(t[2 * k], t[2 * k + 1]) for k in range(len(t) // 2)])
-    logits = model.output_proj.weight @ t + model.output_proj.bias
+    logits = decoder.output_proj.weight @ t + decoder.output_proj.bias
 
     W_r, W_z, W = unit.input_proj.weight.chunk(3)
     b_r, b_z, b = unit.input_proj.bias.chunk(3)
@@ -74,13 +75,13 @@ def test_equations_one_sentence_at_a_time(make, batch, pairs, vocabs):
     for row, pair in enumerate(pairs):
         ids = [*vocabs[0].encode(pair.source), EOS]
         words = [model.source_embedding.weight[i] for i in ids]
-        forward = encoder_by_hand(model.encoder, words, "")
-        backward = encoder_by_hand(model.encoder, words[::-1], "_reverse")[::-1]
+        forward = encoder_by_hand(model.encoder.gru, words, "")
+        backward = encoder_by_hand(model.encoder.gru, words[::-1], "_reverse")[::-1]
         annotations = [
             torch.cat(states) for states in zip(forward, backward, strict=True)
         ]
-        s = model.initial_proj.weight @ backward[0] + model.initial_proj.bias
-        s = torch.tanh(s)
+        initial = model.decoder.initial_proj
+        s = torch.tanh(initial.weight @ backward[0] + initial.bias)
         target = vocabs[1].encode(pair.target)
         for i, (previous, word) in enumerate(
             zip([BOS, *target], [*target, EOS], strict=True)
@@ -108,17 +109,18 @@ def test_one_entry_of_weights_a_step(make, batch):
 
 def test_keys_are_projected_once_a_sentence(make, batch):
     model, calls = make(), []
-    model.decoder.attention.key_proj.register_forward_hook(lambda *_: calls.append(1))
+    key_proj = model.decoder.unit.attention.key_proj
+    key_proj.register_forward_hook(lambda *_: calls.append(1))
     model.loss(batch)
     assert len(calls) == 1
 
 
 def test_a_sentence_without_keys_leaves_gradients_finite(make, batch):
     model = make()
-    *state, mask = model.start(batch.source, batch.source_mask)
-    mask = mask & torch.tensor([[True], [False], [True]])
+    state = model.start(batch.source, batch.source_mask)
+    mask = state.mask & torch.tensor([[True], [False], [True]])
     with record_weights(model) as weights, torch.autograd.set_detect_anomaly(True):
-        logits, _ = model.decode(batch.target, (*state, mask))
+        logits, _ = model.decode(batch.target, state._replace(mask=mask))
         logits.square().sum().backward()
     assert all((step[1] == 0).all() for step in weights[LAYER])
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
@@ -136,12 +138,19 @@ def test_uniform_start(make, batch):
 def test_recurrent_matrices_start_orthogonal(make):
     model = make()
     for weight in (
-        model.decoder.state_proj.weight,
-        model.encoder.weight_hh_l0,
-        model.encoder.weight_hh_l0_reverse,
+        model.decoder.unit.state_proj.weight,
+        model.encoder.gru.weight_hh_l0,
+        model.encoder.gru.weight_hh_l0_reverse,
     ):
         for block in weight.chunk(3):
             assert_close(block @ block.T, torch.eye(5).double(), atol=1e-6, rtol=0)
+
+
+def test_without_a_summary_all_rows_start_from_the_bias(make, batch):
+    decoder = make().decoder
+    state = decoder.start(torch.randn(2, 4, 10).double())
+    assert_close(state.hidden, decoder.initial_proj.bias.tanh().expand(2, 5))
+    assert state.mask is None
 
 
 def test_errors(make):

@@ -1,4 +1,4 @@
-"""LuongTranslator: its equations in plain loops; laws: test_translators."""
+"""LuongTranslator: its equations in plain loops; laws: test_translation."""
 
 import dataclasses
 
@@ -43,14 +43,14 @@ def lstm_step(lstm, x, states):
 def weights_by_hand(model, h, t, annotations):
     """a_t over one sentence, with the score general."""
     S, config = len(annotations), model.config
-    W_a = model.attention.score.query_proj.weight.T
+    W_a = model.decoder.attention.score.query_proj.weight.T
     e = [h @ W_a @ annotation for annotation in annotations]
     if config.attention == "global":
         return torch.stack(e).softmax(0)
     if config.attention == "local-m":
         p = torch.tensor(float(min(t, S - 1)))
     else:
-        centre = model.attention.centre
+        centre = model.decoder.attention.centre
         hidden = torch.tanh(centre.hidden_proj.weight @ h)
         p = S * torch.sigmoid(centre.centre_proj.weight[0] @ hidden)
     inside = [s for s in range(S) if abs(s - p) <= config.window]
@@ -73,15 +73,15 @@ def test_equations_one_sentence_at_a_time(
     model = make(attention=attention, window=window, input_feeding=input_feeding)
     with record_weights(model) as recorded:
         loss = model.loss(batch)
-    assert list(recorded) == ["attention"]
-    weights = torch.cat(recorded["attention"], dim=1)
+    assert list(recorded) == ["decoder.attention"]
+    weights = torch.cat(recorded["decoder.attention"], dim=1)
     zeros = torch.zeros(SIZES["hidden_dim"]).double()
     log_likelihood, tokens = 0.0, 0
     for row, pair in enumerate(pairs):
         words = vocabs[0].encode(pair.source)
         states = [(zeros, zeros)] * SIZES["num_layers"]
         read = [
-            lstm_step(model.encoder, model.source_embedding.weight[i], states)
+            lstm_step(model.encoder.lstm, model.source_embedding.weight[i], states)
             for i in [*words[::-1], EOS]  # backwards, <eos> last
         ]
         annotations = [*read[:-1][::-1], read[-1]]  # in the source's order again
@@ -92,12 +92,14 @@ def test_equations_one_sentence_at_a_time(
             x = model.target_embedding.weight[previous]
             if input_feeding:
                 x = torch.cat([x, attentional])
-            h = lstm_step(model.decoder, x, states)
+            h = lstm_step(model.decoder.lstm, x, states)
             a = weights_by_hand(model, h, t, annotations)
             assert_close(weights[row, t, : len(words) + 1], a.detach())
             c = sum(weight * h_s for weight, h_s in zip(a, annotations, strict=True))
-            attentional = torch.tanh(model.combine_proj.weight @ torch.cat([c, h]))
-            logits = model.output_proj.weight @ attentional
+            attentional = torch.tanh(
+                model.decoder.combine_proj.weight @ torch.cat([c, h])
+            )
+            logits = model.decoder.output_proj.weight @ attentional
             log_likelihood += logits.log_softmax(0)[word]
             tokens += 1
     assert_close(loss, -log_likelihood / tokens)
@@ -108,27 +110,27 @@ def test_without_input_feeding_attention_runs_once(make, batch):
         model = make(input_feeding=feeding)
         with record_weights(model) as recorded:
             model.loss(batch)
-        assert len(recorded["attention"]) == calls
+        assert len(recorded["decoder.attention"]) == calls
 
 
 def test_input_feeding_reads_the_last_attentional_vector(make, batch):
     model = make(input_feeding=True)
     state = model.start(batch.source, batch.source_mask)
-    assert (state[1] == 0).all()
+    assert (state.attentional == 0).all()
     seen = []
-    model.decoder.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+    model.decoder.lstm.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     for t in range(2):
-        before = state[1]
+        before = state.attentional
         _, state = model.step(batch.target[:, t], state)
         embedded = model.target_embedding(batch.target[:, t])
         assert_close(seen[t][:, 0], torch.cat([embedded, before], dim=-1))
-        assert not torch.equal(state[1], before)
+        assert not torch.equal(state.attentional, before)
 
 
 @pytest.mark.parametrize("score", ["general", "concat"])
 def test_keys_are_projected_at_most_once_a_sentence(make, batch, score):
     model = make(score=score, attention="local-p", window=1, input_feeding=True)
-    sizes, module = [], model.attention.score
+    sizes, module = [], model.decoder.attention.score
     layer = module.query_proj if score == "general" else module.key_proj
     layer.register_forward_pre_hook(lambda _layer, args: sizes.append(args[0].shape))
     model.loss(batch)
@@ -141,20 +143,31 @@ def test_keys_are_projected_at_most_once_a_sentence(make, batch, score):
 
 def test_local_steps_do_not_look_at_the_whole_source(make, batch):
     model = make(attention="local-m", window=1)
-    state = list(model.start(batch.source, batch.source_mask))
-    logits, _ = model.step(batch.target[:, 0], tuple(state))
-    state[3] = state[3].clone()
-    state[3][:, 3:] = torch.nan  # far from position 0
-    assert_close(model.step(batch.target[:, 0], tuple(state))[0], logits)
+    state = model.start(batch.source, batch.source_mask)
+    logits, _ = model.step(batch.target[:, 0], state)
+    annotations = state.annotations.clone()
+    annotations[:, 3:] = torch.nan  # far from position 0
+    state = state._replace(annotations=annotations)
+    assert_close(model.step(batch.target[:, 0], state)[0], logits)
 
 
 def test_the_source_past_max_source_gets_no_attention(make, batch):
     model = make(score="location", max_source=2)
     with record_weights(model) as recorded:
         model.loss(batch)
-    (weights,) = recorded["attention"]
+    (weights,) = recorded["decoder.attention"]
     assert (weights[..., 2:] == 0).all()
     assert_close(weights.sum(-1), torch.ones(weights.shape[:2]).double())
+
+
+@pytest.mark.parametrize("input_feeding", [False, True])
+def test_a_decoder_without_an_encoders_state_starts_from_zeros(make, input_feeding):
+    decoder = make(input_feeding=input_feeding).decoder
+    state = decoder.start(torch.randn(3, 4, 5).double())
+    assert state.lstm.hidden.shape == state.lstm.cell.shape == (3, 2, 5)
+    assert all((part == 0).all() for part in state.lstm)
+    assert (state.attentional is not None) == input_feeding
+    assert (state.mask, state.length.tolist()) == (None, [4, 4, 4])
 
 
 def test_errors(make):

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from attention_book.data.captions.digit_scenes import digit_scenes, named_places
 from attention_book.data.captions.flickr8k import FlickrImage
 from attention_book.data.vocab import EOS
+from attention_book.models.encoders.encoded import Encoded
 from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 from attention_book.recipes import captions
 from attention_book.training.loop import History
@@ -251,7 +252,7 @@ def test_bleu_of_captions_by_order():
 def test_annotations_come_from_the_encoder(task):
     class Rows(nn.Module):
         def forward(self, image):
-            return image
+            return Encoded(image, None)
 
     found = captions.scene_annotations(Rows(), task, device=CPU)
     assert_close(found["dev"][1], task.images["dev"][1].image)

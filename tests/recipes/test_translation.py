@@ -87,7 +87,7 @@ def test_a_seed_builds_the_same_model_twice(task, model):
     again = task.build(RNNSearch, RNNSearchConfig, 3, **SIZES)
     other = task.build(RNNSearch, RNNSearchConfig, 4, **SIZES)
     assert_close(again.state_dict(), model.state_dict())
-    assert (other.output_proj.weight != model.output_proj.weight).any()
+    assert (other.target_embedding.weight != model.target_embedding.weight).any()
     assert model.config.source_vocab == len(task.vocabs[0])
     assert model.config.target_vocab == len(task.vocabs[1])
 

@@ -273,6 +273,25 @@ def test_wrong_arguments(changed, message, Toy, data, no_shape_checks):
         fit(Toy(), **arguments)
 
 
+def test_a_model_may_act_after_each_optimizer_step(Toy, data):
+    model, events = Toy(), []
+    model.after_step = lambda: events.append(next(model.parameters()).clone())
+    loader = data(1)
+    before = next(model.parameters()).clone()
+    fit(
+        model,
+        loader,
+        epochs=2,
+        learning_rate=0.1,
+        on_step=lambda step: events.append(step),
+        **CPU,
+    )
+    assert events[::2] == list(range(2 * len(loader)))
+    for weight in events[1::2]:
+        assert not torch.equal(weight, before)  # the optimizer has been there already
+        before = weight
+
+
 def spoil_late(model, step):
     return math.nan if step >= 5 else None
 

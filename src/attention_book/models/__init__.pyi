@@ -11,17 +11,28 @@ from .bahdanau import (
     AttentionGRU,
     RNNSearch,
     RNNSearchConfig,
+    RNNSearchDecoder,
     SearchState,
+)
+from .checks import (
+    check_lengths,
+    check_sizes,
+    check_source,
 )
 from .embedding import (
     TokenEmbedding,
 )
 from .encoders import (
+    BidirectionalGRU,
+    Encoded,
     GridEncoder,
+    LSTMState,
     PictureClassifier,
+    StackedLSTM,
 )
 from .global_local import (
     LuongConfig,
+    LuongDecoder,
     LuongState,
     LuongTranslator,
 )
@@ -62,16 +73,11 @@ from .self_attention import (
 from .seq2seq import (
     DecoderState,
     GatedRecurrentUnit,
-    LSTMState,
     RNNEncoderDecoder,
     RNNEncoderDecoderConfig,
     Seq2Seq,
     Seq2SeqConfig,
-    check_sizes,
-    check_source,
-    free_running_loss,
     reverse_words,
-    teacher_forced_loss,
 )
 from .soft_hard import (
     KINDS,
@@ -106,6 +112,10 @@ from .transformer import (
     make_norm,
     nonpad_indices,
 )
+from .translation import (
+    free_running_loss,
+    teacher_forced_loss,
+)
 
 __all__ = [
     "ABCNN",
@@ -124,6 +134,7 @@ __all__ = [
     "AddAndNorm",
     "AddingModel",
     "AttentionGRU",
+    "BidirectionalGRU",
     "Both",
     "CaptionState",
     "CausalConvolution",
@@ -131,6 +142,7 @@ __all__ = [
     "DecoderLayer",
     "DecoderOutput",
     "DecoderState",
+    "Encoded",
     "Encoder",
     "EncoderLayer",
     "FeedForward",
@@ -140,6 +152,7 @@ __all__ = [
     "KeyValue",
     "LSTMState",
     "LuongConfig",
+    "LuongDecoder",
     "LuongState",
     "LuongTranslator",
     "MPCNNConfig",
@@ -153,6 +166,7 @@ __all__ = [
     "RNNEncoderDecoderConfig",
     "RNNSearch",
     "RNNSearchConfig",
+    "RNNSearchDecoder",
     "Recurrence",
     "ScaledEmbedding",
     "SearchState",
@@ -161,6 +175,7 @@ __all__ = [
     "Seq2SeqConfig",
     "ShowAttendTell",
     "ShowAttendTellConfig",
+    "StackedLSTM",
     "TokenBatchNorm",
     "TokenClassifier",
     "TokenClassifierConfig",
@@ -170,6 +185,7 @@ __all__ = [
     "TransformerConfig",
     "TransformerState",
     "all_ap",
+    "check_lengths",
     "check_sizes",
     "check_source",
     "com_u1",

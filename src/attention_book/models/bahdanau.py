@@ -1,37 +1,47 @@
-"""RNNsearch: translation that looks back at the source (Bahdanau et al., 2015)."""
+"""RNNsearch: translation that attends to the source (Bahdanau et al., 2015)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attention_book.attention.bahdanau import AdditiveAttention, MultiplicativeAttention
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.seq2seq.lstm import (
-    check_sizes,
-    check_source,
-    teacher_forced_loss,
-)
+from attention_book.models.checks import check_sizes
+from attention_book.models.embedding import TokenEmbedding
+from attention_book.models.encoders.encoded import Encoded
+from attention_book.models.encoders.text import BidirectionalGRU
+from attention_book.models.translation import teacher_forced_loss
 
-SearchState = tuple[
-    Float[Tensor, "rows hidden_dim"],
-    Float[Tensor, "rows source_tokens annotation_dim"],
-    Float[Tensor, "rows source_tokens attention_dim"],
-    Float[Tensor, "rows source_tokens value_dim"],
-    Bool[Tensor, "rows source_tokens"],
-]
-"""The decoder's state, and what it searches: annotations, what they are projected to as
-keys and as values, and True where there is a word. Only the first ever changes."""
+
+class SearchState(NamedTuple):
+    """The state of an :class:`RNNSearchDecoder`; only ``hidden`` changes.
+
+    Attributes:
+        hidden: :math:`s_i`.
+        annotations: :math:`h_j`.
+        keys: :math:`U_a h_j`, the annotations as the score reads them.
+        values: :math:`C h_j`, the annotations as the gates read them.
+        mask: True where the decoder may attend; None: everywhere.
+    """
+
+    hidden: Float[Tensor, "rows hidden_dim"]
+    annotations: Float[Tensor, "rows positions annotation_dim"]
+    keys: Float[Tensor, "rows positions attention_dim"]
+    values: Float[Tensor, "rows positions gates"]
+    mask: Bool[Tensor, "rows positions"] | None
 
 
 class AttentionGRU(nn.Module):
-    r"""A gated unit that chooses the context of each of its steps by itself.
+    r"""A gated unit that computes the context of each step with its own state.
 
     .. math::
-        c_i &= \sum_j \alpha_{ij} h_j \quad \text{(asked for by } s_{i-1}) \\
+        c_i &= \sum_j \alpha_{ij} h_j \quad \text{(with } s_{i-1} \text{ as query)} \\
         z_i &= \sigma(W_z x_i + U_z s_{i-1} + C_z c_i), \qquad
         r_i = \sigma(W_r x_i + U_r s_{i-1} + C_r c_i) \\
         \tilde s_i &= \tanh(W x_i + U (r_i \odot s_{i-1}) + C c_i), \qquad
@@ -39,16 +49,16 @@ class AttentionGRU(nn.Module):
 
     :math:`z` is the share of the *new* state, the opposite of
     :class:`attention_book.models.seq2seq.gru.GatedRecurrentUnit`, and :math:`r`
-    multiplies the old state alone, not the context.
+    multiplies the old state only, not the context.
 
     Args:
         input_dim: size of an input :math:`x_i`.
         hidden_dim: size of the state :math:`s_i`.
         annotation_dim: size of an annotation :math:`h_j`, and so of a context.
-        attention: what chooses the context, by queries of ``hidden_dim`` numbers.
+        attention: computes the context from queries of size ``hidden_dim``.
 
     Source: arXiv:1409.0473, A.1.2 and A.2.2; the biases, which the paper leaves out of
-        its notation, are in :math:`W x`.
+        its notation, are in :math:`W x`. Recurrent matrices start orthogonal.
     """
 
     def __init__(
@@ -68,15 +78,15 @@ class AttentionGRU(nn.Module):
             nn.init.orthogonal_(block)
 
     def project(
-        self, annotations: Float[Tensor, "rows source_tokens annotation_dim"]
+        self, annotations: Float[Tensor, "rows positions annotation_dim"]
     ) -> tuple[
-        Float[Tensor, "rows source_tokens attention_dim"],
-        Float[Tensor, "rows source_tokens value_dim"],
+        Float[Tensor, "rows positions attention_dim"],
+        Float[Tensor, "rows positions gates"],
     ]:
         """Return :math:`U_a h_j` and ``(C_r, C_z, C)`` times :math:`h_j`, as values.
 
-        The weighted sum of the latter is :math:`C c_i`, since :math:`C` is linear: the
-        loop then multiplies no annotation with a matrix.
+        The weighted sum of these values is :math:`C c_i`, because :math:`C` is linear.
+        No step of the loop then has to multiply an annotation by a matrix.
         """
         return self.attention.project(annotations), self.context_proj(annotations)
 
@@ -90,20 +100,24 @@ class AttentionGRU(nn.Module):
         """Read all inputs :math:`x`.
 
         Returns:
-            For each step the state :math:`s_{i-1}` that asked and the context
-            :math:`c_i` that it got; and the state after the last step.
+            For each step the query :math:`s_{i-1}` and its context :math:`c_i`; and the
+            state after the last step.
         """
-        hidden, annotations, keys, values, source_mask = state
-        mask = source_mask[:, None]
+        hidden = state.hidden
+        mask = None if state.mask is None else state.mask[:, None]
         size = hidden.shape[-1]
-        # Cut once, outside the loop: each cut of a weight costs a full-sized gradient.
+        # Split once, outside the loop: each split of a weight costs a full gradient.
         gate_weight, weight = self.state_proj.weight.split([2 * size, size])
-        asking, all_weights = [], []
+        queries, all_weights = [], []
         for projected in self.input_proj(inputs).unbind(dim=1):
             context, weights = self.attention(
-                hidden[:, None], annotations, values, mask, projected_key=keys
+                hidden[:, None],
+                state.annotations,
+                state.values,
+                mask,
+                projected_key=state.keys,
             )
-            asking.append(hidden)
+            queries.append(hidden)
             all_weights.append(weights)
             outer = projected + context[:, 0]
             outer_gates, outer = outer.split([2 * size, size], dim=-1)
@@ -111,8 +125,97 @@ class AttentionGRU(nn.Module):
             reset, new_share = gates.chunk(2, dim=-1)
             candidate = (outer + F.linear(reset * hidden, weight)).tanh()
             hidden = torch.lerp(hidden, candidate, new_share)
-        contexts = torch.cat(all_weights, dim=1) @ annotations
-        return torch.stack(asking, dim=1), contexts, hidden
+        contexts = torch.cat(all_weights, dim=1) @ state.annotations
+        return torch.stack(queries, dim=1), contexts, hidden
+
+
+class RNNSearchDecoder(nn.Module):
+    r"""The decoder of RNNsearch, for the annotations of any encoder.
+
+    .. math::
+        \tilde t_i = U_o s_{i-1} + V_o x_i + C_o c_i, \qquad
+        t_{i,k} = \max(\tilde t_{i,2k-1}, \tilde t_{i,2k}), \qquad
+        p(y_i) \propto \exp(W_o t_i)
+
+    with :math:`c_i` and :math:`s_i` from :class:`AttentionGRU` on input :math:`x_i`,
+    the vector of the last word, and :math:`s_0 = \tanh(W_s\, \mathrm{summary})`.
+
+    Args:
+        embed_dim: size of an input :math:`x_i`.
+        hidden_dim: size of the state :math:`s_i`.
+        annotation_dim: size of an annotation :math:`h_j`.
+        attention: makes the attention layer, called as ``attention(query_dim,
+            key_dim)``.
+        summary_dim: size of the summary from which decoding starts.
+        maxout_dim: size of the maxout layer before the output, :math:`l`.
+        target_vocab: number of words of the target vocabulary.
+        dropout: probability of setting a component of the maxout layer to 0.
+
+    Source: arXiv:1409.0473, A.2.2.
+
+    Example:
+        >>> sizes = {"summary_dim": 5, "maxout_dim": 11, "target_vocab": 13}
+        >>> additive = partial(AdditiveAttention, hidden_dim=7)
+        >>> decoder = RNNSearchDecoder(2, 3, 4, additive, **sizes)
+        >>> state = decoder.start(torch.randn(1, 6, 4))
+        >>> logits, state = decoder(torch.randn(1, 8, 2), state)
+        >>> logits.shape
+        torch.Size([1, 8, 13])
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        hidden_dim: int,
+        annotation_dim: int,
+        attention: Callable[[int, int], AdditiveAttention | MultiplicativeAttention],
+        *,
+        summary_dim: int,
+        maxout_dim: int,
+        target_vocab: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.initial_proj = nn.Linear(summary_dim, hidden_dim)  # W_s
+        self.unit = AttentionGRU(
+            embed_dim, hidden_dim, annotation_dim, attention(hidden_dim, annotation_dim)
+        )
+        self.maxout_proj = nn.Linear(
+            hidden_dim + embed_dim + annotation_dim, 2 * maxout_dim
+        )  # U_o, V_o, C_o
+        self.output_proj = nn.Linear(maxout_dim, target_vocab)  # W_o
+        self.dropout = nn.Dropout(dropout)
+
+    def start(
+        self,
+        annotations: Float[Tensor, "rows positions annotation_dim"],
+        mask: Bool[Tensor, "rows positions"] | None = None,
+        summary: Float[Tensor, "rows summary_dim"] | None = None,
+    ) -> SearchState:
+        """Return the state from which decoding starts.
+
+        Args:
+            annotations: :math:`h_j`.
+            mask: True where the decoder may attend; None: everywhere.
+            summary: what the first state is computed from; None, for an encoder without
+                one: zeros, so that every row starts from the same learned vector.
+        """
+        if summary is None:
+            summary = annotations.new_zeros(
+                len(annotations), self.initial_proj.in_features
+            )
+        hidden = self.initial_proj(summary).tanh()
+        return SearchState(hidden, annotations, *self.unit.project(annotations), mask)
+
+    def forward(
+        self, inputs: Float[Tensor, "rows tokens embed_dim"], state: SearchState
+    ) -> tuple[Float[Tensor, "rows tokens target_vocab"], SearchState]:
+        """Read ``inputs``; return the logits of the word after each, and the state."""
+        queries, contexts, hidden = self.unit(inputs, state)
+        pairs = self.maxout_proj(torch.cat([queries, inputs, contexts], dim=-1))
+        maxout = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)
+        logits = self.output_proj(self.dropout(maxout))
+        return logits, state._replace(hidden=hidden)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,15 +232,15 @@ class RNNSearchConfig:
             1,000).
         maxout_dim: size of the maxout layer before the output, :math:`l` (the paper:
             500).
-        dropout: probability of dropping a number of a word vector or of the maxout
-            layer (the paper: none).
+        dropout: probability of setting a component to 0 at each embedding and at the
+            maxout layer (the paper: none).
         score: "additive" as in the paper, or "dot": :class:`MultiplicativeAttention`.
         uniform_start: whether :math:`v_a` of the additive score starts at 0, so that
             the first attention is uniform (the paper: yes).
 
     Raises:
-        ValueError: if a size, ``dropout`` or ``score`` is out of its range, or a dot
-            product is to start uniform.
+        ValueError: if a size, ``dropout`` or ``score`` is out of its range, or
+            ``uniform_start`` is set for the dot product.
     """
 
     source_vocab: int
@@ -161,91 +264,92 @@ class RNNSearchConfig:
 
 
 class RNNSearch(nn.Module):
-    r"""An encoder of both directions and a decoder that searches its annotations.
+    r"""A bidirectional encoder and a decoder that attends to its annotations.
 
     .. math::
-        h_j &= [\overrightarrow h_j ; \overleftarrow h_j], \qquad
-        s_0 = \tanh(W_s \overleftarrow h_1) \\
-        \tilde t_i &= U_o s_{i-1} + V_o E y_{i-1} + C_o c_i, \qquad
-        t_{i,k} = \max(\tilde t_{i,2k-1}, \tilde t_{i,2k}), \qquad
-        p(y_i) \propto \exp(W_o t_i)
+        h_j = [\overrightarrow h_j ; \overleftarrow h_j], \qquad
+        s_0 = \tanh(W_s \overleftarrow h_1)
 
-    with :math:`c_i` and :math:`s_i` from :class:`AttentionGRU` on input
-    :math:`E y_{i-1}`. No vector has to hold the whole sentence: the backward state at
-    the first word only starts the decoder.
+    from :class:`attention_book.models.encoders.text.BidirectionalGRU`; the rest is
+    :class:`RNNSearchDecoder` on input :math:`x_i = E y_{i-1}`. No vector has to hold
+    the whole sentence: the backward state at the first word only starts the decoder.
 
-    The paper reads the word out of :math:`s_i` in section 3.1 and out of
-    :math:`s_{i-1}` in A.2.2. Here it is :math:`s_{i-1}`, as in the only equation that
-    is written out, and in the authors' program: the state that asked for :math:`c_i`.
+    The paper predicts the word from :math:`s_i` in section 3.1 and from :math:`s_{i-1}`
+    in A.2.2. Here it is :math:`s_{i-1}`, the query of :math:`c_i`, as in the only
+    equation that is written out, and in the authors' code.
 
     Args:
         config: sizes; kept as ``self.config``.
 
-    Source: arXiv:1409.0473, section 3 and A.2. The encoder is :class:`torch.nn.GRU`,
-        whose reset gate multiplies :math:`U h`, not :math:`h`, and whose :math:`z` is
-        the share of the old state. Initial values are PyTorch's, but for orthogonal
-        recurrent matrices and ``uniform_start``.
+    Source: arXiv:1409.0473, section 3 and A.2. Initial values are PyTorch's, except for
+        orthogonal recurrent matrices and ``uniform_start``.
     """
 
     def __init__(self, config: RNNSearchConfig) -> None:
         super().__init__()
         self.config = config
         embed, hidden = config.embed_dim, config.hidden_dim
-        self.source_embedding = nn.Embedding(config.source_vocab, embed)
-        self.target_embedding = nn.Embedding(config.target_vocab, embed)
-        self.encoder = nn.GRU(embed, hidden, batch_first=True, bidirectional=True)
-        for name in ("weight_hh_l0", "weight_hh_l0_reverse"):
-            for block in getattr(self.encoder, name).data.chunk(3):
-                nn.init.orthogonal_(block)
-        self.initial_proj = nn.Linear(hidden, hidden)  # W_s
-        sizes = hidden, 2 * hidden, config.attention_dim
+        self.source_embedding = TokenEmbedding(config.source_vocab, embed)
+        self.target_embedding = TokenEmbedding(config.target_vocab, embed)
+        self.encoder = BidirectionalGRU(embed, hidden)
         if config.score == "dot":
-            attention = MultiplicativeAttention(*sizes)
+            attention = partial(
+                MultiplicativeAttention, hidden_dim=config.attention_dim
+            )
         else:
-            attention = AdditiveAttention(*sizes, uniform_start=config.uniform_start)
-        self.decoder = AttentionGRU(embed, hidden, 2 * hidden, attention)
-        self.maxout_proj = nn.Linear(
-            hidden + embed + 2 * hidden, 2 * config.maxout_dim
-        )  # U_o, V_o, C_o
-        self.output_proj = nn.Linear(config.maxout_dim, config.target_vocab)  # W_o
+            attention = partial(
+                AdditiveAttention,
+                hidden_dim=config.attention_dim,
+                uniform_start=config.uniform_start,
+            )
+        self.decoder = RNNSearchDecoder(
+            embed,
+            hidden,
+            2 * hidden,
+            attention,
+            summary_dim=hidden,
+            maxout_dim=config.maxout_dim,
+            target_vocab=config.target_vocab,
+            dropout=config.dropout,
+        )
         self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        source: Int[Tensor, "rows source_tokens"],
+        target: Int[Tensor, "rows target_tokens"],
+        source_mask: Bool[Tensor, "rows source_tokens"],
+    ) -> Float[Tensor, "rows target_tokens target_vocab"]:
+        """Return the logits of the word after each word of ``target``."""
+        return self.decode(target, self.start(source, source_mask))[0]
+
+    def encode(
+        self,
+        source: Int[Tensor, "rows source_tokens"],
+        source_mask: Bool[Tensor, "rows source_tokens"],
+    ) -> Encoded:
+        """Return the annotations of the sources."""
+        embedded = self.dropout(self.source_embedding(source))
+        return self.encoder(embedded, source_mask)
 
     def start(
         self,
         source: Int[Tensor, "rows source_tokens"],
         source_mask: Bool[Tensor, "rows source_tokens"],
     ) -> SearchState:
-        """Read the sources; return the state in which decoding starts."""
-        check_source(source, source_mask)
-        embedded = self.dropout(self.source_embedding(source))
-        # Packed, the backward direction starts at a sentence's own last word.
-        packed = pack_padded_sequence(
-            embedded,
-            source_mask.sum(dim=1).cpu(),
-            batch_first=True,
-            enforce_sorted=False,
-        )
-        packed, (_, backward) = self.encoder(packed)
-        annotations, _ = pad_packed_sequence(
-            packed, batch_first=True, total_length=source.shape[1]
-        )
-        hidden = self.initial_proj(backward).tanh()
-        return hidden, annotations, *self.decoder.project(annotations), source_mask
+        """Encode the sources; return the state from which decoding starts."""
+        return self.decoder.start(*self.encode(source, source_mask))
 
     def decode(
         self, inputs: Int[Tensor, "rows target_tokens"], state: SearchState
     ) -> tuple[Float[Tensor, "rows target_tokens target_vocab"], SearchState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
-        embedded = self.dropout(self.target_embedding(inputs))
-        asking, contexts, hidden = self.decoder(embedded, state)
-        pairs = self.maxout_proj(torch.cat([asking, embedded, contexts], dim=-1))
-        maxout = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)
-        return self.output_proj(self.dropout(maxout)), (hidden, *state[1:])
+        return self.decoder(self.dropout(self.target_embedding(inputs)), state)
 
     def step(
         self, ids: Int[Tensor, " rows"], state: SearchState
     ) -> tuple[Float[Tensor, "rows target_vocab"], SearchState]:
-        """Read one more word of each row; return the logits of the next."""
+        """Read one word per row; return the logits of the next, and the state."""
         logits, state = self.decode(ids[:, None], state)
         return logits[:, 0], state
 

@@ -10,13 +10,13 @@ class TokenEmbedding(nn.Embedding):
     This is :class:`torch.nn.Embedding` with an error that tells what is wrong.
 
     Args:
-        vocab_size: number of tokens.
-        embed_dim: size of a vector.
+        num_embeddings: number of tokens.
+        embedding_dim: size of a vector.
 
     Raises:
-        ValueError: from a call on a CPU, if an id is not from 0 to ``vocab_size`` - 1.
-            On a GPU, reading the ids would stall the device; there PyTorch reports a
-            failed assertion later.
+        ValueError: from a call on a CPU, if an id is not from 0 to ``num_embeddings``
+            - 1. On a GPU, reading the ids would stall the device; there PyTorch reports
+            a failed assertion later.
 
     Source: initial values are PyTorch's, normal with standard deviation 1.
 
@@ -26,9 +26,6 @@ class TokenEmbedding(nn.Embedding):
         >>> torch.equal(embedding(torch.tensor([5, 2])), embedding.weight[[5, 2]])
         True
     """
-
-    def __init__(self, vocab_size: int, embed_dim: int) -> None:
-        super().__init__(vocab_size, embed_dim)
 
     def forward(self, ids: Int[Tensor, "*axes"]) -> Float[Tensor, "*axes embed_dim"]:
         """Return the vector of each id."""

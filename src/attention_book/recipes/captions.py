@@ -217,7 +217,7 @@ def scene_annotations(
 ) -> dict[str, Annotations]:
     """Return an encoder's annotations of the scenes of all parts, on the CPU."""
     return {
-        part: encoder(scene_images(scenes).to(device)).cpu()
+        part: encoder(scene_images(scenes).to(device)).annotations.cpu()
         for part, scenes in task.images.items()
     }
 

@@ -82,9 +82,10 @@ def fit(
 
     A batch has ``.to(device)`` and ``.num_tokens``, the number of predicted tokens
     (:class:`~attention_book.training.batches.Batch`). A model has ``.loss(batch)``, the
-    mean loss in nats per such token, and, for a checkpoint, a dataclass ``.config``. On
-    a GPU that computes in bfloat16, the loss is computed under autocast. A bar on
-    standard error shows the progress.
+    mean loss in nats per such token, and, for a checkpoint, a dataclass ``.config``.
+    Its ``.after_step()``, if it has one, is called after each optimizer step, to update
+    what is learned without a gradient. On a GPU that computes in bfloat16, the loss is
+    computed under autocast. A bar on standard error shows the progress.
 
     With a ``checkpoint``, the whole run is saved after each epoch. A run that was
     killed goes on from there when it is called again. On a CPU it then gives the same
@@ -251,6 +252,9 @@ def _train_epoch(
             nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         set_step_size(step)
         optim.step()
+        after_step = getattr(model, "after_step", None)
+        if after_step is not None:
+            after_step()
     if pending:
         read_losses()
     history.num_tokens += sum(num_tokens)

@@ -18,7 +18,9 @@ def encoder():
 
 
 def test_places_run_row_by_row_and_know_where_they_are(encoder):
-    annotations = encoder(torch.rand(2, 12, 20).double())
+    annotations, mask, final = encoder(torch.rand(2, 12, 20).double())
+    assert mask is None
+    assert final is None
     assert annotations.shape == (2, 3 * 5, D)
     rows, columns = annotations[0, :, -2:].unbind(-1)
     assert_close(rows.view(3, 5)[:, 0], torch.tensor([-4.0, 0.0, 4.0]).double())
@@ -28,7 +30,7 @@ def test_places_run_row_by_row_and_know_where_they_are(encoder):
 
 def test_a_place_sees_18_pixels_around_its_own_four(encoder):
     image = torch.rand(1, 32, 32).double().requires_grad_()
-    encoder(image).unflatten(1, (8, 8))[0, 3, 4].sum().backward()
+    encoder(image).annotations.unflatten(1, (8, 8))[0, 3, 4].sum().backward()
     rows, columns = image.grad[0].nonzero().unbind(-1)
     # Pooling lets only the larger pixels through: 18 at most, centred on 4 x 4.
     assert rows.min() >= 12 - 7
@@ -42,13 +44,16 @@ def test_moved_by_a_place_the_picture_gives_the_same_numbers(encoder):
     image[0, 14:22, 15:23] = torch.rand(8, 8).double()
     moved = image.roll((4, 8), dims=(1, 2))
     pictures = image, moved
-    before, after = (encoder(x).unflatten(1, (10, 10))[..., :-2] for x in pictures)
+    before, after = (
+        encoder(x).annotations.unflatten(1, (10, 10))[..., :-2] for x in pictures
+    )
     assert_close(before[:, 1:8, 1:7], after[:, 2:9, 3:9])
 
 
 def test_annotations_are_standardised():
     encoder = GridEncoder(D, 3)  # in training mode, over the batch
-    features = encoder(torch.rand(11, 16, 16))[..., :-2].flatten(0, 1)
+    annotations = encoder(torch.rand(11, 16, 16)).annotations
+    features = annotations[..., :-2].flatten(0, 1)
     assert_close(features.mean(0), torch.zeros(D - 2), atol=1e-4, rtol=0)
     assert_close(features.var(0, correction=0), torch.ones(D - 2), atol=0.05, rtol=0)
 
@@ -74,3 +79,13 @@ def test_errors(encoder):
         GridEncoder(5, 0)
     with pytest.raises(ValueError, match="multiples of 4, got 12 and 18"):
         encoder(torch.zeros(1, 12, 18).double())
+    with pytest.raises(
+        ValueError, match=r"mask must have shape \(1, 6\).*got \(1, 5\)"
+    ):
+        encoder(torch.zeros(1, 8, 12).double(), torch.ones(1, 5, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_images_take_the_type_of_the_weights(dtype):
+    annotations = GridEncoder(D, 3).to(dtype)(torch.rand(2, 8, 8)).annotations
+    assert annotations.dtype == dtype

@@ -1,4 +1,4 @@
-"""RNNEncoderDecoder: Cho et al.'s equations in plain loops; laws: test_translators."""
+"""RNNEncoderDecoder: Cho et al.'s equations in plain loops; laws: test_translation."""
 
 import pytest
 import torch

@@ -189,8 +189,25 @@ def test_hard_loss_has_the_papers_terms(make, batch):
         right.sum() / batch.num_tokens, tuple(model.parameters())
     )
     assert_close(grads, rights)
-    # The baseline moves on after the step that used it.
+
+
+def test_the_baseline_moves_after_the_step_and_not_in_the_loss(make, batch):
+    model = make(kind="hard", expected_p=0.0).train()
+    model.baseline.fill_(-9.0)
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(2)
+        losses.append(model.loss(batch))
+    assert torch.equal(*losses)
+    assert model.baseline == -9
+    torch.manual_seed(2)
+    log_likelihood, _ = model.score(batch)
+    model.after_step()
     assert_close(model.baseline, 0.9 * -9 + 0.1 * log_likelihood.mean().detach())
+    soft = make().train()
+    soft.loss(batch)
+    soft.after_step()
+    assert soft.baseline == 0
 
 
 def test_terms_of_the_hard_loss_can_be_switched_off(make, batch):
@@ -349,6 +366,7 @@ def test_overfits_three_captions_and_translates_them(vocab, batch, kind):
         optim.zero_grad()
         model.loss(batch).backward()
         optim.step()
+        model.after_step()
     # The pictures alone: in eval mode the encoder's norms are those of its averages.
     found = translate(
         model, [batch], bos=BOS, eos=EOS, max_tokens=7, beam_size=2, device="cpu"

@@ -1,6 +1,6 @@
 """Transformer: its equations in plain loops, the paper's sizes, the parts that can go.
 
-Laws of all translators: test_translators. Search, files and bad input:
+Laws of all translators: test_translation. Search, files and bad input:
 test_transformer_use.
 """
 

@@ -1,5 +1,14 @@
-"""Encoders that hand annotations and a mask to any decoder."""
+"""Encoders, whose annotations and mask any attention decoder can read."""
 
+from attention_book.models.encoders.encoded import Encoded, LSTMState
 from attention_book.models.encoders.image import GridEncoder, PictureClassifier
+from attention_book.models.encoders.text import BidirectionalGRU, StackedLSTM
 
-__all__ = ["GridEncoder", "PictureClassifier"]
+__all__ = [
+    "BidirectionalGRU",
+    "Encoded",
+    "GridEncoder",
+    "LSTMState",
+    "PictureClassifier",
+    "StackedLSTM",
+]

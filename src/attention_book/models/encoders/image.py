@@ -1,38 +1,40 @@
-"""A small convolutional network from a picture to a grid of annotation vectors."""
+"""A small convolutional encoder: from an image to a grid of annotations."""
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attention_book.data.captions.captions import CaptionBatch
+from attention_book.models.encoders.encoded import Encoded
 
 
 class GridEncoder(nn.Module):
-    """Turn a picture into one annotation vector for each place of a grid.
+    """Encode an image as one annotation for each location of a grid.
 
-    Convolutions and pooling: a place stands for 4 x 4 pixels and sees 18 x 18. The last
-    two numbers of an annotation are the row and the column of its place: a convolution
-    treats all places alike, and without these no annotation, and no average of some,
-    could tell where something stands. (The encoder of Xu et al. has none; its 19 layers
-    see nearly the whole picture, edges included, from every place.) The other numbers
-    have mean 0 and variance 1 over the training pictures; the two run from -4 to 4,
-    since decoders then learned sooner where to look than with -2 to 2.
+    The layers are convolutions and pooling: a location stands for 4 x 4 pixels and its
+    receptive field is 18 x 18. The last two features of an annotation are the row and
+    the column of its location. A convolution treats all locations alike, so without
+    these two no annotation, and no average of annotations, could tell where something
+    stands. (The encoder of Xu et al. has none; its 19 layers see nearly the whole
+    image, edges included, from every location.) The other features have mean 0 and
+    variance 1 over the training images; the coordinates run from -4 to 4, because
+    decoders learned sooner where to attend than with -2 to 2.
 
     Args:
-        annotation_dim: size of an annotation vector, coordinates included; at least 3.
+        annotation_dim: size of an annotation, coordinates included; at least 3.
         hidden_dim: channels of the first convolution; the other two have two and three
             times as many.
 
     Raises:
         ValueError: if a size is too small; from a call, if height or width is not a
-            multiple of 4.
+            multiple of 4, or the mask does not fit the grid.
 
-    Source: coordinates as in arXiv:1807.03247 (CoordConv), but after the convolutions:
-        before them, digits were learned more slowly when we tried both.
+    Source: coordinates as in arXiv:1807.03247 (CoordConv), but after the convolutions.
+        With coordinates before them, digits were learned more slowly in our runs.
 
     Example:
-        >>> GridEncoder(5, 4)(torch.zeros(2, 32, 32)).shape
+        >>> GridEncoder(5, 4)(torch.zeros(2, 32, 32)).annotations.shape
         torch.Size([2, 64, 5])
     """
 
@@ -40,7 +42,7 @@ class GridEncoder(nn.Module):
         super().__init__()
         if annotation_dim < 3:
             raise ValueError(
-                f"annotation_dim must be at least 3, two of them for the place, got "
+                "annotation_dim must be at least 3, two for the coordinates, got "
                 f"{annotation_dim}"
             )
         if hidden_dim < 1:
@@ -64,33 +66,47 @@ class GridEncoder(nn.Module):
         )
 
     def forward(
-        self, image: Float[Tensor, "batch height width"]
-    ) -> Float[Tensor, "batch places annotation_dim"]:
-        """Return the annotations, row by row of the grid."""
+        self,
+        image: Float[Tensor, "rows height width"],
+        mask: Bool[Tensor, "rows locations"] | None = None,
+    ) -> Encoded:
+        """Return the annotations, row by row of the grid, and the mask.
+
+        Args:
+            image: grey values.
+            mask: True at locations that a decoder may attend to; None: all of them.
+        """
         height, width = image.shape[1:]
         if height % 4 or width % 4:
             raise ValueError(
                 f"height and width must be multiples of 4, got {height} and {width}"
             )
-        features = self.layers(image[:, None])
+        fitting = len(image), height // 4 * (width // 4)
+        if mask is not None and mask.shape != fitting:
+            raise ValueError(
+                f"mask must have shape {fitting}, one entry for each location of an "
+                f"image, got {tuple(mask.shape)}"
+            )
+        features = self.layers(image[:, None].to(next(self.parameters()).dtype))
         rows, columns = (
             torch.linspace(-4, 4, size, device=image.device, dtype=features.dtype)
             for size in features.shape[-2:]
         )
         shape = len(image), len(rows), len(columns)
-        places = rows[:, None].expand(shape), columns.expand(shape)
-        together = torch.cat([features, torch.stack(places, dim=1)], dim=1)
-        return together.flatten(2).transpose(1, 2)
+        coordinates = rows[:, None].expand(shape), columns.expand(shape)
+        together = torch.cat([features, torch.stack(coordinates, dim=1)], dim=1)
+        return Encoded(together.flatten(2).transpose(1, 2), mask)
 
 
 class PictureClassifier(nn.Module):
-    """What an encoder is trained with before anybody captions: what is in the picture?
+    """Pre-train an encoder before any captions: which object is in the image?
 
-    The annotations' largest numbers over all places go into a linear layer. Nobody
-    says where the thing is. Xu et al. take an encoder trained to classify photographs.
+    A linear layer reads the largest value of each annotation feature over all
+    locations; where the object stands is not part of the supervision. Xu et al. take an
+    encoder that was trained to classify photographs.
 
     Args:
-        encoder: from pictures to annotations (batch, places, annotation_dim).
+        encoder: from images to an :class:`Encoded`.
         annotation_dim: size of an annotation.
         target_vocab: number of words that can be the answer.
     """
@@ -103,10 +119,10 @@ class PictureClassifier(nn.Module):
         self.output_proj = nn.Linear(annotation_dim, target_vocab)
 
     def forward(
-        self, image: Float[Tensor, "batch height width"]
-    ) -> Float[Tensor, "batch target_vocab"]:
+        self, image: Float[Tensor, "rows height width"]
+    ) -> Float[Tensor, "rows target_vocab"]:
         """Return the logits of the words."""
-        return self.output_proj(self.encoder(image).amax(dim=1))
+        return self.output_proj(self.encoder(image).annotations.amax(dim=1))
 
     def loss(self, batch: CaptionBatch) -> Float[Tensor, ""]:
         """Mean negative log-likelihood of the captions' first words, in nats."""

@@ -7,27 +7,17 @@ from attention_book.models.seq2seq.gru import (
     RNNEncoderDecoderConfig,
 )
 from attention_book.models.seq2seq.lstm import (
-    LSTMState,
     Seq2Seq,
     Seq2SeqConfig,
-    check_sizes,
-    check_source,
-    free_running_loss,
     reverse_words,
-    teacher_forced_loss,
 )
 
 __all__ = [
     "DecoderState",
     "GatedRecurrentUnit",
-    "LSTMState",
     "RNNEncoderDecoder",
     "RNNEncoderDecoderConfig",
     "Seq2Seq",
     "Seq2SeqConfig",
-    "check_sizes",
-    "check_source",
-    "free_running_loss",
     "reverse_words",
-    "teacher_forced_loss",
 ]

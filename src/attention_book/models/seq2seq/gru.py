@@ -1,7 +1,7 @@
 """The RNN encoder-decoder with gated hidden units (Cho et al., 2014)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,11 +9,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.seq2seq.lstm import (
-    check_sizes,
-    check_source,
-    teacher_forced_loss,
-)
+from attention_book.models.checks import check_sizes, check_source
+from attention_book.models.embedding import TokenEmbedding
+from attention_book.models.translation import teacher_forced_loss
 
 
 class GatedRecurrentUnit(nn.Module):
@@ -25,21 +23,22 @@ class GatedRecurrentUnit(nn.Module):
         h' = z \odot h + (1 - z) \odot \tilde h
 
     :math:`z` is the share of the *old* state. With a context :math:`c`, as in the
-    decoder, both gates receive it too, and the reset gate multiplies all that does not
-    come from the input:
+    decoder, both gates receive it too, and the reset gate multiplies every term except
+    that of the input:
 
     .. math:: \tilde h = \tanh(W x + r \odot (U h + C c))
 
-    Neither form is :class:`torch.nn.GRU`, which has no :math:`c`; without :math:`c` its
-    form is the second one. So both are written out here, as a loop over time.
+    Neither form is :class:`torch.nn.GRU`: it has no :math:`c`, and without :math:`c` it
+    has the second form. Both are therefore written out here, as a loop over time.
 
     Args:
         input_dim: size of an input :math:`x`.
         hidden_dim: size of the state :math:`h`.
-        context_dim: size of the context :math:`c`; None: a unit without context.
+        context_dim: size of the context :math:`c`; None: a unit without a context.
 
     Source: arXiv:1406.1078, equations 5 to 8 and appendix A; the biases, which the
-        paper leaves out of its notation, are in :math:`W x`.
+        paper leaves out of its notation, are in :math:`W x`. Recurrent matrices start
+        orthogonal.
     """
 
     def __init__(
@@ -68,13 +67,13 @@ class GatedRecurrentUnit(nn.Module):
     ) -> tuple[
         Float[Tensor, "rows tokens hidden_dim"], Float[Tensor, "rows hidden_dim"]
     ]:
-        """Return the state after each input, and the last.
+        """Return the state after each input, and the last one.
 
         Args:
             inputs: :math:`x`, all time steps.
             state: :math:`h` before the first step.
             context: :math:`c`, the same at all steps; needed with ``context_dim``.
-            mask: True at real tokens; at the others the state stays as it is.
+            mask: True at real tokens; at padding the state does not change.
 
         Raises:
             ValueError: if ``context`` is missing, or given to a unit without one.
@@ -84,44 +83,26 @@ class GatedRecurrentUnit(nn.Module):
                 "context must be given to a unit that was made with context_dim, and "
                 "to no other"
             )
-        projected = self.input_proj(inputs)
-        step = self._plain_step() if context is None else self._context_step(context)
+        size = self.state_proj.in_features
+        # Split once, outside the loop: each split of a weight costs a full gradient.
+        gate_weight, weight = self.state_proj.weight.split([2 * size, size])
+        fixed = None if self.context_proj is None else self.context_proj(context)
         states = []
-        for t in range(inputs.shape[1]):
-            new = step(projected[:, t], state)
+        for t, projected in enumerate(self.input_proj(inputs).unbind(dim=1)):
+            x_gates, x = projected.split([2 * size, size], dim=-1)
+            if fixed is None:
+                gates = (x_gates + F.linear(state, gate_weight)).sigmoid()
+                reset, keep = gates.chunk(2, dim=-1)
+                candidate = (x + F.linear(reset * state, weight)).tanh()
+            else:
+                inner = F.linear(state, self.state_proj.weight) + fixed
+                gates, inner = inner.split([2 * size, size], dim=-1)
+                reset, keep = (x_gates + gates).sigmoid().chunk(2, dim=-1)
+                candidate = torch.addcmul(x, reset, inner).tanh()
+            new = torch.lerp(candidate, state, keep)
             state = new if mask is None else torch.where(mask[:, t, None], new, state)
             states.append(state)
         return torch.stack(states, dim=1), state
-
-    # The weights are cut once, outside the loop: each cut costs a full-sized gradient.
-
-    def _plain_step(self) -> Callable[[Tensor, Tensor], Tensor]:
-        size = self.state_proj.in_features
-        gate_weight, weight = self.state_proj.weight.split([2 * size, size])
-
-        def step(projected: Tensor, state: Tensor) -> Tensor:
-            x_gates, x = projected.split([2 * size, size], dim=-1)
-            reset, keep = (
-                (x_gates + F.linear(state, gate_weight)).sigmoid().chunk(2, -1)
-            )
-            candidate = (x + F.linear(reset * state, weight)).tanh()
-            return torch.lerp(candidate, state, keep)
-
-        return step
-
-    def _context_step(self, context: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        size = self.state_proj.in_features
-        fixed = self.context_proj(context)
-
-        def step(projected: Tensor, state: Tensor) -> Tensor:
-            x_gates, x = projected.split([2 * size, size], dim=-1)
-            inner = F.linear(state, self.state_proj.weight) + fixed
-            gates, inner = inner.split([2 * size, size], dim=-1)
-            reset, keep = (x_gates + gates).sigmoid().chunk(2, -1)
-            candidate = torch.addcmul(x, reset, inner).tanh()
-            return torch.lerp(candidate, state, keep)
-
-        return step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +116,8 @@ class RNNEncoderDecoderConfig:
         hidden_dim: size of the states of encoder and decoder (the paper: 1,000).
         summary_dim: size of the summary :math:`c` (the paper: as ``hidden_dim``).
         maxout_dim: size of the maxout layer before the output (the paper: 500).
-        dropout: probability of dropping a number of a word vector or of the maxout
-            layer (the paper: none).
+        dropout: probability of setting a component to 0 at each embedding and at the
+            maxout layer (the paper: none).
 
     Raises:
         ValueError: if a size is not positive, or ``dropout`` not in [0, 1).
@@ -154,13 +135,20 @@ class RNNEncoderDecoderConfig:
         check_sizes(self)
 
 
-DecoderState = tuple[
-    Float[Tensor, "rows hidden_dim"], Float[Tensor, "rows summary_dim"]
-]
+class DecoderState(NamedTuple):
+    """The state of an :class:`RNNEncoderDecoder`; only ``hidden`` changes.
+
+    Attributes:
+        hidden: :math:`h'`.
+        summary: :math:`c`.
+    """
+
+    hidden: Float[Tensor, "rows hidden_dim"]
+    summary: Float[Tensor, "rows summary_dim"]
 
 
 class RNNEncoderDecoder(nn.Module):
-    r"""Gated units whose decoder sees the summary at every step, not only at the first.
+    r"""Gated units whose decoder reads the summary at every step, not only at first.
 
     .. math::
         c &= \tanh(V h_T), \qquad h'_0 = \tanh(V' c) \\
@@ -168,8 +156,9 @@ class RNNEncoderDecoder(nn.Module):
         t_k = \max(\tilde t_{2k-1}, \tilde t_{2k}), \qquad p(y_t) \propto \exp(W t)
 
     with :math:`h'_t` from :class:`GatedRecurrentUnit` on input :math:`E y_{t-1}` and
-    context :math:`c`. The source is read forwards. Here :math:`c` has a size of its
-    own, so that the width of the bottleneck can change while all else stays.
+    context :math:`c`. The source is read forwards. Here the size of :math:`c` is a
+    setting of its own, so that the bottleneck can be made narrower and nothing else
+    changes.
 
     Args:
         config: sizes; kept as ``self.config``.
@@ -181,8 +170,8 @@ class RNNEncoderDecoder(nn.Module):
         super().__init__()
         self.config = config
         embed, hidden, summary = config.embed_dim, config.hidden_dim, config.summary_dim
-        self.source_embedding = nn.Embedding(config.source_vocab, embed)
-        self.target_embedding = nn.Embedding(config.target_vocab, embed)
+        self.source_embedding = TokenEmbedding(config.source_vocab, embed)
+        self.target_embedding = TokenEmbedding(config.target_vocab, embed)
         self.encoder = GatedRecurrentUnit(embed, hidden)
         self.summary_proj = nn.Linear(hidden, summary)  # V
         self.initial_proj = nn.Linear(summary, hidden)  # V'
@@ -193,12 +182,21 @@ class RNNEncoderDecoder(nn.Module):
         self.output_proj = nn.Linear(config.maxout_dim, config.target_vocab)
         self.dropout = nn.Dropout(config.dropout)
 
+    def forward(
+        self,
+        source: Int[Tensor, "rows source_tokens"],
+        target: Int[Tensor, "rows target_tokens"],
+        source_mask: Bool[Tensor, "rows source_tokens"],
+    ) -> Float[Tensor, "rows target_tokens target_vocab"]:
+        """Return the logits of the word after each word of ``target``."""
+        return self.decode(target, self.start(source, source_mask))[0]
+
     def summarise(
         self,
         source: Int[Tensor, "rows source_tokens"],
         source_mask: Bool[Tensor, "rows source_tokens"],
     ) -> Float[Tensor, "rows summary_dim"]:
-        """Read the sources into their summaries :math:`c`."""
+        """Encode the sources as their summaries :math:`c`."""
         check_source(source, source_mask)
         embedded = self.dropout(self.source_embedding(source))
         first = embedded.new_zeros(len(source), self.config.hidden_dim)
@@ -210,26 +208,26 @@ class RNNEncoderDecoder(nn.Module):
         source: Int[Tensor, "rows source_tokens"],
         source_mask: Bool[Tensor, "rows source_tokens"],
     ) -> DecoderState:
-        """Read the sources; return ``(h'_0, c)``, in which decoding starts."""
+        """Encode the sources; return :math:`h'_0` and :math:`c`."""
         summary = self.summarise(source, source_mask)
-        return self.initial_proj(summary).tanh(), summary
+        return DecoderState(self.initial_proj(summary).tanh(), summary)
 
     def decode(
         self, inputs: Int[Tensor, "rows target_tokens"], state: DecoderState
     ) -> tuple[Float[Tensor, "rows target_tokens target_vocab"], DecoderState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
-        hidden, summary = state
         embedded = self.dropout(self.target_embedding(inputs))
-        states, hidden = self.decoder(embedded, hidden, summary)
-        every_step = summary[:, None].expand(-1, inputs.shape[1], -1)
+        states, hidden = self.decoder(embedded, state.hidden, state.summary)
+        every_step = state.summary[:, None].expand(-1, inputs.shape[1], -1)
         pairs = self.maxout_proj(torch.cat([states, embedded, every_step], dim=-1))
         maxout = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)
-        return self.output_proj(self.dropout(maxout)), (hidden, summary)
+        logits = self.output_proj(self.dropout(maxout))
+        return logits, state._replace(hidden=hidden)
 
     def step(
         self, ids: Int[Tensor, " rows"], state: DecoderState
     ) -> tuple[Float[Tensor, "rows target_vocab"], DecoderState]:
-        """Read one more word of each row; return the logits of the next."""
+        """Read one word per row; return the logits of the next, and the state."""
         logits, state = self.decode(ids[:, None], state)
         return logits[:, 0], state
 

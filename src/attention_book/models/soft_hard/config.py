@@ -1,4 +1,4 @@
-"""Show, Attend and Tell: its settings, its state and what a run of it gives."""
+"""Show, Attend and Tell: its settings, its state and its output."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,33 +6,42 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attention_book.models.seq2seq.lstm import check_sizes
+from attention_book.models.checks import check_sizes
 
 KINDS = ("soft", "hard", "gumbel", "mean")
 
-CaptionState = tuple[
-    Float[Tensor, "rows hidden_dim"],
-    Float[Tensor, "rows hidden_dim"],
-    Float[Tensor, "rows places annotation_dim"],
-    Float[Tensor, "rows places attention_dim"] | None,
-    Bool[Tensor, "rows places"] | None,
-]
-"""h and c of the LSTM; the annotations, what they are projected to as keys (None if
-nothing attends), True where one may look (None: everywhere). Only h and c change."""
+
+class CaptionState(NamedTuple):
+    """The state of a :class:`ShowAttendTell`; only ``hidden`` and ``cell`` change.
+
+    Attributes:
+        hidden: :math:`h_t` of the LSTM.
+        cell: :math:`c_t` of the LSTM.
+        annotations: :math:`a_i`.
+        keys: the annotations as the score reads them; None without attention.
+        mask: True where the decoder may attend; None: everywhere.
+    """
+
+    hidden: Float[Tensor, "rows hidden_dim"]
+    cell: Float[Tensor, "rows hidden_dim"]
+    annotations: Float[Tensor, "rows locations annotation_dim"]
+    keys: Float[Tensor, "rows locations attention_dim"] | None
+    mask: Bool[Tensor, "rows locations"] | None
 
 
 class DecoderOutput(NamedTuple):
-    """What one run of the decoder over some words gives.
+    """What the decoder returns for a sequence of words.
 
     Attributes:
-        logits: scores of the words that come next.
-        weights: of each step over the places; uniform where nothing attends.
-        log_prob: log-probability of the place that each step drew; 0 if it drew none.
+        logits: scores of the word after each.
+        weights: of each step over the locations; uniform without attention.
+        log_prob: log-probability of the location drawn at each step; 0 if none was
+            drawn.
         state: after the last word.
     """
 
     logits: Float[Tensor, "rows tokens target_vocab"]
-    weights: Float[Tensor, "rows tokens places"]
+    weights: Float[Tensor, "rows tokens locations"]
     log_prob: Float[Tensor, "rows tokens"]
     state: CaptionState
 
@@ -46,19 +55,20 @@ class ShowAttendTellConfig:
         annotation_dim: size of an annotation vector, :math:`D` (the paper: 512).
         embed_dim: size of a word vector, :math:`m` (the authors' code: 512).
         hidden_dim: cells of the LSTM, :math:`n` (the authors' code: 1,800).
-        attention_dim: size of the hidden layer that scores.
-        kind: "soft": the weighted average of the annotations; "hard": one place drawn
-            by its weight, trained by REINFORCE; "gumbel": the same, trained by the
-            straight-through gradient; "mean": the plain average, no attention.
+        attention_dim: size of the hidden layer of the score.
+        kind: "soft": the weighted average of the annotations; "hard": the annotation of
+            one location, drawn with the weights as probabilities, trained by REINFORCE;
+            "gumbel": the same, trained by the straight-through gradient; "mean": the
+            plain average, no attention.
         gate: soft only: whether the average is multiplied by :math:`\beta_t`.
         penalty: soft only: :math:`\lambda` of the doubly stochastic penalty; 0: none.
-        reward_scale: hard only: :math:`\lambda_r`; 0: scores learn from the expected
-            rows and the entropy alone.
+        reward_scale: hard only: :math:`\lambda_r`; with 0 the scores learn only from
+            the rows with averages (``expected_p``) and from the entropy.
         entropy_weight: hard only: :math:`\lambda_e`; 0: none.
-        expected_p: hard only: probability that a picture of a training batch gets the
-            averages instead of drawn places, for all its words; 0: never.
-        baseline: hard only: whether the moving average is taken off the reward.
-        dropout: probability of dropping a number before the output layer.
+        expected_p: hard only: probability that an image of a training batch gets the
+            averages instead of drawn locations, for all its words; 0: never.
+        baseline: hard only: whether the moving average is subtracted from the reward.
+        dropout: probability of setting a component to 0 before the output layer.
 
     Raises:
         ValueError: if a size is not positive, ``kind`` is unknown, a weight of a term

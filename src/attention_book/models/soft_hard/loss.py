@@ -1,4 +1,4 @@
-"""What a captioner with attention minimises besides the likelihood of the words."""
+"""The terms of a caption model's loss besides the likelihood of the words."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -6,28 +6,29 @@ from torch import Tensor
 
 
 def coverage_penalty(
-    weights: Float[Tensor, "batch tokens places"], mask: Bool[Tensor, "batch tokens"]
+    weights: Float[Tensor, "batch tokens locations"], mask: Bool[Tensor, "batch tokens"]
 ) -> Float[Tensor, " batch"]:
-    r"""How far each picture's places are from a total weight of 1 over the caption.
+    r"""How far the locations of each image are from a total weight of 1 per caption.
 
     .. math:: \sum_{i=1}^L \Bigl(1 - \sum_{t=1}^C \alpha_{ti}\Bigr)^2
 
-    The weights of a step sum to 1 already; the penalty asks the same of the steps of a
-    place, hence "doubly stochastic". Both can hold together only if the caption has as
-    many words as there are places, :math:`C = L`. Otherwise the minimum is
-    :math:`L (1 - C/L)^2`, where all places get the same total.
+    The weights of one step sum to 1 already. The penalty pulls the weights of one
+    location, over all steps, towards the same sum, hence "doubly stochastic". Both can
+    hold only if the caption has as many words as the image has locations,
+    :math:`C = L`. Otherwise the minimum is :math:`L (1 - C/L)^2`, where all locations
+    have the same total.
 
     Args:
-        weights: :math:`\alpha_{ti}`; step :math:`t` belongs to a word.
-        mask: True at real words; padded steps count for nothing.
+        weights: :math:`\alpha_{ti}` of word :math:`t`.
+        mask: True at real words; padded steps are left out.
 
     Returns:
-        The sum over places, for each picture.
+        The sum over the locations, for each image.
 
     Source: arXiv:1502.03044, 4.2.1, eq. 14.
 
     Example:
-        >>> uniform = torch.full((1, 2, 4), 0.25)  # 2 words, 4 places
+        >>> uniform = torch.full((1, 2, 4), 0.25)  # 2 words, 4 locations
         >>> coverage_penalty(uniform, torch.ones(1, 2, dtype=torch.bool))
         tensor([1.])
     """
@@ -36,15 +37,15 @@ def coverage_penalty(
 
 
 def weights_entropy(
-    weights: Float[Tensor, "batch tokens places"], mask: Bool[Tensor, "batch tokens"]
+    weights: Float[Tensor, "batch tokens locations"], mask: Bool[Tensor, "batch tokens"]
 ) -> Float[Tensor, " batch"]:
-    r"""Entropy of the drawn places of each caption, in nats.
+    r"""Entropy of the locations' distributions, summed over each caption, in nats.
 
     .. math:: H[s] = -\sum_t \sum_i \alpha_{ti} \log \alpha_{ti}
 
     Args:
         weights: :math:`\alpha_{ti}`; a weight of 0 adds nothing.
-        mask: True at real words; padded steps count for nothing.
+        mask: True at real words; padded steps are left out.
 
     Example:
         >>> uniform = torch.full((1, 2, 4), 0.25)
@@ -62,41 +63,41 @@ def score_function_surrogate(
     baseline: Float[Tensor, ""] | float,
     scale: float = 1.0,
 ) -> Float[Tensor, " batch"]:
-    r"""A number to minimise whose gradient is the paper's estimate (REINFORCE).
+    r"""A surrogate loss whose gradient is the paper's estimate (REINFORCE).
 
     .. math::
         -\log p(y \mid \tilde s) - \lambda_r
         \bigl[\log p(y \mid \tilde s) - b\bigr] \log p(\tilde s)
 
-    The bracket, the reward less the baseline, counts as a constant. The first term
-    teaches the decoder to use the places that were drawn; the second makes places more
-    probable that were followed by a better likelihood than usual. With
+    The bracket, reward minus baseline, is treated as a constant. The first term trains
+    the decoder on the locations that were drawn. The second raises the probability of
+    locations that led to a better likelihood than the baseline. With
     :math:`\lambda_r = 1` and a baseline that does not depend on the sample, the mean
-    gradient is that of :math:`-\sum_s p(s) \log p(y \mid s)`, exactly. The value itself
-    means nothing: do not report it.
+    gradient is exactly that of :math:`-\sum_s p(s) \log p(y \mid s)`. The value itself
+    has no meaning: do not report it.
 
     Args:
         log_likelihood: :math:`\log p(y \mid \tilde s)` of each caption, in nats.
         log_prob: :math:`\log p(\tilde s)`, the sum over the caption's words; 0 where no
-            place was drawn.
+            location was drawn.
         baseline: :math:`b`.
         scale: :math:`\lambda_r`.
 
-    Source: arXiv:1502.03044, eq. 11, with the sign turned.
+    Source: arXiv:1502.03044, eq. 11, with the opposite sign.
     """
     advantage = log_likelihood.detach() - baseline
     return -log_likelihood - scale * advantage * log_prob
 
 
 def moving_average(
-    baseline: Float[Tensor, ""], log_likelihood: Float[Tensor, " batch"]
+    baseline: Float[Tensor, ""], reward: Float[Tensor, ""]
 ) -> Float[Tensor, ""]:
     r"""The next baseline, :math:`b_k = 0.9\, b_{k-1} + 0.1 \log p(y \mid \tilde s_k)`.
 
     Args:
         baseline: :math:`b_{k-1}`.
-        log_likelihood: of the captions of one batch, which are averaged.
+        reward: the mean of :math:`\log p(y \mid \tilde s_k)` over a batch.
 
     Source: arXiv:1502.03044, 4.1.
     """
-    return torch.lerp(baseline, log_likelihood.detach().mean(), 0.1)
+    return torch.lerp(baseline, reward, 0.1)

@@ -1,4 +1,4 @@
-"""Show, Attend and Tell: captions by a decoder that looks (Xu et al., 2015)."""
+"""Show, Attend and Tell: captions by a decoder with attention (Xu et al., 2015)."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,6 +8,7 @@ from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.attention.soft_hard import HardAttention
 from attention_book.data.captions.captions import CaptionBatch
 from attention_book.functional import attend
+from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.soft_hard.config import (
     CaptionState,
     DecoderOutput,
@@ -22,7 +23,7 @@ from attention_book.models.soft_hard.loss import (
 
 
 class ShowAttendTell(nn.Module):
-    r"""An LSTM that looks at a picture's annotations before it writes each word.
+    r"""An LSTM that attends to the annotations of an image before each word.
 
     .. math::
         \alpha_t &= \mathrm{softmax}_i f_{att}(a_i, h_{t-1}), \qquad
@@ -31,24 +32,32 @@ class ShowAttendTell(nn.Module):
         h_0, c_0 = f_{init}\bigl(\tfrac1L \textstyle\sum_i a_i\bigr) \\
         p(y_t) &\propto \exp\bigl(L_o (E y_{t-1} + L_h h_t + L_z \hat z_t)\bigr)
 
-    with :math:`\hat z_t` as ``config.kind`` says, for "soft"
-    :math:`\beta_t \sum_i \alpha_{ti} a_i` with one number
+    where ``config.kind`` selects :math:`\phi`. For "soft" it is
+    :math:`\beta_t \sum_i \alpha_{ti} a_i` with the scalar gate
     :math:`\beta_t = \sigma(f_\beta(h_{t-1}))`.
 
-    In training, :meth:`loss` has all terms of the kind; in eval mode it is the
+    In training, :meth:`loss` has all terms of the kind. In eval mode it is the
     likelihood alone, so that development losses of all kinds can be compared. A hard
-    decoder then looks where the weight is largest; with ``sample_in_eval`` set to True
-    it draws its places there too.
+    decoder then attends to the location of the largest weight, or draws one as in
+    training if ``sample_in_eval`` is set to True.
+
+    The moving average that a hard decoder subtracts from its reward is learned without
+    a gradient: call :meth:`after_step` after each optimizer step, as
+    :func:`attention_book.training.loop.fit` does.
 
     Args:
         config: sizes and terms; kept as ``self.config``.
-        encoder: from a batch's ``source`` to annotations (batch, places, dim); None:
-            the source holds annotations.
+        encoder: called as ``encoder(source, source_mask)``, returns an
+            :class:`attention_book.models.encoders.encoded.Encoded`. None: the source
+            consists of annotations, so that the model is the decoder of any encoder.
 
     Source: arXiv:1502.03044, sections 3 and 4. :math:`f_{init}` has one hidden layer.
-        The picture, not the batch, decides for the expected values, as in the paper.
-        Initial values are PyTorch's.
+        Whether a row gets the expected values is drawn for each image, not for the
+        batch, as in the paper. Initial values are PyTorch's.
     """
+
+    baseline: Tensor
+    reward: Tensor
 
     def __init__(
         self, config: ShowAttendTellConfig, encoder: nn.Module | None = None
@@ -62,7 +71,7 @@ class ShowAttendTell(nn.Module):
             config.embed_dim,
             config.hidden_dim,
         )
-        self.embedding = nn.Embedding(config.target_vocab, embed)  # E
+        self.embedding = TokenEmbedding(config.target_vocab, embed)  # E
         self.initial_hidden = _two_layers(annotation, hidden)  # f_init,h
         self.initial_cell = _two_layers(annotation, hidden)  # f_init,c
         if config.kind != "mean":
@@ -70,7 +79,7 @@ class ShowAttendTell(nn.Module):
             self.attention = layer(hidden, annotation, config.attention_dim)  # f_att
         if config.kind == "soft" and config.gate:
             self.gate_proj = nn.Linear(hidden, 1)  # f_beta
-        # T, cut into what it does to E y, to h and to z; the four gates side by side.
+        # T, split into its parts for E y, h and z; the four gates side by side.
         self.input_proj = nn.Linear(embed, 4 * hidden)
         self.state_proj = nn.Linear(hidden, 4 * hidden, bias=False)
         self.context_proj = nn.Linear(annotation, 4 * hidden, bias=False)
@@ -79,19 +88,42 @@ class ShowAttendTell(nn.Module):
         self.output_proj = nn.Linear(embed, config.target_vocab)  # L_o
         self.dropout = nn.Dropout(config.dropout)
         self.register_buffer("baseline", torch.zeros(()))  # b
+        # The mean reward of the last training batch, for the next baseline.
+        self.register_buffer("reward", torch.zeros(()))
+
+    def forward(
+        self,
+        source: Float[Tensor, "rows ..."],
+        target: Int[Tensor, "rows tokens"],
+        source_mask: Bool[Tensor, "rows locations"] | None = None,
+        *,
+        expected: Bool[Tensor, " rows"] | None = None,
+    ) -> DecoderOutput:
+        """Return logits, weights and log-probabilities under teacher forcing.
+
+        Args:
+            source: images for the encoder, or annotations (rows, locations, dim).
+            target: the words that the decoder reads, ``<bos> y_1 ... y_T``; the logits
+                score the word after each.
+            source_mask: True where the decoder may attend; None: everywhere.
+            expected: as for :meth:`run`.
+        """
+        return self.run(target, self.start(source, source_mask), expected)
 
     def start(
         self,
         source: Float[Tensor, "rows ..."],
-        source_mask: Bool[Tensor, "rows places"] | None = None,
+        source_mask: Bool[Tensor, "rows locations"] | None = None,
     ) -> CaptionState:
-        """Read the pictures; return the state in which decoding starts."""
-        annotations = source if self.encoder is None else self.encoder(source)
-        mean, _ = mean_annotation(annotations, source_mask)
+        """Encode the images; return the state from which decoding starts."""
+        annotations, mask = source, source_mask
+        if self.encoder is not None:
+            annotations, mask, _ = self.encoder(source, source_mask)
+        mean, _ = mean_annotation(annotations, mask)
         hidden, cell = self.initial_hidden(mean), self.initial_cell(mean)
         attends = self.config.kind != "mean"
         keys = self.attention.project(annotations) if attends else None
-        return hidden, cell, annotations, keys, source_mask
+        return CaptionState(hidden, cell, annotations, keys, mask)
 
     def run(
         self,
@@ -99,19 +131,19 @@ class ShowAttendTell(nn.Module):
         state: CaptionState,
         expected: Bool[Tensor, " rows"] | None = None,
     ) -> DecoderOutput:
-        """Read ``inputs``, looking before each; return all there is to know.
+        """Read ``inputs``, attending before each word.
 
         Args:
-            inputs: words, the first one mostly ``BOS``.
+            inputs: words; the first one is usually ``<bos>``.
             state: from :meth:`start` or an earlier run.
-            expected: True for rows whose drawn places are replaced by the average, for
-                "hard"; None: none.
+            expected: for "hard": True for rows that get the weighted average instead of
+                a drawn location; None: none.
         """
-        hidden, cell, annotations, keys, mask = state
+        hidden, cell = state.hidden, state.cell
         embedded = self.embedding(inputs)
         hiddens, contexts, weights, log_probs = [], [], [], []
         for projected in self.input_proj(embedded).unbind(dim=1):
-            context, weight, log_prob = self._look(state, hidden, expected)
+            context, weight, log_prob = self._attend(state, hidden, expected)
             gates = projected + self.state_proj(hidden) + self.context_proj(context)
             enter, forget, new, leave = gates.chunk(4, dim=-1)
             cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
@@ -126,7 +158,7 @@ class ShowAttendTell(nn.Module):
             self.output_proj(self.dropout(deep)),
             torch.stack(weights, 1),
             torch.stack(log_probs, 1),
-            (hidden, cell, annotations, keys, mask),
+            state._replace(hidden=hidden, cell=cell),
         )
 
     def decode(
@@ -139,31 +171,34 @@ class ShowAttendTell(nn.Module):
     def step(
         self, ids: Int[Tensor, " rows"], state: CaptionState
     ) -> tuple[Float[Tensor, "rows target_vocab"], CaptionState]:
-        """Read one more word of each row; return the logits of the next."""
+        """Read one word per row; return the logits of the next, and the state."""
         logits, state = self.decode(ids[:, None], state)
         return logits[:, 0], state
 
     def score(
         self, batch: CaptionBatch, expected: Bool[Tensor, " batch"] | None = None
     ) -> tuple[Float[Tensor, " batch"], DecoderOutput]:
-        r"""Return :math:`\log p(y \mid \tilde s, a)` of each caption, and the run.
+        r"""Return :math:`\log p(y \mid \tilde s, a)` of each caption, and the output.
 
         Args:
-            batch: pictures and captions.
+            batch: images and captions.
             expected: as for :meth:`run`.
         """
-        state = self.start(batch.source, batch.source_mask)
-        result = self.run(batch.target[:, :-1], state, expected)
+        result = self(
+            batch.source, batch.target[:, :-1], batch.source_mask, expected=expected
+        )
         target, mask = batch.target[:, 1:], batch.target_mask[:, 1:]
         log_probs = result.logits.log_softmax(dim=-1)
         words = log_probs.gather(-1, target[..., None]).squeeze(-1)
         return (words * mask).sum(dim=1), result
 
     def loss(self, batch: CaptionBatch) -> Float[Tensor, ""]:
-        """What training minimises; in eval mode the negative log-likelihood alone.
+        """The training loss; in eval mode the negative log-likelihood alone.
 
-        Both are sums over the captions divided by the number of words, so that the
-        likelihood is in nats per token; the terms keep the paper's proportions.
+        Both are sums over the captions divided by the number of words. The likelihood
+        is then in nats per token, and the terms keep the paper's proportions. In
+        training, a hard decoder notes the mean reward for :meth:`after_step`; calling
+        ``loss`` again with the same random state returns the same value.
         """
         config, expected = self.config, None
         if self.training and config.kind == "hard" and config.expected_p > 0:
@@ -183,29 +218,36 @@ class ShowAttendTell(nn.Module):
             if config.entropy_weight > 0:
                 entropy = weights_entropy(result.weights, mask)
                 loss = loss - config.entropy_weight * entropy
-            # Only now: a baseline that knows this sample would bias the gradient.
-            self.baseline = moving_average(self.baseline, log_likelihood)
+            self.reward = log_likelihood.detach().mean()
         return loss.sum() / batch.num_tokens
 
-    def _look(
+    def after_step(self) -> None:
+        """Move the baseline towards the reward of the last training batch.
+
+        This comes after the loss, because a baseline that depends on the sample of its
+        own step would bias the gradient.
+        """
+        if self.config.kind == "hard":
+            self.baseline = moving_average(self.baseline, self.reward)
+
+    def _attend(
         self,
         state: CaptionState,
         hidden: Float[Tensor, "rows hidden_dim"],
         expected: Bool[Tensor, " rows"] | None,
     ) -> tuple[
         Float[Tensor, "rows annotation_dim"],
-        Float[Tensor, "rows places"],
+        Float[Tensor, "rows locations"],
         Float[Tensor, " rows"],
     ]:
-        """What the decoder sees, the weights, and the drawn place's log-probability."""
-        _, _, annotations, keys, mask = state
+        """Return context, weights, and the drawn location's log-probability."""
         nothing = hidden.new_zeros(len(hidden))
         if self.config.kind == "mean":
-            return *mean_annotation(annotations, mask), nothing
-        asked = hidden[:, None], annotations, annotations
-        mask = None if mask is None else mask[:, None]
+            return *mean_annotation(state.annotations, state.mask), nothing
+        mask = None if state.mask is None else state.mask[:, None]
+        inputs = hidden[:, None], state.annotations, state.annotations, mask
         if self.config.kind == "soft":
-            context, weights = self.attention(*asked, mask, projected_key=keys)
+            context, weights = self.attention(*inputs, projected_key=state.keys)
             context = context[:, 0]
             if self.config.gate:
                 context = self.gate_proj(hidden).sigmoid() * context  # beta_t
@@ -214,16 +256,16 @@ class ShowAttendTell(nn.Module):
         if not self.training:
             mode = "sample" if self.sample_in_eval else "argmax"
         context, weights, log_prob = self.attention(
-            *asked, mask, projected_key=keys, mode=mode, expected=expected
+            *inputs, projected_key=state.keys, mode=mode, expected=expected
         )
         return context[:, 0], weights[:, 0], log_prob[:, 0]
 
 
 def mean_annotation(
-    annotations: Float[Tensor, "batch places annotation_dim"],
-    mask: Bool[Tensor, "batch places"] | None,
-) -> tuple[Float[Tensor, "batch annotation_dim"], Float[Tensor, "batch places"]]:
-    """The plain average over the places that are there, and its weights."""
+    annotations: Float[Tensor, "batch locations annotation_dim"],
+    mask: Bool[Tensor, "batch locations"] | None,
+) -> tuple[Float[Tensor, "batch annotation_dim"], Float[Tensor, "batch locations"]]:
+    """Return the plain average over the locations in the mask, and its weights."""
     scores = annotations.new_zeros(len(annotations), 1, annotations.shape[1])
     mask = None if mask is None else mask[:, None]
     context, weights = attend(scores, annotations, mask)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from attention_book.models.seq2seq.lstm import check_sizes
+from attention_book.models.checks import check_sizes
 
 POSITIONS = ("sinusoidal", "learned", "rotary", "none")
 SHARE = ("none", "target", "all")

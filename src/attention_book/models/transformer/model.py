@@ -10,7 +10,7 @@ from attention_book.attention.positions.absolute import (
 )
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.seq2seq.lstm import check_source
+from attention_book.models.checks import check_source
 from attention_book.models.transformer.config import TransformerConfig
 from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
 from attention_book.models.transformer.embedding import ScaledEmbedding

@@ -3,6 +3,9 @@
 Each model's own equations are in its own file.
 """
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch.nn.functional import pad
@@ -18,6 +21,7 @@ from attention_book.models.seq2seq.gru import RNNEncoderDecoder, RNNEncoderDecod
 from attention_book.models.seq2seq.lstm import Seq2Seq, Seq2SeqConfig
 from attention_book.models.transformer.config import TransformerConfig
 from attention_book.models.transformer.model import Transformer
+from attention_book.models.translation import free_running_loss
 
 # Model, config, and options beside the sizes; all sizes of a model differ.
 LSTM = {"embed_dim": 3, "hidden_dim": 5, "num_layers": 2}
@@ -77,6 +81,31 @@ def make(request, vocab_sizes):
         return model(config(**vocab_sizes, **options | changes)).double().eval()
 
     return make
+
+
+def test_forward_is_teacher_forcing_and_loss_calls_it(make, batch):
+    model, calls = make(), []
+    if isinstance(model, Transformer):
+        pytest.skip("about to get its forward")
+    inputs = batch.source, batch.target[:, :-1], batch.source_mask
+    logits, _ = model.decode(inputs[1], model.start(batch.source, batch.source_mask))
+    assert_close(model(*inputs), logits)
+    model.register_forward_hook(lambda *_: calls.append(1))
+    loss = model.loss(batch)
+    assert calls == [1]
+    log_probs = logits.log_softmax(-1).gather(-1, batch.target[:, 1:, None])[..., 0]
+    mask = batch.target_mask[:, 1:]
+    assert_close(loss, -(log_probs * mask).sum() / mask.sum())
+
+
+def test_the_state_is_a_named_tuple(make, batch):
+    model = make()
+    if isinstance(model, Transformer):
+        pytest.skip("about to get its named state")
+    state = model.start(batch.source, batch.source_mask)
+    _, after = model.step(batch.target[:, 0], state)
+    assert type(state) is type(after)
+    assert state._fields
 
 
 def test_padding_changes_nothing(make, batch, pairs, vocabs):
@@ -170,6 +199,67 @@ def test_a_mask_that_does_not_fit_is_an_error(make, batch, no_shape_checks):
         model.start(batch.source, mask.long())
 
 
+def test_a_source_without_a_token_is_an_error(make, batch):
+    mask = batch.source_mask.clone()
+    mask[1] = False
+    with pytest.raises(ValueError, match="row 1 of source_mask is all padding"):
+        make().start(batch.source, mask)
+
+
+def test_a_source_padded_on_the_left_is_an_error(make, batch):
+    source, mask = pad(batch.source, (1, 0)), pad(batch.source_mask, (1, 0))
+    with pytest.raises(ValueError, match="padded on the right: in row 0 of source_m"):
+        make().start(source, mask)
+
+
+def test_an_id_outside_the_vocabulary_is_an_error(make, batch, vocab_sizes):
+    model = make()
+    source, target = batch.source.clone(), batch.target.clone()
+    source[0, 0] = vocab_sizes["source_vocab"]
+    target[1, 1] = -1
+    with pytest.raises(ValueError, match=r"ids must be from 0 to .*got ids from"):
+        model.start(source, batch.source_mask)
+    state = model.start(batch.source, batch.source_mask)
+    with pytest.raises(ValueError, match=r"ids must be from 0 to .*got ids from -1 to"):
+        model.decode(target, state)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_the_type_of_the_weights_is_kept(make, batch, dtype):
+    model = make()
+    wanted, model = model.loss(batch), model.to(dtype)
+    logits, state = model.step(
+        batch.target[:, 0], model.start(batch.source, batch.source_mask)
+    )
+    assert logits.dtype == dtype
+    floats = [
+        x
+        for x in torch.utils._pytree.tree_leaves(state)
+        if x is not None and x.is_floating_point()
+    ]
+    assert {x.dtype for x in floats} == {dtype}
+    assert_close(model.loss(batch).double(), wanted, atol=0.05, rtol=0.05)
+
+
+def test_copies_give_the_same_loss(make, batch):
+    model = make()
+    for copied in copy.deepcopy(model), pickle.loads(pickle.dumps(model)):
+        assert torch.equal(copied.loss(batch), model.loss(batch))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+@pytest.mark.parametrize(
+    "name", ["seq2seq reversed", "seq2seq_gru", "bahdanau", "global_local local-p"]
+)
+def test_compiles(name, batch, vocab_sizes, no_shape_checks):
+    kind, config, options = MODELS[name]
+    model = kind(config(**vocab_sizes, **options)).double().eval()
+    inputs = batch.source, batch.target, batch.source_mask
+    # Only without packing in one graph: packing reads the lengths of the sentences.
+    compiled = torch.compile(model, backend="eager", fullgraph=name == "seq2seq_gru")
+    assert_close(compiled(*inputs), model(*inputs))
+
+
 @pytest.mark.parametrize("name", ["source_vocab", "target_vocab", "hidden_dim"])
 def test_sizes_below_one_are_errors(make, name, vocab_sizes, monkeypatch):
     if name in vocab_sizes:
@@ -187,3 +277,17 @@ def test_dropout_out_of_range_is_an_error(make, dropout):
         ValueError, match=rf"dropout must be in \[0, 1\), got {dropout}"
     ):
         make(dropout=dropout)
+
+
+def test_free_running_reads_its_own_words(make, batch, pairs, vocabs):
+    model = make()
+    log_likelihood, tokens = 0.0, 0
+    for pair in pairs:
+        alone = pair_batch([pair], vocabs)
+        state, word = model.start(alone.source, alone.source_mask), BOS
+        for right in [*vocabs[1].encode(pair.target), EOS]:
+            logits, state = model.step(torch.tensor([word]), state)
+            log_likelihood += logits[0].log_softmax(0)[right]
+            word, tokens = logits[0].argmax().item(), tokens + 1
+    assert_close(free_running_loss(model, batch), -log_likelihood / tokens)
+    assert not torch.equal(free_running_loss(model, batch), model.loss(batch))

@@ -1,0 +1,70 @@
+"""Recurrent encoders: padding, the last states, PyTorch's layers underneath."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.functional import token_mask
+from attention_book.models.encoders.encoded import LSTMState
+from attention_book.models.encoders.text import BidirectionalGRU, StackedLSTM
+
+ROWS, TOKENS, INPUT, HIDDEN, LAYERS = 3, 5, 7, 11, 2
+LENGTHS = torch.tensor([5, 2, 3])
+
+
+@pytest.fixture(params=["gru", "lstm"])
+def encoder(request):
+    if request.param == "gru":
+        return BidirectionalGRU(INPUT, HIDDEN).double()
+    return StackedLSTM(INPUT, HIDDEN, LAYERS).double()
+
+
+@pytest.fixture
+def inputs():
+    return torch.randn(ROWS, TOKENS, INPUT).double()
+
+
+def test_one_sentence_at_a_time(encoder, inputs):
+    mask = token_mask(LENGTHS, TOKENS)
+    annotations, returned, final = encoder(inputs, mask)
+    assert returned is mask
+    assert (annotations[~mask] == 0).all()
+    layer = encoder.gru if isinstance(encoder, BidirectionalGRU) else encoder.lstm
+    for row, length in enumerate(LENGTHS.tolist()):
+        wanted, last = layer(inputs[row : row + 1, :length])
+        assert_close(annotations[row, :length], wanted[0])
+        if isinstance(final, LSTMState):
+            assert_close(
+                (final.hidden[row], final.cell[row]), tuple(x[:, 0] for x in last)
+            )
+        else:
+            assert_close(final[row], last[1, 0])  # the backward direction
+            assert_close(final[row], annotations[row, 0, HIDDEN:])
+
+
+def test_an_lstm_state_changes_its_axes_and_back():
+    hidden, cell = torch.randn(2, LAYERS, ROWS, HIDDEN)
+    state = LSTMState.rows_first(hidden, cell)
+    assert state.hidden.shape == state.cell.shape == (ROWS, LAYERS, HIDDEN)
+    assert_close(state.layers_first(), (hidden, cell))
+    assert all(part.is_contiguous() for part in state.layers_first())
+
+
+def test_recurrent_matrices_of_the_gru_start_orthogonal():
+    gru = BidirectionalGRU(INPUT, HIDDEN).gru
+    for weight in gru.weight_hh_l0, gru.weight_hh_l0_reverse:
+        for block in weight.chunk(3):
+            assert_close(block @ block.T, torch.eye(HIDDEN), atol=1e-5, rtol=0)
+
+
+def test_dropout_is_between_layers_only(inputs):
+    assert StackedLSTM(INPUT, HIDDEN, 1, dropout=0.5).lstm.dropout == 0
+    assert StackedLSTM(INPUT, HIDDEN, LAYERS, dropout=0.5).lstm.dropout == 0.5
+    assert StackedLSTM(INPUT, HIDDEN, LAYERS).lstm.dropout == 0
+
+
+def test_errors(encoder, inputs, no_shape_checks):
+    with pytest.raises(ValueError, match=r"source_mask must have the shape of source"):
+        encoder(inputs, token_mask(LENGTHS, TOKENS)[:, :-1])
+    with pytest.raises(ValueError, match="row 1 of source_mask is all padding"):
+        encoder(inputs, token_mask(torch.tensor([5, 0, 3]), TOKENS))

@@ -1,0 +1,67 @@
+"""Checks of sizes and of padded sources."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from attention_book.models.checks import check_lengths, check_sizes, check_source
+
+MASK = torch.tensor([[True, True, True], [True, False, False]])
+
+
+@pytest.mark.parametrize("name", ["source_vocab", "embed_dim", "num_layers"])
+def test_sizes_start_at_one(name):
+    check_sizes(SimpleNamespace(**{name: 1}))
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        check_sizes(SimpleNamespace(**{name: 0}))
+
+
+def test_other_settings_are_not_sizes():
+    check_sizes(SimpleNamespace(l2=0, kind="soft", dropout=0.0))
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_dropout_is_a_probability_below_one(dropout):
+    with pytest.raises(
+        ValueError, match=rf"dropout must be in \[0, 1\), got {dropout}"
+    ):
+        check_sizes(SimpleNamespace(dropout=dropout))
+
+
+def test_ids_or_vectors_padded_on_the_right_pass():
+    check_source(torch.zeros(2, 3).long(), MASK)
+    check_source(torch.zeros(2, 3, 5), MASK)
+
+
+@pytest.mark.parametrize("mask", [MASK[:, :2], MASK[:1], MASK[..., None]])
+def test_a_mask_of_another_shape(mask, no_shape_checks):
+    with pytest.raises(ValueError, match=r"the shape of source, \(2, 3\), got \("):
+        check_source(torch.zeros(2, 3).long(), mask)
+
+
+def test_a_mask_of_another_type(no_shape_checks):
+    with pytest.raises(
+        TypeError, match=r"source_mask must be boolean, got torch.int64"
+    ):
+        check_source(torch.zeros(2, 3).long(), MASK.long())
+
+
+@pytest.mark.parametrize("row", [[False, True, True], [True, False, True]])
+def test_padding_before_a_token_names_the_row(row):
+    mask = torch.cat([MASK, torch.tensor([row])])
+    with pytest.raises(ValueError, match="on the right: in row 2 of source_mask"):
+        check_source(torch.zeros(3, 3).long(), mask)
+
+
+def test_a_row_of_padding_is_named():
+    mask = torch.cat([MASK, torch.zeros(2, 3, dtype=torch.bool)])
+    message = "at least one token, but row 2 of source_mask is all padding"
+    with pytest.raises(ValueError, match=message):
+        check_source(torch.zeros(4, 3).long(), mask)
+    with pytest.raises(ValueError, match=message):
+        check_lengths(mask.sum(dim=1))
+
+
+def test_no_rows_are_no_error():
+    check_source(torch.zeros(0, 3).long(), MASK[:0])
