@@ -24,10 +24,85 @@ HIDDEN = shutil.ignore_patterns(".*", "__pycache__")
 ELSEWHERE = "https://github.com/some-one/other.book"
 
 
-def test_old_python_gets_one_sentence(monkeypatch):
-    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
-    with pytest.raises(SystemExit, match=r"needs Python 3\.11 .* is Python 3\.10: .*"):
+@pytest.mark.parametrize("version", [(3, 10, 13), (3, 15, 0), (4, 0, 0)])
+def test_python_without_the_pinned_packages_gets_one_sentence(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", version)
+    have = re.escape("{}.{}".format(*version))
+    with pytest.raises(
+        SystemExit, match=rf"needs Python 3\.11 to 3\.14, .* is Python {have}: .*"
+    ):
         setup.check_python()
+
+
+def test_pythons_that_are_named_are_accepted(monkeypatch):
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert "Python 3.11 to 3.14" in text
+    for minor in range(11, 15):
+        monkeypatch.setattr(sys, "version_info", (3, minor, 0))
+        setup.check_python()
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a:b"])
+def test_folder_that_tools_cannot_handle_gets_one_sentence(monkeypatch, name):
+    monkeypatch.setattr(setup, "ROOT", f"/home/reader/{name}")
+    with pytest.raises(SystemExit, match=f"The folder .*{name} has a [%:] in its name"):
+        setup.check_folder()
+
+
+def test_folder_with_a_space_is_no_reason_to_start_afresh(monkeypatch, tmp_path):
+    folder = tmp_path / "my books"
+    folder.mkdir()
+    monkeypatch.setattr(setup, "ROOT", str(folder))
+    setup.check_folder()
+    made_by_hand(folder, "exit 0")
+    assert setup.works(str(folder / "bin" / "python"))
+
+
+def test_environment_that_was_moved_is_made_anew(tmp_path):
+    made_by_hand(tmp_path, "exit 0")
+    python = str(tmp_path / "bin" / "python")
+    pip = tmp_path / "bin" / "pip"
+    pip.write_text(f"#!{python}\n")
+    assert setup.works(python)
+    pip.write_text("#!/elsewhere/.venv/bin/python\n")
+    assert not setup.works(python)
+
+
+def test_settings_that_send_packages_elsewhere_are_left_out(monkeypatch, tmp_path):
+    for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONOPTIMIZE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://index")
+    found = setup.surroundings()
+    assert found["PIP_EXTRA_INDEX_URL"] == "https://index"
+    assert found["PIP_USER"] == "0"
+    assert not {"PIP_TARGET", "PIP_PREFIX", "PYTHONOPTIMIZE"} & found.keys()
+
+
+def test_packages_that_went_elsewhere_are_noticed(monkeypatch, tmp_path):
+    made_by_hand(tmp_path, "exit 0")
+    monkeypatch.setattr(setup, "VENV", str(tmp_path))
+    monkeypatch.setattr(setup, "installed", lambda python: False)
+    with pytest.raises(
+        SystemExit, match=r"the packages are not in \.venv: `pip config"
+    ):
+        setup.install()
+    assert (tmp_path / "setup.stamp").read_text() == setup.UNFINISHED
+
+
+def test_make_passes_on_nothing_that_would_mislead(tmp_path):
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text("utf-8"))
+    with (tmp_path / "Makefile").open("a") as stream:
+        stream.write("show:\n\t@env\n")
+    foreign = ("MPLBACKEND", "JUPYTER_PATH", "PYTHONOPTIMIZE", "PIP_TARGET", "PIP_USER")
+    environ = {**os.environ, **dict.fromkeys((*foreign, "IPYTHONDIR"), "/foreign")}
+    done = subprocess.run(
+        ["make", "show"], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "/foreign" not in done.stdout
+    found = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    for name in execution.FOLDERS:
+        assert Path(found[name]).is_relative_to(tmp_path)
 
 
 def test_setup_is_readable_by_old_pythons():

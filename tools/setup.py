@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-OLDEST = (3, 11)
+OLDEST, NEWEST = (3, 11), (3, 14)  # those for which all pinned packages have wheels
 GIGABYTES = 3  # .venv with the CPU build of torch takes 1.9; pip needs room to unpack
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
@@ -21,12 +21,12 @@ UNFINISHED = "unfinished"
 
 def check_python():
     """Stop where this Python cannot make the environment."""
-    if sys.version_info[:2] < OLDEST:
-        have = "%d.%d" % sys.version_info[:2]
+    have = sys.version_info[:2]
+    if not OLDEST <= have <= NEWEST:
         sys.exit(
-            "This book needs Python 3.11 or newer, and %s is Python %s: install a "
-            "newer one and name it, for example `make book PYTHON=python3.12`."
-            % (sys.executable, have)
+            "This book needs Python %d.%d to %d.%d, and %s is Python %d.%d: install "
+            "one of these and name it, for example `make book PYTHON=python3.12`."
+            % (OLDEST + NEWEST + (sys.executable,) + have)
         )
     try:
         import ensurepip  # noqa: F401
@@ -37,6 +37,17 @@ def check_python():
             "`apt-get install python3-venv` brings it; then run make again."
             % (sys.executable, error.name)
         )
+
+
+def check_folder():
+    """Stop where the folder has a name that Python's tools cannot handle."""
+    for sign in ":%":  # the one separates search paths, the other starts an escape
+        if sign in ROOT:
+            sys.exit(
+                "The folder %s has a %s in its name, with which virtual environments "
+                "or the book's cache do not work: rename it, then run make again."
+                % (ROOT, sign)
+            )
 
 
 def check_space():
@@ -82,6 +93,34 @@ def explain(log):
     return "The packages could not be installed: see above, then run make again."
 
 
+def surroundings():
+    """The environment variables, without those that send packages elsewhere."""
+    elsewhere = "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PYTHONOPTIMIZE"
+    kept = dict((k, v) for k, v in os.environ.items() if k not in elsewhere)
+    kept["PIP_USER"] = "0"  # whatever a settings file says
+    return kept
+
+
+def works(python):
+    """Whether .venv is whole, of this Python, and was made in this folder."""
+    same = "import sys, pip; sys.exit(sys.version_info[:3] != %r)"
+    same %= (tuple(sys.version_info[:3]),)
+    if not os.path.exists(python) or subprocess.call(
+        [python, "-c", same], stderr=subprocess.DEVNULL
+    ):
+        return False
+    # The programs of an environment name its folder: moved, they start no more.
+    program = read(os.path.join(os.path.dirname(python), "pip"))
+    return program is None or python in program
+
+
+def installed(python):
+    """Whether the packages are in .venv and nowhere else."""
+    found = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, %r)))"
+    packages = ["attention_book", "jupyter_book", "pytest", "torch"]
+    return not subprocess.call([python, "-c", found % packages])
+
+
 def install():
     """Create .venv where it is missing or broken, and install the requirements."""
     python = os.path.join(VENV, "bin", "python")
@@ -92,13 +131,7 @@ def install():
         return
     # An install that was cut off may have left half a package behind, which pip takes
     # for a whole one; an environment of another Python cannot be repaired either.
-    same = '%s -c "import sys, pip; sys.exit(sys.version_info[:3] != %r)"'
-    works = os.path.exists(python) and not subprocess.call(
-        same % (python, tuple(sys.version_info[:3])),
-        shell=True,
-        stderr=subprocess.DEVNULL,
-    )
-    if have == UNFINISHED or not works:
+    if have == UNFINISHED or not works(python):
         check_space()
         print("Creating .venv")
         subprocess.check_call([sys.executable, "-m", "venv", "--clear", VENV])
@@ -110,6 +143,7 @@ def install():
     done = subprocess.run(
         command,
         cwd=ROOT,
+        env=surroundings(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -118,9 +152,15 @@ def install():
     if done.returncode:
         print("\n".join(done.stdout.splitlines()[-25:]))
         sys.exit(explain(done.stdout))
+    if not installed(python):
+        sys.exit(
+            "pip reports success, and the packages are not in .venv: `pip config list` "
+            "shows which setting (target, prefix or root) sends them elsewhere."
+        )
     write(stamp, wanted)
 
 
 if __name__ == "__main__":
     check_python()
+    check_folder()
     install()
