@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from attention_book.data.loader import make_loader
 from attention_book.data.vocab import BOS, EOS, PAD, Vocab
 
 Caption = tuple[str, ...]
@@ -71,7 +72,7 @@ def caption_batch(
         (tensor([[1, 4, 5, 2]]), 3)
     """
     data = _CaptionData(sources, captions, vocab)
-    return data.__getitems__(range(len(data)))
+    return data.take(range(len(data)))
 
 
 def caption_loader(
@@ -97,19 +98,11 @@ def caption_loader(
     Raises:
         ValueError: if ``batch_size`` is not positive, or as :func:`caption_batch`.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    return DataLoader(
-        _CaptionData(sources, captions, vocab),
-        batch_size,
-        shuffle=seed is not None,
-        # Without a generator the loader draws from PyTorch's, even in evaluation.
-        generator=torch.Generator().manual_seed(0 if seed is None else seed),
-        collate_fn=_as_it_is,
-    )
+    data = _CaptionData(sources, captions, vocab)
+    return make_loader(range(len(data)), data.take, batch_size=batch_size, seed=seed)
 
 
-class _CaptionData(Dataset):
+class _CaptionData:
     """Captions as one padded tensor, from which a batch is cut in one go."""
 
     def __init__(
@@ -138,7 +131,7 @@ class _CaptionData(Dataset):
     def __len__(self) -> int:
         return len(self.target)
 
-    def __getitems__(self, indices: Sequence[int]) -> CaptionBatch:
+    def take(self, indices: Sequence[int]) -> CaptionBatch:
         rows = torch.as_tensor(indices)
         lengths = self.lengths[rows]
         target = self.target[rows, : int(lengths.max())]
@@ -151,7 +144,3 @@ class _CaptionData(Dataset):
             target_mask=(target != PAD).to(device),
             num_tokens=int(lengths.sum()) - len(rows),
         )
-
-
-def _as_it_is(batch: CaptionBatch) -> CaptionBatch:
-    return batch

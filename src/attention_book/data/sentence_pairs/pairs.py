@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
+from attention_book.data.loader import make_loader
 from attention_book.data.vocab import PAD, Vocab
 from attention_book.functional import token_mask
 
@@ -143,17 +144,8 @@ def sentence_pair_loader(
         ValueError: as :func:`sentence_pair_batch`, or if ``batch_size`` is not
             positive.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    # A loader without a generator draws from PyTorch's global one, even in evaluation.
-    generator = torch.Generator().manual_seed(0 if seed is None else seed)
-    return DataLoader(
-        _encode(pairs, vocab, max_tokens),
-        batch_size,
-        shuffle=seed is not None,
-        collate_fn=_collate,
-        generator=generator,
-    )
+    encoded = _encode(pairs, vocab, max_tokens)
+    return make_loader(encoded, _collate, batch_size=batch_size, seed=seed)
 
 
 # Ids of both sentences, and the pair itself.

@@ -19,8 +19,8 @@ class LabelledBatch:
         """Number of labels: these are what is predicted."""
         return len(self.labels)
 
-    def to(self, device: torch.device) -> "LabelledBatch":
-        """The same batch on ``device``."""
+    def to(self, device: torch.device | str) -> "LabelledBatch":
+        """Return the same batch on ``device``."""
         return LabelledBatch(self.inputs.to(device), self.labels.to(device))
 
 

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from attention_book.data.loader import make_loader
+
 TASKS = ("copy", "late", "reverse", "sort")
 PAD, FRONT, END = 0, 1, 2
 NUM_DIGITS, NUM_SPECIAL = 10, 3
@@ -181,18 +183,8 @@ def sequence_loader(
     Raises:
         ValueError: if ``batch_size`` is not positive, or as :func:`sequence_batch`.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     whole = sequence_batch(sequences, task)
-    # A loader without a generator draws from PyTorch's global one, even in evaluation.
-    generator = torch.Generator().manual_seed(0 if seed is None else seed)
-    return DataLoader(
-        range(len(whole)),
-        batch_size,
-        shuffle=seed is not None,
-        collate_fn=whole.take,
-        generator=generator,
-    )
+    return make_loader(range(len(whole)), whole.take, batch_size=batch_size, seed=seed)
 
 
 def _values(digits: str) -> Int[Tensor, " digits"]:

@@ -26,7 +26,6 @@ from attention_book.data.translation.pairs import (
     read_parallel,
 )
 from attention_book.data.translation.subwords import Subwords
-from attention_book.data.translation.token_budget import TokenBudgetSampler
 
 __all__ = [
     "EncodedPair",
@@ -36,7 +35,6 @@ __all__ = [
     "Pair",
     "PairBatch",
     "Subwords",
-    "TokenBudgetSampler",
     "Value",
     "cut_words",
     "evaluate",

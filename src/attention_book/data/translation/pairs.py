@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
+from attention_book.data.loader import make_loader
 from attention_book.data.text_files import read_lines
-from attention_book.data.translation.token_budget import TokenBudgetSampler
 from attention_book.data.vocab import BOS, EOS, PAD, Vocab
 from attention_book.functional import token_mask
 
@@ -187,22 +187,18 @@ def pair_loader(
             ``batch_size`` is not positive, if a pair is longer than ``max_tokens``
             (naming its number), if there are no pairs, or if a sentence has no words.
     """
-    if (batch_size is None) == (max_tokens is None):
-        raise ValueError(
-            f"give either batch_size or max_tokens, got {batch_size} and {max_tokens}"
-        )
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     encoded = _encode(pairs, vocabs)
-    # A loader without a generator draws from PyTorch's global one, even in evaluation.
-    generator = torch.Generator().manual_seed(0 if seed is None else seed)
-    shuffle = seed is not None
-    options = {"collate_fn": _collate, "generator": generator}
-    if max_tokens is None:
-        return DataLoader(encoded, batch_size, shuffle, **options)
-    lengths = torch.tensor([max(map(len, sides)) for sides in encoded])
-    sampler = TokenBudgetSampler(lengths, max_tokens, generator if shuffle else None)
-    return DataLoader(encoded, batch_sampler=sampler, **options)
+    lengths = None
+    if max_tokens is not None:
+        lengths = torch.tensor([max(map(len, sides)) for sides in encoded])
+    return make_loader(
+        encoded,
+        _collate,
+        batch_size=batch_size,
+        max_tokens=max_tokens,
+        lengths=lengths,
+        seed=seed,
+    )
 
 
 def _encode(pairs: Iterable[Pair], vocabs: tuple[Vocab, Vocab]) -> list[EncodedPair]:
