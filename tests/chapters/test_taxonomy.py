@@ -15,6 +15,8 @@ from torch import nn
 from attention_book.chapters.taxonomy import (
     ARCHITECTURES,
     AXES,
+    CALLS,
+    LAWS,
     MECHANISMS,
     Mechanism,
     by_axis,
@@ -99,7 +101,14 @@ def test_values_are_of_the_axes(mechanism):
         assert len(set(values)) == len(values)
         assert set(values) <= set(allowed), f"{axis}: {values}"
     assert mechanism.architecture in ARCHITECTURES
-    assert all(asdict(mechanism).values())
+    assert mechanism.call in CALLS
+    assert bool(mechanism.examples) == (mechanism.call != "block")
+    columns = asdict(mechanism)
+    del columns["examples"]
+    assert all(columns.values())
+    for example in mechanism.examples:
+        assert example.breaks.keys() <= LAWS.keys()
+        assert all(example.breaks.values())
 
 
 def test_no_row_comes_twice():
@@ -143,6 +152,16 @@ def test_rows_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         MECHANISMS[0].name = "other"
     assert replace(MECHANISMS[0], paper="he2016semeval").year == 2016
+    with pytest.raises(ValueError, match="paper must contain a year, got 'unknown'"):
+        _ = replace(MECHANISMS[0], paper="unknown").year
+
+
+def test_an_example_is_built_with_its_parts():
+    alibi = next(m for m in MECHANISMS if m.name == "distance bias")
+    rules = [type(alibi.build(example).rule).__name__ for example in alibi.examples]
+    assert rules == ["ALiBi", "T5RelativeBias"]
+    function = next(m for m in MECHANISMS if m.call == "edges")
+    assert function.build(function.examples[0]) is function.load()
 
 
 def test_rows_need_all_columns_that_have_no_default():
@@ -168,4 +187,4 @@ def test_the_table_alone_imports_nothing_of_the_package():
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    assert names == {"re", "dataclasses", "importlib", "typing"}
+    assert names == {"collections.abc", "re", "dataclasses", "importlib", "typing"}

@@ -33,9 +33,13 @@ def match_scores(
         >>> match_scores(key[:, :1], key)
         tensor([[[1.0000, 0.1667]]])
     """
-    # Not by the product of matrices, which loses all digits of a small distance.
-    distance = torch.cdist(query, key, compute_mode="donot_use_mm_for_euclid_dist")
-    scores = 1 / (1 + distance)
+    # Not by a product of matrices, which loses all digits of a small distance, and not
+    # in half precision, for which there is no such operation.
+    wide = torch.promote_types(query.dtype, torch.float32)
+    distance = torch.cdist(
+        query.to(wide), key.to(wide), compute_mode="donot_use_mm_for_euclid_dist"
+    )
+    scores = (1 / (1 + distance)).to(query.dtype)
     if mask is None:
         return scores
     check_mask(mask, scores.shape)

@@ -1,14 +1,15 @@
-"""Every mechanism of the book in its place: one table for prose, figures and tests.
+"""The table of all mechanisms, which prose, figures, hooks and tests share.
 
 The axes and the architectures are those of Chaudhari, Mithal, Polatkan and Ramanath,
-arXiv:1904.02874. Where a mechanism stands on them follows from the survey's definitions
-and is our reading: it is not copied from the survey's own table.
+arXiv:1904.02874. Where a mechanism belongs on them follows from the survey's
+definitions and is our reading; it is not copied from the survey's own table.
 
 Nothing of the package is imported before :meth:`Mechanism.load` is called.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -27,12 +28,83 @@ ARCHITECTURES = (
     "graph network",
     "none of these",
 )
-"""The survey's three, graph networks from its journal version, and what is left."""
+"""The survey's three, graph networks from its journal version, and the rest."""
+
+CALLS = {
+    "query key value": "layer(query, key, value, mask)",
+    "heads": "layer(query, key, value, mask), with an axis of heads after the batch",
+    "sequence": "as heads; queries, keys and values are projections of one sequence",
+    "pair": "layer(query, key, mask): the keys are the values, or there are none",
+    "key": "layer(key, mask): there is no query",
+    "views": "layer(views, mask): the views of one token are its keys",
+    "edges": "layer(query, key, value, edges), one vector per node and head",
+    "image": "layer(image): the pixels are the values",
+    "block": "made of other mechanisms, which have their own rows",
+}
+"""How a mechanism is called; options follow by keyword."""
+
+LAWS = {
+    "sum": "the weights of a query sum to 1",
+    "blocked": "the weight of a blocked key is exactly 0",
+    "padding": "padding changes nothing",
+    "order": "keys permuted with their values change nothing",
+    "batch": "a batch equals its rows one by one",
+    "no keys": "a query without keys gets zeros and finite gradients",
+    "dtype": "float32, float64 and bfloat16 come back as they went in",
+    "device": "everything is computed on the device of the inputs",
+    "copy": "a deep copy and a pickled copy compute the same",
+    "compile": "it compiles to one graph",
+    "export": "it can be exported",
+}
+"""What every mechanism keeps, unless its row says which law it breaks and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """An object that a mechanism is built with, named by its path.
+
+    Attributes:
+        path: its class, below ``attention_book``.
+        arguments: arguments of the class, by name.
+    """
+
+    path: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> Any:
+        """Import the class and build the object.
+
+        Example:
+            >>> Part(path="attention.mpcnn.InputAttention").build()
+            InputAttention()
+        """
+        arguments = {
+            name: value.build() if isinstance(value, Part) else value
+            for name, value in self.arguments.items()
+        }
+        return _load(self.path)(**arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One way to build and call a mechanism, small and with sizes that all differ.
+
+    Attributes:
+        sizes: size of a vector for each input, and the number of ``heads``.
+        arguments: arguments of the class, by name.
+        options: options of a call, by name.
+        breaks: for each of :data:`LAWS` that does not hold, the reason.
+    """
+
+    sizes: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    breaks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mechanism:
-    """A mechanism: where it comes from, what it computes and where it stands.
+    """A mechanism: its source, what it computes, and where it belongs.
 
     Attributes:
         name: as in the book's tables.
@@ -40,18 +112,19 @@ class Mechanism:
         appeared: year and month of the first version, "2014-09".
         chapter: the slug of the chapter that explains it.
         path: the class or function, below ``attention_book``.
-        query: what asks; "nothing" if there is no query.
-        key: what is compared with the queries.
-        value: what is averaged; "the keys" if that is the same.
-        score: how a key is compared with a query.
-        normaliser: what makes weights of scores.
-        sequences: of whom is asked; a mechanism may be used in more than one way.
-        levels: at how many granularities.
-        positions: at which keys a query looks.
-        representations: what of a token is weighed.
-        architecture: in which kind of model the paper has it; or this book, where the
-            book has it elsewhere.
+        query: what attends; "nothing" if there is no query.
+        key: what is scored against the queries.
+        value: what is averaged; "the keys" if these are the values.
+        score: how a key is scored against a query.
+        normaliser: how scores become weights.
+        sequences: whose tokens are the keys; a mechanism may have several uses.
+        levels: at how many granularities it attends.
+        positions: to which keys a query attends.
+        representations: which representations of a token are weighted.
+        architecture: the kind of model in which the paper has it; or this book, where
+            the book has it elsewhere.
         call: how it is called, one of :data:`CALLS`.
+        examples: how to build it; none for a block made of other mechanisms.
     """
 
     name: str
@@ -70,11 +143,19 @@ class Mechanism:
     representations: tuple[str, ...] = ("single",)
     architecture: str
     call: str = "query key value"
+    examples: tuple[Example, ...] = ()
 
     @property
     def year(self) -> int:
-        """The year of publication, as in the key of the paper."""
-        return int(re.search(r"\d{4}", self.paper)[0])
+        """The year of publication, as in the key of the paper.
+
+        Raises:
+            ValueError: if there is no year in the key.
+        """
+        year = re.search(r"\d{4}", self.paper)
+        if year is None:
+            raise ValueError(f"paper must contain a year, got {self.paper!r}")
+        return int(year[0])
 
     def load(self) -> Any:
         """Import and return the class or function.
@@ -83,8 +164,19 @@ class Mechanism:
             >>> MECHANISMS[0].load().__name__
             'AdditiveAttention'
         """
-        module, _, name = self.path.rpartition(".")
-        return getattr(import_module(f"attention_book.{module}"), name)
+        return _load(self.path)
+
+    def build(self, example: Example) -> Any:
+        """Build one of the examples; a function is returned unchanged.
+
+        Example:
+            >>> MECHANISMS[0].build(MECHANISMS[0].examples[0]).query_proj.in_features
+            3
+        """
+        found = self.load()
+        if not isinstance(found, type):
+            return found
+        return Part(path=self.path, arguments=example.arguments).build()
 
 
 def by_axis(axis: str) -> dict[str, list[Mechanism]]:
@@ -94,8 +186,8 @@ def by_axis(axis: str) -> dict[str, list[Mechanism]]:
         axis: one of :data:`AXES`, or "architecture".
 
     Returns:
-        For each value, those that have it, in the order of the table. One with two
-        values is found twice; a value may have none.
+        For each value, the mechanisms that have it, in the order of the table. One with
+        two values appears twice; a value may have none.
 
     Raises:
         ValueError: if there is no such axis.
@@ -119,119 +211,234 @@ def by_axis(axis: str) -> dict[str, list[Mechanism]]:
     }
 
 
-_VASWANI = {"paper": "vaswani2017", "appeared": "2017-06"}
-_YIN = {"paper": "yin2016", "appeared": "2015-12", "chapter": "abcnn"}
-_SHEN = {"paper": "shen2018", "appeared": "2017-09", "chapter": "taxonomy"}
-_DECODER = {"query": "decoder state", "architecture": "encoder-decoder"}
-_PAIR = {"sequences": ("co-attention",), "architecture": "none of these"}
-_TOKENS = {"query": "tokens", "key": "tokens", "architecture": "without recurrence"}
-_HEADS = {"chapter": "positions", "sequences": ("self",), **_TOKENS}
+def _load(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(f"attention_book.{module}"), name)
 
-# One keyword a line would make the table four times as long.
+
+# Columns that several rows share.
+_VASWANI: dict[str, Any] = {"paper": "vaswani2017", "appeared": "2017-06"}
+_YIN: dict[str, Any] = {"paper": "yin2016", "appeared": "2015-12", "chapter": "abcnn"}
+_SHEN: dict[str, Any] = {
+    "paper": "shen2018",
+    "appeared": "2017-09",
+    "chapter": "taxonomy",
+}
+_DECODER: dict[str, Any] = {
+    "query": "decoder state",
+    "architecture": "encoder-decoder",
+    "sequences": ("distinctive",),
+}
+_PAIR: dict[str, Any] = {
+    "sequences": ("co-attention",),
+    "architecture": "none of these",
+    "call": "pair",
+}
+_TOKENS: dict[str, Any] = {
+    "query": "tokens",
+    "key": "tokens",
+    "architecture": "without recurrence",
+}
+_ENCODING: dict[str, Any] = {
+    **_TOKENS,
+    "chapter": "positions",
+    "sequences": ("self",),
+    "call": "sequence",
+}
+
+# Sizes and arguments of examples, and reasons for broken laws, that several share.
+_THREE = {"query": 3, "key": 5, "value": 7}
+_HIDDEN = {"query_dim": 3, "key_dim": 5, "hidden_dim": 11}
+_LUONG = {"query_dim": 3, "key_dim": 5}
+_ONE = {"query": 12, "key": 12, "value": 12}
+_HEADS = {"query": 6, "key": 6, "value": 6, "heads": 4}
+_BY_POSITION = {"order": "the scores depend on the positions of the keys"}
+_MATCH = {"sum": "match scores are not normalised"}
+_NO_MASK = "it has no mask: a frame of zeros surrounds the image"
+_FIXED_VIEWS = "the number of views is fixed, and each has its own projection"
+_EDGES = "edges take the part of a mask: a missing edge has no weight"
+
+# One keyword per line would make the table four times as long.
 # fmt: off
 MECHANISMS = (
     Mechanism(
         name="additive", paper="bahdanau2015", appeared="2014-09", chapter="bahdanau",
         path="attention.bahdanau.AdditiveAttention", **_DECODER,
-        key="source words", score="additive", sequences=("distinctive",)),
+        key="source words", score="additive",
+        examples=(Example(sizes=_THREE, arguments=_HIDDEN),)),
     Mechanism(  # one head's score, but not scaled; the recurrent translator is ours
         name="projected dot", **_VASWANI, chapter="bahdanau",
         path="attention.bahdanau.MultiplicativeAttention", **_DECODER,
-        key="source words", score="dot", sequences=("distinctive",)),
+        key="source words", score="dot",
+        examples=(Example(sizes=_THREE, arguments=_HIDDEN),)),
     Mechanism(
         name="hard", paper="xu2015", appeared="2015-02", chapter="soft_hard",
         path="attention.soft_hard.HardAttention", **_DECODER,
-        key="places of a picture", score="additive",
-        normaliser="softmax, one key drawn", sequences=("distinctive",),
-        positions=("hard", "soft")),
+        key="locations in an image", score="additive",
+        normaliser="softmax, one key drawn", positions=("hard", "soft"),
+        examples=(
+            Example(sizes=_THREE, arguments=_HIDDEN, options={"mode": "argmax"}),)),
     Mechanism(
         name="global", paper="luong2015", appeared="2015-08", chapter="global_local",
         path="attention.global_local.layers.GlobalAttention", **_DECODER,
-        key="source words",
-        score="dot, general, concat or location", sequences=("distinctive",),
-        positions=("global",)),
+        key="source words", score="dot, general, concat or location",
+        positions=("global",),
+        examples=(
+            Example(sizes=_THREE, arguments={**_LUONG, "score": "general"}),
+            Example(sizes=_THREE, arguments={**_LUONG, "score": "concat"}),
+            Example(
+                sizes={"query": 3, "key": 3, "value": 7},
+                arguments={"query_dim": 3, "key_dim": 3, "score": "dot"}),
+            Example(
+                sizes=_THREE,
+                arguments={**_LUONG, "score": "location", "max_keys": 11},
+                breaks=_BY_POSITION))),
     Mechanism(
         name="local", paper="luong2015", appeared="2015-08", chapter="global_local",
         path="attention.global_local.layers.LocalAttention", **_DECODER,
         key="source words in a window", score="dot, general or concat",
         normaliser="softmax (local-m), times a Gaussian (local-p)",
-        sequences=("distinctive",), positions=("local",)),
+        positions=("local",),
+        examples=(
+            Example(
+                sizes=_THREE,
+                arguments={**_LUONG, "window": 1, "predictive": False},
+                breaks=_BY_POSITION),
+            Example(
+                sizes=_THREE,
+                arguments={**_LUONG, "window": 2, "score": "concat"},
+                breaks={
+                    **_BY_POSITION,
+                    "sum": "the Gaussian comes after the softmax"}))),
     Mechanism(
         name="input", paper="he2016semeval", appeared="2016-06", chapter="mpcnn",
-        path="attention.mpcnn.InputAttention", call="pair",
+        path="attention.mpcnn.InputAttention",
         query="the other sentence, summed", key="words",
-        value="the keys, each in its place", score="cosine", **_PAIR),
+        value="the keys, each in its position", score="cosine", **_PAIR,
+        examples=(Example(
+            sizes={"query": 3, "key": 3},
+            breaks={"no keys": "a word keeps its vector beside the weighted one"}),)),
     Mechanism(
-        name="ABCNN-1", **_YIN, path="attention.abcnn.AttentionMaps", call="pair",
+        name="ABCNN-1", **_YIN, path="attention.abcnn.AttentionMaps",
         query="words", key="words of the other sentence",
-        value="a learned vector a position",
-        score="1 / (1 + distance)", normaliser="none", **_PAIR),
+        value="one learned vector per position",
+        score="1 / (1 + distance)", normaliser="none", **_PAIR,
+        examples=(Example(
+            sizes={"query": 3, "key": 3},
+            arguments={"dim": 3, "max_tokens": 11},
+            breaks={**_MATCH, "order": "the values belong to positions"}),)),
     Mechanism(
-        name="ABCNN-2", **_YIN, path="attention.abcnn.AttentionPooling", call="pair",
+        name="ABCNN-2", **_YIN, path="attention.abcnn.AttentionPooling",
         query="all phrases of the other sentence", key="phrases",
         value="the keys, in windows", score="1 / (1 + distance)", normaliser="none",
-        **_PAIR),
+        **_PAIR,
+        examples=(Example(
+            sizes={"query": 3, "key": 3},
+            arguments={"width": 2},
+            breaks={**_MATCH, "order": "the sums run over neighbouring columns"}),)),
     Mechanism(
-        name="ABCNN-3", **_YIN, path="models.abcnn.block.ABCNNBlock", call="block",
+        name="ABCNN-3", **_YIN, path="models.abcnn.block.ABCNNBlock",
         query="words, then phrases", key="words, then phrases",
         value="as in ABCNN-1, then -2", score="1 / (1 + distance)", normaliser="none",
-        levels=("multi",), **_PAIR),
+        levels=("multi",), **{**_PAIR, "call": "block"}),
     Mechanism(
         name="scaled dot", **_VASWANI, chapter="self_attention",
         path="attention.dot_product.dot_product_attention", **_TOKENS,
-        value="any, one a key", score="scaled dot", sequences=("self", "distinctive")),
+        value="any, one per key", score="scaled dot",
+        sequences=("self", "distinctive"), call="heads",
+        examples=(Example(sizes={"query": 6, "key": 6, "value": 7, "heads": 4}),)),
     Mechanism(
         name="self-attention", **_VASWANI, chapter="self_attention",
         path="attention.self_attention.layer.SelfAttention", **_TOKENS,
         value="the tokens, projected", score="scaled dot or additive",
-        normaliser="softmax or ReLU", sequences=("self",)),
+        normaliser="softmax or ReLU", sequences=("self",),
+        examples=(
+            Example(sizes=_ONE, arguments={"embed_dim": 12, "attention_dim": 7}),
+            Example(
+                sizes=_ONE,
+                arguments={"embed_dim": 12, "attention_dim": 7, "score": "additive",
+                           "normaliser": "relu"},
+                breaks={"sum": "ReLU divides by the number of keys"}))),
     Mechanism(  # the form of graph attention, whose paper has another score
         name="edges", paper="velickovic2018", appeared="2017-10",
         chapter="self_attention", path="attention.graph_attention.edges.edge_attention",
-        query="nodes", key="neighbours of a node", value="any, one a node",
-        score="scaled dot", sequences=("self",), architecture="graph network"),
+        query="nodes", key="neighbours of a node", value="any, one per node",
+        score="scaled dot", sequences=("self",), architecture="graph network",
+        call="edges",
+        examples=(Example(
+            sizes={"query": 6, "key": 6, "value": 7, "heads": 4},
+            breaks={"blocked": _EDGES}),)),
     Mechanism(
         name="quadratic", paper="cordonnier2020", appeared="2019-11",
         chapter="self_attention",
         path="attention.self_attention.convolution.QuadraticAttention",
         query="pixel positions",
         key="pixel positions", value="the pixels", score="squared distance",
-        sequences=("self",), architecture="without recurrence"),
+        sequences=("self",), architecture="without recurrence", call="image",
+        examples=(Example(
+            sizes={"image": 5},
+            arguments={"in_channels": 5, "out_channels": 7, "kernel_size": 3},
+            breaks={**_BY_POSITION, "blocked": _NO_MASK, "padding": _NO_MASK,
+                    "no keys": _NO_MASK}),)),
     Mechanism(
         name="multi-head", **_VASWANI, chapter="multi_head",
         path="attention.multi_head.layer.MultiHeadAttention", **_TOKENS,
         value="the tokens, projected", score="scaled dot in each head",
-        sequences=("self", "distinctive")),
+        sequences=("self", "distinctive"),
+        examples=(Example(sizes=_ONE, arguments={"embed_dim": 12, "num_heads": 4}),)),
     Mechanism(
-        name="relative", paper="shaw2018", appeared="2018-03", **_HEADS,
+        name="relative", paper="shaw2018", appeared="2018-03", **_ENCODING,
         path="attention.positions.relative.RelativePositions",
         value="the tokens, plus a vector for the distance",
-        score="scaled dot with key plus a vector for the distance"),
+        score="scaled dot with key plus a vector for the distance",
+        examples=(Example(
+            sizes=_HEADS, arguments={"head_dim": 6, "max_distance": 2},
+            breaks=_BY_POSITION),)),
     Mechanism(
-        name="rotary", paper="su2021", appeared="2021-04", **_HEADS,
+        name="rotary", paper="su2021", appeared="2021-04", **_ENCODING,
         path="attention.positions.rotary.RotaryAttention",
-        value="the tokens, projected", score="scaled dot of turned vectors"),
+        value="the tokens, projected", score="scaled dot of rotated vectors",
+        examples=(Example(sizes=_HEADS, breaks=_BY_POSITION),)),
     Mechanism(  # ALiBi; with other rules that of T5
-        name="distance bias", paper="press2022", appeared="2021-08", **_HEADS,
+        name="distance bias", paper="press2022", appeared="2021-08", **_ENCODING,
         path="attention.positions.alibi.DistanceBias", value="the tokens, projected",
-        score="scaled dot plus a number for the distance"),
+        score="scaled dot plus a bias for the distance",
+        examples=(
+            Example(
+                sizes=_HEADS, breaks=_BY_POSITION,
+                arguments={"rule": Part(
+                    path="attention.positions.alibi.ALiBi",
+                    arguments={"num_heads": 4})}),
+            Example(
+                sizes=_HEADS, breaks=_BY_POSITION,
+                arguments={"rule": Part(
+                    path="attention.positions.t5_bias.T5RelativeBias",
+                    arguments={"num_heads": 4, "num_buckets": 8,
+                               "max_distance": 3})}))),
     Mechanism(
         name="views", paper="kiela2018", appeared="2018-04", chapter="taxonomy",
         path="attention.taxonomy.meta_embedding.DynamicMetaEmbedding",
         query="a learned vector", key="views of one word", score="dot",
         sequences=("self",), representations=("multi-representational",),
-        architecture="none of these"),
+        architecture="none of these", call="views",
+        examples=(Example(
+            sizes={"views": (3, 5, 7, 11, 13)},
+            arguments={"view_dims": (3, 5, 7, 11, 13), "dim": 6},
+            breaks={"padding": _FIXED_VIEWS, "order": _FIXED_VIEWS}),)),
     Mechanism(
         name="source2token", **_SHEN,
         path="attention.taxonomy.multi_dimensional.SourceToToken",
-        query="nothing", key="words", score="a small network, one output a feature",
+        query="nothing", key="words", score="a small network, one output per feature",
         sequences=("self",), representations=("multi-dimensional",),
-        architecture="without recurrence"),
+        architecture="without recurrence", call="key",
+        examples=(Example(sizes={"key": 7}, arguments={"dim": 7}),)),
     Mechanism(
         name="token2token", **_SHEN,
         path="attention.taxonomy.multi_dimensional.TokenToToken",
-        **_TOKENS, score="additive, one output a feature", sequences=("self",),
-        representations=("multi-dimensional",)),
+        **_TOKENS, score="additive, one output per feature", sequences=("self",),
+        representations=("multi-dimensional",),
+        examples=(Example(
+            sizes={"query": 7, "key": 7, "value": 7}, arguments={"dim": 7}),)),
 )
 """Every mechanism of the book: one table for all that asks for them."""
 # fmt: on

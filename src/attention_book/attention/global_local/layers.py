@@ -247,7 +247,8 @@ class LocalAttention(nn.Module):
         scores = self.score(query[:, :, None], windows).squeeze(-2)
         weights = masked_softmax(scores, inside)
         if self.centre is not None:
-            weights = weights * gaussian(positions, centres, self.window)
+            factors = gaussian(positions, centres, self.window)
+            weights = weights * factors.to(weights.dtype)
         context = (weights[..., None, :].to(values.dtype) @ values).squeeze(-2)
         if not need_weights:
             return context, None
