@@ -240,6 +240,55 @@ def test_greedy_stops_when_all_have_ended():
     assert [hypothesis.tokens for hypothesis in found] == [(2,), (2,)]
 
 
+SPOILED = {"NaN": torch.nan, "all -inf": -torch.inf, "+inf": torch.inf}
+
+
+@pytest.mark.parametrize("beam_size", [None, 1, 3])
+@pytest.mark.parametrize("value", SPOILED.values(), ids=SPOILED)
+def test_logits_that_are_not_numbers_name_the_step(value, beam_size):
+    model = Model(sharpness=0.1)
+
+    def step(ids, state):
+        logits, state = model.step(ids, state)
+        logits[:, EOS] = -9.0  # nothing ends before
+        if state["past"][0].shape[1] == 3:
+            logits[1] = value
+        return logits, state
+
+    search = greedy_search if beam_size is None else beam_search
+    options = {} if beam_size is None else {"beam_size": beam_size}
+    state = model.start(range(SENTENCES))
+    with pytest.raises(FloatingPointError, match="NaN at step 2"):
+        search(step, state, batch_size=SENTENCES, **ENDS, **options)
+
+
+def test_a_sentence_that_has_ended_may_go_wrong_in_greedy_search():
+    table = torch.tensor([[0.0, 0.6, 0.4], [torch.nan] * 3, [0.1, 0.7, 0.2]])
+    step = lambda ids, state: (table[ids], state + 1)  # noqa: E731
+
+    def first_ends(ids, state):
+        logits, state = step(ids, state)
+        logits[1, EOS] += -9.0 if state[1] < 3 else 9.0
+        return logits, state
+
+    state = torch.zeros(2, dtype=torch.long)
+    found = greedy_search(first_ends, state, batch_size=2, **ENDS)
+    assert [hypothesis.tokens for hypothesis in found] == [(), (2, 2)]
+
+
+def test_a_float64_model_is_summed_in_float64():
+    model = Model(dtype=torch.float64)
+    state = model.start(range(SENTENCES))
+    for found in (
+        greedy_search(model.step, state, batch_size=SENTENCES, **ENDS),
+        beam(model, state, SENTENCES, 2),
+    ):
+        for sentence, one in enumerate(found):
+            tokens = (*one.tokens, EOS) if one.finished else one.tokens
+            own = model.log_prob(sentence, tokens)
+            assert_close(one.log_prob, own, rtol=1e-12, atol=0)
+
+
 def test_log_probabilities_are_float32_and_have_no_gradient():
     logits = torch.randn(1, VOCAB, requires_grad=True).to(torch.bfloat16)
     step = lambda ids, state: (logits.expand(len(ids), VOCAB), state)  # noqa: E731

@@ -13,7 +13,7 @@ Step = Callable[
     [Int[Tensor, " rows"], State], tuple[Float[Tensor, "rows vocab"], State]
 ]
 """``step(ids, state) -> (logits, state)``: from the last token of each row and its
-state to the scores of the next token and the new state."""
+state to the logits of the next token and the new state."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Hypothesis:
     Attributes:
         tokens: ids without <bos> and <eos>.
         log_prob: log-probability of all tokens, <eos> included, in nats.
-        score: ``log_prob`` divided by the length penalty: what the search maximises.
+        score: ``log_prob`` divided by the length penalty; the search maximises it.
         finished: False if ``max_tokens`` was reached before <eos>.
     """
 
@@ -44,25 +44,31 @@ def greedy_search(
     max_tokens: int,
     device: torch.device | str | None = None,
 ) -> list[Hypothesis]:
-    """Take the most probable token at each step; all sentences at once.
+    """Take the most probable token at each step, for all sentences in parallel.
+
+    Log-probabilities are summed in the logits' type, and in float32 at least.
 
     Args:
         step: from the last tokens and the state to logits and the next state.
-        state: what ``step`` needs at first, ``batch_size`` rows.
+        state: the first state of ``step``, with ``batch_size`` rows.
         batch_size: number of sentences.
         bos: id that starts an output.
         eos: id that ends an output.
         max_tokens: longest output in tokens, <eos> included.
-        device: where ids are made; None: where the state's first tensor is.
+        device: where ids are made; None: on the device of the state's first tensor.
 
     Returns:
-        One hypothesis a sentence, in their order. The search ends as soon as all
-        sentences have ended.
+        One hypothesis for each sentence, in their order. The search stops as soon as
+        all sentences have ended.
 
     Raises:
         ValueError: if ``batch_size`` or ``max_tokens`` is less than 1, ``eos`` is not
-            in the vocabulary, or a tensor of ``state`` has not ``batch_size`` rows.
-        TypeError: if ``state`` holds something else than tensors and None.
+            in the vocabulary, or a tensor of ``state`` does not have ``batch_size``
+            rows.
+        TypeError: if ``state`` contains anything except tensors and None.
+        FloatingPointError: if the logits of a sentence that has not ended are NaN, or
+            give no distribution (all of them -inf, or one +inf); the message has the
+            step. It is raised after the last step: checking each would stall a GPU.
 
     Example:
         >>> def count(ids, state):  # the next number, up to 3; 0 is <eos>
@@ -76,13 +82,17 @@ def greedy_search(
     ids = torch.full((batch_size,), bos, device=device)
     log_prob = torch.zeros(batch_size, device=ids.device)
     finished = torch.zeros(batch_size, dtype=torch.bool, device=ids.device)
-    steps = []
+    steps, totals = [], []
     while len(steps) < max_tokens and not finished.all():
         logits, state = step(ids, state)
         best, ids = _log_probs(logits, eos).max(dim=-1)
-        log_prob += best.masked_fill(finished, 0.0)
+        log_prob = log_prob + best.masked_fill(finished, 0.0)
         steps.append(ids)
+        totals.append(log_prob)
         finished |= ids == eos
+    if log_prob.isnan().any():
+        broken = torch.stack(totals).isnan().any(dim=1)
+        raise _not_a_number(int(broken.nonzero()[0]))
     rows = torch.stack(steps, dim=1).tolist()
     return [
         Hypothesis(tuple(row[: row.index(eos)] if ended else row), total, total, ended)
@@ -105,28 +115,28 @@ def beam_search(
     length_penalty: float = 0.0,
     device: torch.device | str | None = None,
 ) -> list[Hypothesis]:
-    r"""Keep the best ``beam_size`` beginnings of each sentence at each step.
+    r"""Keep the best ``beam_size`` prefixes of each sentence at each step.
 
-    As in Sutskever et al., a hypothesis that ends leaves the beam for the set of
-    complete ones, and the beam is one narrower from then on: no unfinished hypothesis
-    can push it out. Of the complete ones the best score wins:
+    As in Sutskever et al., a hypothesis that ends moves from the beam to the set of
+    complete ones, and the beam is one narrower from then on, so that no unfinished
+    hypothesis can displace it. The complete hypothesis with the best score wins:
 
     .. math:: \mathrm{score}(y) = \frac{\log p(y)}{lp(y)}, \qquad
         lp(y) = \left(\frac{5 + |y|}{6}\right)^\alpha
 
     with ``length_penalty`` :math:`\alpha` and :math:`|y|` the number of tokens, <eos>
-    included. A sentence is done when its beam is empty, or when no hypothesis still in
-    it can win: log-probabilities only fall and :math:`lp` is largest at ``max_tokens``,
-    so :math:`\log p / lp(\text{max tokens})` bounds every later score. Stopping there
-    loses nothing; stopping at the first complete hypothesis would, if
-    :math:`\alpha > 0`.
+    included. A sentence is done when its beam is empty, or when no hypothesis in the
+    beam can still win: log-probabilities only fall and :math:`lp` is largest at
+    ``max_tokens``, so :math:`\log p / lp(\text{max tokens})` bounds every later score.
+    Stopping there never changes the result; stopping at the first complete hypothesis
+    could, if :math:`\alpha > 0`.
 
     Args:
-        step: from the last tokens and the state to logits and the next state. It sees
+        step: from the last tokens and the state to logits and the next state. It gets
             ``batch_size`` x ``beam_size`` rows, those of one sentence side by side.
-        state: what ``step`` needs at first, ``batch_size`` rows; the search repeats
+        state: the first state of ``step``, with ``batch_size`` rows; the search repeats
             them, and keeps each row's state with its hypothesis.
-        beam_size: hypotheses a sentence; 1 is :func:`greedy_search`.
+        beam_size: hypotheses per sentence; 1 is :func:`greedy_search`.
         batch_size: number of sentences.
         bos: id that starts an output.
         eos: id that ends an output.
@@ -142,6 +152,8 @@ def beam_search(
         ValueError: as :func:`greedy_search`, and if ``beam_size`` is less than 1 or
             ``length_penalty`` negative.
         TypeError: as :func:`greedy_search`.
+        FloatingPointError: if the logits of any row are NaN, or give no distribution;
+            the message has the step.
 
     Source: arXiv:1409.3215, 3.2 (search); arXiv:1609.08144, eq. 14 (length penalty).
 
@@ -169,7 +181,7 @@ def beam_search(
     first_row = rows.view(batch_size, beam_size) * beam_size  # of each sentence
     ids = torch.full_like(rows, bos)
     rank = torch.arange(beam_size, device=rows.device)
-    # At first all rows of a sentence are the same: only one of them may go on.
+    # At first all rows of a sentence are equal: only one of them may continue.
     alive = torch.zeros(batch_size, beam_size, device=rows.device)
     alive[:, 1:] = -torch.inf
     width = torch.full((batch_size, 1), beam_size, device=rows.device)
@@ -200,7 +212,11 @@ def beam_search(
 
         width = width - ended.sum(dim=1, keepdim=True)
         alive = total.masked_fill(~in_beam | ended, -torch.inf)
-        if (score >= alive.max(dim=1).values / penalty(max_tokens)).all():
+        done = (score >= alive.max(dim=1).values / penalty(max_tokens)).all()
+        broken = log_probs[:, 0].isnan().any()
+        if done | broken:  # one wait for the GPU
+            if broken:
+                raise _not_a_number(len(steps) - 1)
             break
         ids = token.flatten()
         state = select_rows(state, (first_row + parent).flatten())
@@ -214,11 +230,11 @@ def beam_search(
     parents, tokens = (torch.stack(part).tolist() for part in zip(*steps, strict=True))
     columns = [part.tolist() for part in (end, slot, log_prob, score, finished)]
     best = []
-    for row, (last, place, *scores, ended) in enumerate(zip(*columns, strict=True)):
+    for row, (last, own_slot, *scores, ended) in enumerate(zip(*columns, strict=True)):
         path = []
         for time in range(last, -1, -1):
-            path.insert(0, tokens[time][row][place])
-            place = parents[time][row][place]
+            path.insert(0, tokens[time][row][own_slot])
+            own_slot = parents[time][row][own_slot]
         best.append(Hypothesis(tuple(path[:-1] if ended else path), *scores, ended))
     return best
 
@@ -227,7 +243,16 @@ def _log_probs(logits: Tensor, eos: int) -> Tensor:
     vocab_size = logits.shape[-1]
     if not 0 <= eos < vocab_size:
         raise ValueError(f"eos must be an id below {vocab_size}, got {eos}")
-    return logits.float().log_softmax(dim=-1)  # sums of bfloat16 would be too coarse
+    # Sums of bfloat16 would be too coarse.
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return logits.to(dtype).log_softmax(dim=-1)
+
+
+def _not_a_number(step: int) -> FloatingPointError:
+    return FloatingPointError(
+        f"the log-probabilities are NaN at step {step} (from 0): the logits must be "
+        "finite, or -inf for some tokens"
+    )
 
 
 def _check(batch_size: int, max_tokens: int) -> None:

@@ -1,4 +1,4 @@
-"""Run a model of translation over a data set."""
+"""Translate a data set, or caption it, in batches."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,7 +22,7 @@ def translate(
     length_penalty: float = 0.0,
     device: str | torch.device = "auto",
 ) -> list[Hypothesis]:
-    """Translate the sources of all batches; the targets are not looked at.
+    """Translate the sources of all batches; the targets are not used.
 
     Args:
         model: has ``start(source, source_mask)`` and ``step(ids, state)``; it is moved
@@ -36,10 +36,11 @@ def translate(
         device: "auto", "cpu", "cuda" or a device.
 
     Returns:
-        One hypothesis a source, in the loader's order.
+        One hypothesis for each source, in the loader's order.
 
     Raises:
         ValueError: if ``beam_size`` or ``max_tokens`` is less than 1.
+        FloatingPointError: as :func:`attention_book.decoding.search.greedy_search`.
     """
     if beam_size < 1:
         raise ValueError(f"beam_size must be at least 1, got {beam_size}")
