@@ -120,7 +120,7 @@ def test_full_preset_on_the_real_files(path, tmp_path):
         pytest.skip("ATTENTION_BOOK_MIRROR does not name a folder with the real files")
     if path.stem in LARGE and not is_here(LARGE[path.stem]):
         pytest.skip(f"{LARGE[path.stem]} is neither in the mirror nor in the cache")
-    printed = script(path, tmp_path, preset="full", epochs=1, limit=100, device="cpu")
+    printed = script(path, tmp_path, preset="full", epochs=1, limit=32, device="cpu")
     assert "Skipped" in printed
 
 

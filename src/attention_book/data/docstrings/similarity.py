@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from attention_book.data.docstrings.words import words
 
@@ -25,6 +24,9 @@ class Similarity:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
+        # Here, because it takes longer than to import the whole package.
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         vectorizer = TfidfVectorizer(analyzer=words, sublinear_tf=True)
         self._vectors = vectorizer.fit_transform(texts)
 

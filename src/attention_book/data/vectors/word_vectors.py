@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
 from attention_book.data.vocab import PAD, Vocab
@@ -194,6 +193,9 @@ def train_word_vectors(
     Source: Levy, Goldberg and Dagan (2015), sections 2.2 and 3.3; the decomposition is
     that of Halko, Martinsson and Tropp (2011).
     """
+    # Here, because it takes longer than to import the whole package.
+    from sklearn.utils.extmath import randomized_svd
+
     known, matrix = ppmi(sentences, window=window, min_count=min_count)
     if not 1 <= dim < len(known):
         raise ValueError(
