@@ -20,6 +20,7 @@ from attention_book.decoding.search import greedy_search
 from attention_book.evaluation.cost import seconds_in_turns
 from attention_book.functional import token_mask
 from attention_book.models.transformer.config import TransformerConfig
+from attention_book.models.transformer.layers import nonpad_indices
 from attention_book.models.transformer.model import Transformer
 from attention_book.training.optimizers import make_optimizer
 
@@ -157,11 +158,12 @@ def uncached(model: Transformer, batch: PairBatch, num_tokens: int) -> list:
         words, memory, mask = state
         words = torch.cat([words, ids[:, None]], dim=1)
         tokens = model.target_positions(model.target_embedding(words))
-        tokens, _ = model.decoder(tokens, model.decoder.project(memory), mask[:, None])
+        projected = model.decoder.project_source(memory)
+        tokens, _ = model.decoder(tokens, projected, mask[:, None])
         return model.output_proj(tokens[:, -1]), (words, memory, mask)
 
-    num_real = batch.num_source_tokens
-    memory = model.encode(batch.source, batch.source_mask, num_real)
+    nonpad = nonpad_indices(batch.source_mask, batch.num_source_tokens)
+    memory = model.encode(batch.source, batch.source_mask, nonpad)
     return _search(step, (batch.source[:, :0], memory, batch.source_mask), num_tokens)
 
 

@@ -1,10 +1,13 @@
 """Three pairs for the models of translation; what models of two sentences share."""
 
+import copy
 import dataclasses
+import pickle
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.testing import assert_close
 
 from attention_book.data.sentence_pairs.pairs import (
     SentencePair,
@@ -44,6 +47,27 @@ def batch(pairs, vocabs):
 @pytest.fixture
 def vocab_sizes(vocabs):
     return {"source_vocab": len(vocabs[0]), "target_vocab": len(vocabs[1])}
+
+
+@pytest.fixture
+def check_forward(no_shape_checks):
+    """A function that checks what hooks, compilers and copies need of a model."""
+
+    def check(model, batch, *inputs):
+        calls = []
+        hook = model.register_forward_hook(lambda *_: calls.append("forward"))
+        model.loss(batch)
+        hook.remove()
+        assert calls == ["forward"]
+        output = model(*inputs)
+        compiled = torch.compile(model, backend="eager", fullgraph=True)
+        assert_close(compiled(*inputs), output)
+        exported = torch.export.export(model, inputs).module()
+        assert_close(exported(*inputs), output)
+        for twin in copy.deepcopy(model), pickle.loads(pickle.dumps(model)):
+            assert_close(twin(*inputs), output)
+
+    return check
 
 
 # For the models of two sentences, whose tests have `pairs` and `batch` of their own.

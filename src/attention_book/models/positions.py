@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.absolute import (
     LearnedPositions,
     SinusoidalPositions,
@@ -15,8 +16,12 @@ from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.attention.positions.t5_bias import T5RelativeBias
 from attention_book.data.sequences.sequence_tasks import SequenceBatch
 from attention_book.functional import token_cross_entropy
-from attention_book.models.transformer.embedding import ScaledEmbedding
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
+from attention_book.models.transformer.layers import (
+    FeedForward,
+    Residual,
+    ScaledEmbedding,
+)
 
 POSITIONS = (
     "none",
@@ -108,11 +113,9 @@ class TokenClassifier(nn.Module):
         self.encoder = Encoder(
             (
                 EncoderLayer(
-                    size,
-                    config.num_heads,
-                    config.hidden_dim,
-                    attention_fn=inside,
-                    pre_norm=True,
+                    MultiHeadAttention(size, config.num_heads, attention_fn=inside),
+                    FeedForward(size, config.hidden_dim),
+                    lambda: Residual(nn.LayerNorm(size), pre_norm=True),
                 )
                 for inside in _inside_positions(config)
             ),

@@ -1,13 +1,15 @@
-"""Decoder: equal to PyTorch's; no word sees the next; keys and values kept."""
+"""Decoder: equal to PyTorch's; no token sees a later one; the cache."""
 
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
+from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.functional import causal_mask, token_mask
-from attention_book.models.transformer.decoder import Decoder, DecoderLayer
+from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
+from attention_book.models.transformer.layers import FeedForward, Residual
 
 B, N, S, DIM, HEADS, HIDDEN, LAYERS = 3, 5, 7, 8, 2, 11, 2
 MASK = token_mask(torch.tensor([S, 2, 4]), S)[:, None]
@@ -26,12 +28,19 @@ THEIRS = {
 }
 
 
-def make(pre_norm=False, **options):
-    """A decoder in float64 whose gains and biases are no ones and zeros."""
-    layers = (
-        DecoderLayer(DIM, HEADS, HIDDEN, pre_norm=pre_norm, **options)
-        for _ in range(LAYERS)
+def make_layer(pre_norm=False, attention_fn=None, causal=True):
+    return DecoderLayer(
+        MultiHeadAttention(DIM, HEADS, attention_fn=attention_fn),
+        MultiHeadAttention(DIM, HEADS),
+        FeedForward(DIM, HIDDEN),
+        lambda: Residual(nn.LayerNorm(DIM), pre_norm=pre_norm),
+        causal=causal,
     )
+
+
+def make(pre_norm=False, **parts):
+    """A decoder in float64 whose gains and biases are not ones and zeros."""
+    layers = (make_layer(pre_norm, **parts) for _ in range(LAYERS))
     decoder = Decoder(layers, nn.LayerNorm(DIM) if pre_norm else None).double()
     for parameter in decoder.parameters():
         if parameter.ndim == 1:
@@ -69,7 +78,7 @@ def source():
 
 def run(decoder, tokens, source, mask=MASK):
     """All words at once, from the encoder's tokens."""
-    return decoder(tokens, decoder.project(source), mask)[0]
+    return decoder(tokens, decoder.project_source(source), mask)[0]
 
 
 @pytest.mark.parametrize("pre_norm", [False, True])
@@ -77,34 +86,34 @@ def run(decoder, tokens, source, mask=MASK):
 def test_equals_pytorchs_forward_and_gradients(tokens, source, pre_norm, padding):
     ours = make(pre_norm)
     theirs = pytorchs(ours, pre_norm)
-    found = run(ours, tokens, source, MASK if padding else None)
+    output = run(ours, tokens, source, MASK if padding else None)
     wanted = theirs(
         tokens,
         source,
         tgt_mask=~causal_mask(N)[0],
         memory_key_padding_mask=~MASK[:, 0] if padding else None,
     )
-    assert_close(found, wanted)
-    weights = torch.randn_like(found)
+    assert_close(output, wanted)
+    weights = torch.randn_like(output)
     named = dict(theirs.named_parameters())
     their_leaves = [tokens, source]
     their_leaves += [named[rename(name)] for name, _ in ours.named_parameters()]
     our_leaves = [tokens, source, *ours.parameters()]
     assert_close(
-        torch.autograd.grad((found * weights).sum(), our_leaves),
+        torch.autograd.grad((output * weights).sum(), our_leaves),
         torch.autograd.grad((wanted * weights).sum(), their_leaves),
     )
 
 
-def test_no_word_sees_the_words_after_it(tokens, source):
+def test_no_token_sees_a_later_one(tokens, source):
     decoder = make()
     for t in range(N):
-        found = run(decoder, tokens, source)[:, t].square().sum()
-        (gradient,) = torch.autograd.grad(found, tokens)
+        output = run(decoder, tokens, source)[:, t].square().sum()
+        (gradient,) = torch.autograd.grad(output, tokens)
         assert (gradient[:, t + 1 :] == 0).all()
         assert (gradient[:, : t + 1].abs().sum(-1) > 0).all()
-    found = run(make(causal=False), tokens, source)[:, 0].square().sum()
-    (gradient,) = torch.autograd.grad(found, tokens)
+    output = run(make(causal=False), tokens, source)[:, 0].square().sum()
+    (gradient,) = torch.autograd.grad(output, tokens)
     assert (gradient.abs().sum(-1) > 0).all()
 
 
@@ -129,30 +138,41 @@ def test_the_source_as_a_set(tokens, source):
 @pytest.mark.parametrize("pre_norm", [False, True])
 @pytest.mark.parametrize("positions", [None, RotaryAttention()])
 @pytest.mark.parametrize("pieces", [[1] * N, [2, 1, 2], [N]])
-def test_words_that_come_in_pieces(tokens, source, pre_norm, positions, pieces):
+def test_tokens_that_come_in_pieces(tokens, source, pre_norm, positions, pieces):
     decoder = make(pre_norm, attention_fn=positions)
-    projected = decoder.project(source)
-    past, found = decoder.empty_cache(source), []
+    projected = decoder.project_source(source)
+    cache, outputs = decoder.empty_cache(source), []
     for piece in tokens.split(pieces, dim=1):
-        piece, past = decoder(piece, projected, MASK, past)
-        found.append(piece)
-    assert_close(torch.cat(found, dim=1), run(decoder, tokens, source))
-    for keys, values in past:
-        assert keys.shape == values.shape == (B, HEADS, N, DIM // HEADS)
+        output, cache = decoder(piece, projected, MASK, cache)
+        outputs.append(output)
+    assert_close(torch.cat(outputs, dim=1), run(decoder, tokens, source))
+    for layer in cache:
+        assert type(layer) is KeyValue
+        assert layer.key.shape == layer.value.shape == (B, HEADS, N, DIM // HEADS)
 
 
-def test_the_past_that_is_handed_in_stays_as_it_is(tokens, source):
+def test_the_cache_holds_projected_keys_and_values(tokens, source):
     decoder = make()
-    projected = decoder.project(source)
-    _, past = decoder(tokens[:, :2], projected, MASK, decoder.empty_cache(source))
-    before = [part.clone() for layer in past for part in layer]
-    decoder(tokens[:, 2:], projected, MASK, past)
-    assert_close([part for layer in past for part in layer], before)
+    projected, cache = decoder.project_source(source), decoder.empty_cache(source)
+    _, cache = decoder(tokens, projected, MASK, cache)
+    first = decoder.layers[0]
+    assert_close(cache[0], KeyValue(*first.self_attention.project_kv(tokens, tokens)))
+    cross = decoder.layers[1].cross_attention
+    assert_close(projected[1], KeyValue(*cross.project_kv(source, source)))
 
 
-def test_without_a_past_none_is_kept(tokens, source):
+def test_the_cache_passed_in_is_not_changed(tokens, source):
     decoder = make()
-    assert decoder(tokens, decoder.project(source))[1] == (None,) * LAYERS
+    projected = decoder.project_source(source)
+    _, cache = decoder(tokens[:, :2], projected, MASK, decoder.empty_cache(source))
+    before = [part.clone() for layer in cache for part in layer]
+    decoder(tokens[:, 2:], projected, MASK, cache)
+    assert_close([part for layer in cache for part in layer], before)
+
+
+def test_without_a_cache_none_is_kept(tokens, source):
+    decoder = make()
+    assert decoder(tokens, decoder.project_source(source))[1] is None
 
 
 @pytest.mark.parametrize("length", [0, S])
@@ -168,21 +188,20 @@ def test_a_source_that_is_hidden_or_empty_leaves_gradients_finite(
         assert parameter.grad is None or parameter.grad.isfinite().all()
 
 
-def test_the_options_reach_all_sub_layers():
-    options = {"dropout": 0.25, "norm": "none", "pre_norm": True, "residual": False}
-    layer = DecoderLayer(DIM, HEADS, HIDDEN, **options)
-    for around in layer.around_self, layer.around_cross, layer.around_feed_forward:
-        assert (around.dropout.p, type(around.norm)) == (0.25, nn.Identity)
-        assert (around.pre_norm, around.residual) == (True, False)
+def test_each_sub_layer_has_a_residual_of_its_own():
+    layer = make_layer()
+    wrappers = layer.around_self, layer.around_cross, layer.around_feed_forward
+    assert all(type(wrapper) is Residual for wrapper in wrappers)
+    assert len({id(wrapper.norm.weight) for wrapper in wrappers}) == 3
 
 
 def test_compiles_to_one_graph(tokens, source, no_shape_checks):
     decoder = make(pre_norm=True)
     compiled = torch.compile(decoder, backend="eager", fullgraph=True)
     with torch.no_grad():  # the compiler warns of inputs that are results
-        projected, past = decoder.project(source), decoder.empty_cache(source)
-    for kept in None, past:
+        projected, empty = decoder.project_source(source), decoder.empty_cache(source)
+    for cache in None, empty:
         assert_close(
-            compiled(tokens, projected, MASK, kept),
-            decoder(tokens, projected, MASK, kept),
+            compiled(tokens, projected, MASK, cache),
+            decoder(tokens, projected, MASK, cache),
         )

@@ -1,13 +1,23 @@
-"""Encoder: equal to PyTorch's; what it may look at."""
+"""Encoder: equal to PyTorch's, BERT's too; what a token may attend to."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.testing import assert_close
 
+from attention_book.attention.bahdanau import AdditiveAttention
+from attention_book.attention.multi_head.layer import MultiHeadAttention
+from attention_book.attention.positions.absolute import LearnedPositions
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.functional import causal_mask, token_mask
+from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
+from attention_book.models.transformer.layers import (
+    FeedForward,
+    Residual,
+    nonpad_indices,
+)
 
 B, N, DIM, HEADS, HIDDEN, LAYERS = 3, 5, 8, 2, 11, 2
 MASK = token_mask(torch.tensor([N, 2, 4]), N)[:, None]
@@ -23,12 +33,17 @@ THEIRS = {
 }
 
 
-def make(pre_norm=False, **options):
-    """An encoder in float64 whose gains and biases are no ones and zeros."""
-    layers = (
-        EncoderLayer(DIM, HEADS, HIDDEN, pre_norm=pre_norm, **options)
-        for _ in range(LAYERS)
+def make_layer(pre_norm=False, attention_fn=None, activation=F.relu):
+    return EncoderLayer(
+        MultiHeadAttention(DIM, HEADS, attention_fn=attention_fn),
+        FeedForward(DIM, HIDDEN, activation=activation),
+        lambda: Residual(nn.LayerNorm(DIM), pre_norm=pre_norm),
     )
+
+
+def make(pre_norm=False, **parts):
+    """An encoder in float64 whose gains and biases are not ones and zeros."""
+    layers = (make_layer(pre_norm, **parts) for _ in range(LAYERS))
     encoder = Encoder(layers, nn.LayerNorm(DIM) if pre_norm else None).double()
     for parameter in encoder.parameters():
         if parameter.ndim == 1:
@@ -42,10 +57,10 @@ def rename(name):
     return name
 
 
-def pytorchs(encoder, pre_norm):
+def pytorchs(encoder, pre_norm=False, activation="relu"):
     """PyTorch's encoder with the same weights, and without dropout."""
     layer = nn.TransformerEncoderLayer(
-        DIM, HEADS, HIDDEN, 0.0, batch_first=True, norm_first=pre_norm
+        DIM, HEADS, HIDDEN, 0.0, activation, batch_first=True, norm_first=pre_norm
     )
     norm = nn.LayerNorm(DIM) if pre_norm else None
     options = {"norm": norm, "enable_nested_tensor": False}
@@ -70,21 +85,60 @@ def test_equals_pytorchs_forward_and_gradients(tokens, pre_norm, masks):
     )
     ours = make(pre_norm)
     theirs = pytorchs(ours, pre_norm)
-    found = ours(tokens, mask)
-    wanted = theirs(
+    check_equal(
+        ours,
+        theirs,
+        ours(tokens, mask),
+        theirs(
+            tokens,
+            mask=None if causal is None else ~causal[0],
+            src_key_padding_mask=None if padding is None else ~padding[:, 0],
+        ),
         tokens,
-        mask=None if causal is None else ~causal[0],
-        src_key_padding_mask=None if padding is None else ~padding[:, 0],
     )
-    assert_close(found, wanted)
-    weights = torch.randn_like(found)
+
+
+def test_an_encoder_of_bert_is_put_together_from_parts():
+    """GELU, segments, learned positions, post-norm, dropout inside attention."""
+    words, segments = TokenEmbedding(17, DIM), TokenEmbedding(2, DIM)
+    positions, norm = LearnedPositions(N, DIM), nn.LayerNorm(DIM)
+    ids = torch.randint(17, (B, N))
+    segment_ids = torch.tensor([0, 0, 1, 1, 1]).expand(B, N)
+    tokens = norm(positions(words(ids) + segments(segment_ids)))
+    by_hand = words.weight[ids] + segments.weight[segment_ids] + positions.table
+    assert_close(tokens, F.layer_norm(by_hand, (DIM,)))
+
+    ours = make(activation=F.gelu)
+    for layer in ours.layers:
+        layer.self_attention.dropout = layer.around_self.dropout.p = 0.1
+    ours.eval()
+    theirs = pytorchs(ours, activation="gelu")
+    tokens = tokens.detach().double().requires_grad_()
+    wanted = theirs(tokens, src_key_padding_mask=~MASK[:, 0])
+    check_equal(ours, theirs, ours(tokens, MASK), wanted, tokens)
+    ours.train()
+    assert (ours(tokens, MASK) - wanted).abs().max() > 0.01
+
+
+def check_equal(ours, theirs, output, wanted, tokens):
+    """Compare outputs and the gradients of tokens and weights."""
+    assert_close(output, wanted)
+    weights = torch.randn_like(output)
     named = dict(theirs.named_parameters())
     our_leaves = [tokens, *ours.parameters()]
     their_leaves = [tokens, *(named[rename(n)] for n, _ in ours.named_parameters())]
     assert_close(
-        torch.autograd.grad((found * weights).sum(), our_leaves),
+        torch.autograd.grad((output * weights).sum(), our_leaves),
         torch.autograd.grad((wanted * weights).sum(), their_leaves),
     )
+
+
+def test_any_mechanism_and_any_network_can_be_a_sub_layer(tokens):
+    attention = AdditiveAttention(DIM, DIM, 7).double()
+    network = nn.Sequential(nn.Linear(DIM, 3), nn.Tanh(), nn.Linear(3, DIM)).double()
+    layer = EncoderLayer(attention, network, lambda: Residual(nn.Identity()))
+    middle = tokens + attention(tokens, tokens, tokens, MASK)[0]
+    assert_close(layer(tokens, MASK), middle + network(middle))
 
 
 def test_padding_changes_nothing(tokens):
@@ -113,12 +167,22 @@ def test_only_positions_make_order_visible(tokens):
     assert (rotary(tokens[:, order]) - rotary(tokens)[:, order]).abs().max() > 0.01
 
 
-def test_the_options_reach_both_sub_layers():
-    options = {"dropout": 0.25, "norm": "none", "pre_norm": True, "residual": False}
-    layer = EncoderLayer(DIM, HEADS, HIDDEN, **options)
-    for around in layer.around_self, layer.around_feed_forward:
-        assert (around.dropout.p, type(around.norm)) == (0.25, nn.Identity)
-        assert (around.pre_norm, around.residual) == (True, False)
+def test_each_sub_layer_has_a_residual_of_its_own():
+    layer = make_layer()
+    wrappers = layer.around_self, layer.around_feed_forward
+    assert all(type(wrapper) is Residual for wrapper in wrappers)
+    assert wrappers[0].norm.weight is not wrappers[1].norm.weight
+
+
+def test_padding_left_out_of_the_networks_changes_no_real_token(tokens):
+    encoder = make()
+    whole, some = (
+        encoder(tokens, MASK),
+        encoder(tokens, MASK, nonpad_indices(MASK[:, 0], 11)),
+    )
+    real = MASK.mT
+    assert_close(some * real, whole * real)
+    assert (some - whole).abs().max() > 0.01  # at padding, which nobody reads
 
 
 def test_compiles_to_one_graph(tokens, no_shape_checks):

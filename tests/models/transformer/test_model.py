@@ -1,7 +1,7 @@
 """Transformer: its equations in plain loops, the paper's sizes, the parts that can go.
 
-Laws of all translators: test_translation. Search, files and bad input:
-test_transformer_use.
+Laws of all translators: tests/models/test_translation.py. Search, files and bad input:
+test_use.py.
 """
 
 import dataclasses
@@ -11,15 +11,21 @@ from functools import partial
 import pytest
 import torch
 from torch.testing import assert_close
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attention_book.attention.dot_product import dot_product_attention
 from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.data.translation.pairs import Pair, pair_batch
 from attention_book.data.vocab import BOS, EOS, Vocab
-from attention_book.models.seq2seq.lstm import teacher_forced_loss
 from attention_book.models.transformer.config import SIZES, TransformerConfig
-from attention_book.models.transformer.model import Transformer
-from attention_book.models.transformer.norm import TokenBatchNorm, layer_norm
+from attention_book.models.transformer.layers import (
+    Residual,
+    TokenBatchNorm,
+    layer_norm,
+    nonpad_indices,
+)
+from attention_book.models.transformer.model import Transformer, TransformerState
+from attention_book.models.translation import teacher_forced_loss
 from attention_book.observe import record_weights
 from attention_book.training.label_smoothing import smoothed_cross_entropy
 
@@ -115,6 +121,59 @@ def test_equations_one_sentence_at_a_time(make, batch, pairs, vocabs):
             log_likelihood += row.log_softmax(0)[word]
             tokens += 1
     assert_close(model.loss(batch), -log_likelihood / tokens)
+
+
+# Forward.
+
+
+def test_forward_is_decoding_of_the_whole_target(make, batch):
+    model = make()
+    state = model.start(batch.source, batch.source_mask)
+    logits = model(batch.source, batch.target, batch.source_mask)
+    assert_close(logits, model.decode(batch.target, state)[0])
+
+
+def test_forward_without_padding_gives_the_same_logits(make, batch):
+    model, mask = make(), batch.target_mask
+    inputs = batch.source, batch.target, batch.source_mask
+    logits = model(*inputs)
+    source_nonpad = nonpad_indices(batch.source_mask, batch.num_source_tokens)
+    assert_close(model(*inputs, source_nonpad=source_nonpad), logits)
+    target_nonpad = nonpad_indices(mask, batch.num_tokens + len(batch))
+    assert_close(model(*inputs, target_nonpad=target_nonpad), logits[mask])
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"positions": "rotary", "pre_norm": True}, {"norm": "batch"}]
+)
+def test_hooks_compile_export_and_copies(make, batch, check_forward, changes):
+    inputs = batch.source, batch.target[:, :-1], batch.source_mask
+    check_forward(make(**changes), batch, *inputs)
+
+
+def test_the_state_is_a_named_tuple_and_a_pytree(make, batch):
+    model = make()
+    state = model.start(batch.source, batch.source_mask)
+    _, state = model.step(batch.target[:, 0], state)
+    assert type(state) is TransformerState
+    assert state.past_key_values[1].key.shape == (3, 3, 1, 2)
+    assert state.source_key_values[0].value.shape[2] == batch.source.shape[1]
+    leaves, structure = tree_flatten(state)
+    assert len(leaves) == 2 * 2 + 2 * 2 + 1
+    assert_close(tree_unflatten(leaves, structure), state)
+    assert type(tree_unflatten(leaves, structure)) is TransformerState
+
+
+def test_the_options_reach_all_residuals(make):
+    options = {"dropout": 0.25, "norm": "none", "pre_norm": True, "residual": False}
+    wrappers = [part for part in make(**options).modules() if type(part) is Residual]
+    assert len(wrappers) == 2 * 2 + 2 * 3
+    for wrapper in wrappers:
+        assert (wrapper.dropout.p, type(wrapper.norm)) == (0.25, torch.nn.Identity)
+        assert (wrapper.pre_norm, wrapper.residual) == (True, False)
+
+
+# The loss.
 
 
 def test_loss_in_eval_is_that_of_every_translator(make, batch):

@@ -1,4 +1,4 @@
-"""Transformer in use: searches with kept keys and values, files, bad input."""
+"""Transformer in use: searches with cached keys and values, files, bad input."""
 
 import dataclasses
 import re
@@ -58,13 +58,13 @@ def test_searches_equal_those_that_read_all_words_again(
     model = make(positions=positions, pre_norm=pre_norm, share="none")
     model.output_proj.weight.data *= 4
     model.output_proj.weight.data[EOS] /= 5
-    kept = model.start(batch.source, batch.source_mask)
+    cached = model.start(batch.source, batch.source_mask)
     step = from_scratch(model, batch.source_mask)
     nothing = batch.source[:, :0], batch.source
     common = {"batch_size": len(batch), **ENDS}
-    ours = greedy_search(model.step, kept, **common)
+    ours = greedy_search(model.step, cached, **common)
     again = greedy_search(step, nothing, **common)
-    ours += beam_search(model.step, kept, beam_size=3, length_penalty=0.6, **common)
+    ours += beam_search(model.step, cached, beam_size=3, length_penalty=0.6, **common)
     again += beam_search(step, nothing, beam_size=3, length_penalty=0.6, **common)
     for one, other in zip(ours, again, strict=True):
         assert (one.tokens, one.finished) == (other.tokens, other.finished)
@@ -172,11 +172,11 @@ def test_ids_outside_the_vocabulary(make, batch, vocabs, side):
 @pytest.mark.parametrize("length", [0, 1])
 def test_empty_targets(make, batch, length):
     cut = {name: getattr(batch, name)[:, :length] for name in ("target", "target_mask")}
-    message = rf"word to predict behind <bos>, got shape \(3, {length}\)"
+    message = rf"token to predict after <bos>, got shape \(3, {length}\)"
     with pytest.raises(ValueError, match=message):
         make().loss(dataclasses.replace(batch, **cut, num_tokens=0))
     nothing = torch.zeros_like(batch.target_mask)
-    with pytest.raises(ValueError, match=r"got shape \(3, 6\) and 0 real ones"):
+    with pytest.raises(ValueError, match=r"got shape \(3, 6\) and num_tokens 0"):
         make().loss(dataclasses.replace(batch, target_mask=nothing, num_tokens=0))
 
 
@@ -200,7 +200,9 @@ def test_one_empty_target_among_others_counts_for_nothing(make, batch):
 @pytest.mark.parametrize("error", [-1, 1])
 def test_a_number_of_tokens_that_is_not_the_masks(make, batch, name, error):
     wrong = dataclasses.replace(batch, **{name: getattr(batch, name) + error})
-    with pytest.raises(ValueError, match="real tokens, but there should be"):
+    with pytest.raises(
+        ValueError, match=r"num_nonpad must be the number .* real, \d+, got \d+"
+    ):
         make().loss(wrong)
 
 

@@ -7,38 +7,38 @@ from attention_book.models.transformer.config import (
     TransformerConfig,
 )
 from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
-from attention_book.models.transformer.embedding import ScaledEmbedding
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
 from attention_book.models.transformer.layers import (
-    AddAndNorm,
+    NORMS,
     FeedForward,
+    Residual,
+    ScaledEmbedding,
+    TokenBatchNorm,
+    apply_to_nonpad,
+    layer_norm,
+    make_norm,
     nonpad_indices,
 )
 from attention_book.models.transformer.model import Transformer, TransformerState
-from attention_book.models.transformer.norm import (
-    NORMS,
-    TokenBatchNorm,
-    layer_norm,
-    make_norm,
-)
 
 __all__ = [
     "NORMS",
     "POSITIONS",
     "SHARE",
     "SIZES",
-    "AddAndNorm",
     "Decoder",
     "DecoderLayer",
     "Encoder",
     "EncoderLayer",
     "FeedForward",
     "KeyValue",
+    "Residual",
     "ScaledEmbedding",
     "TokenBatchNorm",
     "Transformer",
     "TransformerConfig",
     "TransformerState",
+    "apply_to_nonpad",
     "layer_norm",
     "make_norm",
     "nonpad_indices",

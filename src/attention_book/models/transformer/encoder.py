@@ -1,71 +1,61 @@
-"""The Transformer's encoder: the tokens look at each other, layer after layer."""
+"""The Transformer's encoder: layers of self-attention and feed-forward networks."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.functional import Mask
-from attention_book.models.transformer.layers import AddAndNorm, FeedForward
+from attention_book.models.transformer.layers import Residual, apply_to_nonpad
 
 
 class EncoderLayer(nn.Module):
-    """Let the tokens look at each other, then let each one think over what it saw.
+    """Self-attention, then a feed-forward network, each in a residual wrapper.
+
+    The sub-layers are passed in, so that other attention, another activation or another
+    norm needs no option here.
 
     Args:
-        embed_dim: size of a token.
-        num_heads: heads of the attention.
-        hidden_dim: size of the feed-forward network's hidden layer.
-        attention_fn: what attends within the heads and knows where tokens stand, as for
-            :class:`attention_book.attention.multi_head.layer.MultiHeadAttention`; None:
-            nothing does.
-        dropout: this and the rest are those of
-            :class:`attention_book.models.transformer.layers.AddAndNorm`.
-        norm: "layer", "batch" or "none".
-        pre_norm: whether norms stand before the sub-layers.
-        residual: whether a sub-layer's input is added to its output.
-
-    Raises:
-        ValueError: if the sizes do not fit each other, or there is no such norm.
+        self_attention: called with ``(query, key, value, mask)``, returns ``(context,
+            weights)``, such as
+            :class:`attention_book.attention.multi_head.layer.MultiHeadAttention`.
+        feed_forward: treats each token by itself, such as
+            :class:`attention_book.models.transformer.layers.FeedForward`.
+        make_residual: makes a wrapper; called once for each of the two sub-layers.
 
     Source: arXiv:1706.03762, 3.1. Equal to :class:`torch.nn.TransformerEncoderLayer`
-        but for dropout, which that one has inside the sub-layers too.
+        except for dropout, which that one has inside the sub-layers as well.
 
     Example:
         >>> import torch
-        >>> layer = EncoderLayer(8, 2, 16)
+        >>> from attention_book.attention.multi_head.layer import MultiHeadAttention
+        >>> from attention_book.models.transformer.layers import FeedForward
+        >>> layer = EncoderLayer(
+        ...     MultiHeadAttention(8, 2),
+        ...     FeedForward(8, 16),
+        ...     lambda: Residual(nn.LayerNorm(8), dropout=0.1),
+        ... )
         >>> layer(torch.randn(3, 5, 8)).shape
         torch.Size([3, 5, 8])
     """
 
     def __init__(
         self,
-        embed_dim: int,
-        num_heads: int,
-        hidden_dim: int,
-        *,
-        attention_fn: nn.Module | None = None,
-        dropout: float = 0.0,
-        norm: str = "layer",
-        pre_norm: bool = False,
-        residual: bool = True,
+        self_attention: nn.Module,
+        feed_forward: nn.Module,
+        make_residual: Callable[[], Residual],
     ) -> None:
         super().__init__()
-        around = {"dropout": dropout, "norm": norm}
-        around |= {"pre_norm": pre_norm, "residual": residual}
-        self.self_attention = MultiHeadAttention(
-            embed_dim, num_heads, attention_fn=attention_fn
-        )
-        self.around_self = AddAndNorm(embed_dim, **around)
-        self.feed_forward = FeedForward(embed_dim, hidden_dim)
-        self.around_feed_forward = AddAndNorm(embed_dim, **around)
+        self.self_attention = self_attention
+        self.around_self = make_residual()
+        self.feed_forward = feed_forward
+        self.around_feed_forward = make_residual()
 
     def forward(
         self,
         tokens: Float[Tensor, "batch tokens embed_dim"],
         mask: Mask | None = None,
-        real: Int[Tensor, " real"] | None = None,
+        nonpad: Int[Tensor, " nonpad"] | None = None,
     ) -> Float[Tensor, "batch tokens embed_dim"]:
         """Return the tokens that the next layer reads.
 
@@ -73,31 +63,29 @@ class EncoderLayer(nn.Module):
             tokens: of padded sentences.
             mask: True where a token may attend, (batch, tokens, tokens) with axes of
                 full size or 1, ``token_mask[:, None]`` for padding. None: everywhere.
-            real: the places of the real tokens, as for
-                :class:`attention_book.models.transformer.layers.FeedForward`.
+            nonpad: what
+                :func:`attention_book.models.transformer.layers.nonpad_indices` returned
+                for the tokens: the feed-forward network then skips the padding. None:
+                it computes all tokens.
         """
-        x = self.around_self.before(tokens)
-        found, _ = self.self_attention(x, x, x, mask)
-        tokens = self.around_self.after(tokens, found)
-        found = self.feed_forward(self.around_feed_forward.before(tokens), real)
-        return self.around_feed_forward.after(tokens, found)
+        tokens = self.around_self(
+            tokens, lambda x: self.self_attention(x, x, x, mask)[0]
+        )
+        return self.around_feed_forward(
+            tokens, lambda x: apply_to_nonpad(self.feed_forward, x, nonpad)
+        )
 
 
 class Encoder(nn.Module):
-    """A stack of layers, and a norm at its end where the layers are pre-norm.
+    """A stack of layers, followed by a norm if the layers are pre-norm.
 
     Args:
         layers: from the first to the last.
-        final_norm: what the last layer's tokens go through; None: nothing, as in the
-            paper. Pre-norm layers need one: their sums leave the stack as they are.
+        final_norm: applied to the output of the last layer; None: nothing is, as in the
+            paper. Pre-norm layers need one, because nothing else normalises the sums
+            that leave them.
 
     Source: arXiv:1706.03762, 3.1.
-
-    Example:
-        >>> import torch
-        >>> encoder = Encoder(EncoderLayer(8, 2, 16) for _ in range(3))
-        >>> encoder(torch.randn(3, 5, 8)).shape
-        torch.Size([3, 5, 8])
     """
 
     def __init__(
@@ -111,9 +99,15 @@ class Encoder(nn.Module):
         self,
         tokens: Float[Tensor, "batch tokens embed_dim"],
         mask: Mask | None = None,
-        real: Int[Tensor, " real"] | None = None,
+        nonpad: Int[Tensor, " nonpad"] | None = None,
     ) -> Float[Tensor, "batch tokens embed_dim"]:
-        """Return the tokens after all layers; ``mask``, ``real`` as for a layer."""
+        """Return the output of the last layer.
+
+        Args:
+            tokens: of padded sentences.
+            mask: as for a layer.
+            nonpad: as for a layer.
+        """
         for layer in self.layers:
-            tokens = layer(tokens, mask, real)
+            tokens = layer(tokens, mask, nonpad)
         return tokens if self.final_norm is None else self.final_norm(tokens)
