@@ -1,15 +1,20 @@
 """Tables, buckets and curves stand where their numbers say."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 
 from attention_book.attention.positions.absolute import sinusoids
 from attention_book.figures.positions import (
+    plot_biases,
     plot_buckets,
     plot_entries,
+    plot_length_panels,
     plot_lengths,
+    plot_reversals,
+    plot_sinusoids,
     plot_table,
 )
 
@@ -50,6 +55,48 @@ def test_lengths_shade_what_was_trained_and_draw_the_plain_line_grey():
     assert (span.get_x(), span.get_width()) == (3.5, 3.0)
     assert len(ax.collections) == 1  # a band for the one, none for the grey line
     assert ax.get_legend() is None
+
+
+def test_sinusoids_are_drawn_as_waves_table_and_products():
+    table, longer = sinusoids(20, 12), sinusoids(200, 12)
+    waves, shades, products, _ = plot_sinusoids(table, longer).axes
+    assert_allclose(waves.lines[1].get_ydata(), table[:, 4])
+    assert shades.images
+    middle = products.lines[2]
+    assert middle.get_label() == "position 160"
+    wanted = [float(longer[160 + k] @ longer[160]) / 6 for k in range(-30, 31)]
+    assert_allclose(middle.get_ydata(), wanted)
+
+
+def test_biases_name_their_slopes():
+    near, far = torch.arange(-3, 4), torch.arange(-5, 6)
+    slopes = torch.tensor([0.25, 0.0625])
+    bias = -slopes[:, None] * near.abs()
+    upper, lower = plot_biases(near, bias, far, far.abs()).axes
+    assert [line.get_label() for line in upper.lines[:2]] == ["slope 1/4", "slope 1/16"]
+    assert_allclose(upper.lines[0].get_ydata(), bias[0])
+    assert lower.lines[0].get_ydata().tolist() == far.abs().tolist()
+
+
+def test_length_panels_draw_means_and_extremes():
+    rows = np.array([[0.2, 0.3, 0.4], [0.6, 0.5, 0.8]])
+    shares = {task: {"none": rows / 2, "rotary": rows} for task in ("late", "sort")}
+    figure = plot_length_panels([4, 6, 8], shares, (4, 6))
+    late, sort = figure.axes
+    assert (late.get_title("left"), sort.get_title("left")) == ("late", "sort")
+    assert_allclose(sort.lines[0].get_ydata(), [0.4, 0.4, 0.6])
+    band = sort.collections[0].get_paths()[0].vertices
+    assert_allclose((band[:, 1].min(), band[:, 1].max()), (0.2, 0.8))
+    assert late.get_xlabel() == ""
+    assert len(figure.legends) == 1
+
+
+def test_reversals_mark_the_answers():
+    upper, lower = plot_reversals([torch.eye(5), torch.eye(6)], ["375", "9014"]).axes
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("3 digits", "4 digits")
+    labels = [label.get_text() for label in upper.get_yticklabels()]
+    assert labels == ["[", "3", "7", "5", "]"]
+    assert len(upper.patches) == 3, "one answer for each digit"
 
 
 def test_errors(no_shape_checks):

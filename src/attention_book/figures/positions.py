@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from attention_book.figures.colours import INK, KEY
 from attention_book.figures.curves import plot_curves
 from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.heatmap import plot_weights
 
 _TOKEN, _PLAIN = KEY, "0.45"
 _FONT = {"fontsize": 9.5}
@@ -100,6 +103,81 @@ def plot_table(
     return ax
 
 
+def plot_sinusoids(
+    table: Float[Tensor, "positions dim"], longer: Float[Tensor, "longer dim"]
+) -> Figure:
+    """Draw sinusoids three times: as waves, as a table, and as products.
+
+    Args:
+        table: of the positions to draw, with at least 9 dimensions.
+        longer: of at least 191 positions, whose products with their neighbours up to 30
+            positions away are drawn.
+
+    Example:
+        >>> from attention_book.attention.positions.absolute import sinusoids
+        >>> len(plot_sinusoids(sinusoids(20, 12), sinusoids(200, 12)).axes)
+        4
+    """
+    figure = plt.figure(figsize=(5.6, 7.4))
+    axes = figure.subplots(3, 1)
+    plot_curves(
+        range(len(table)),
+        {f"dimension {row}": table[:, row] for row in (0, 4, 8)},
+        xlabel="position",
+        ylabel="sine",
+        ax=axes[0],
+    )
+    axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    plot_table(table, ax=axes[1])
+    offsets, pairs = np.arange(-30, 31), longer.shape[1] // 2
+    plot_curves(
+        offsets,
+        {
+            f"position {p}": (longer[p + offsets] @ longer[p]) / pairs
+            for p in (30, 60, 160)
+        },
+        xlabel="$k$, in positions",
+        ylabel=f"$PE_p \\cdot PE_{{p+k}}$ / {pairs}",
+        ax=axes[2],
+    )
+    return figure
+
+
+def plot_biases(
+    near: Int[Tensor, " near"],
+    bias: Float[Tensor, "heads near"],
+    far: Int[Tensor, " far"],
+    buckets: Int[Tensor, " far"],
+) -> Figure:
+    """Draw what ALiBi adds to the scores, and the buckets of T5, by distance.
+
+    Args:
+        near: distances of a key from its query, for ALiBi, rising.
+        bias: what each head adds at these.
+        far: distances for T5, rising.
+        buckets: of each of these.
+
+    Example:
+        >>> import torch
+        >>> near = torch.arange(-2, 3)
+        >>> figure = plot_biases(near, -near.abs()[None] / 4, near, near.abs())
+        >>> figure.axes[0].get_ylabel(), figure.axes[1].get_ylabel()
+        ('added to the score', 'bucket')
+    """
+    figure = plt.figure(figsize=(5.6, 5.6))
+    upper, lower = figure.subplots(2, 1)
+    one = near.tolist().index(1)
+    plot_curves(
+        near,
+        {f"slope 1/{round(-1 / line[one].item())}": line for line in bias},
+        xlabel="distance of the key from the query, in tokens",
+        ylabel="added to the score",
+        ax=upper,
+    )
+    plot_buckets(far, buckets, ax=lower)
+    return figure
+
+
 def plot_buckets(
     distances: Int[Tensor, " distances"],
     buckets: Int[Tensor, " distances"],
@@ -167,3 +245,62 @@ def plot_lengths(
     if ax.get_legend():
         ax.get_legend().remove()  # one for all panels, by the figure
     return ax
+
+
+def plot_length_panels(
+    lengths: Sequence[int],
+    shares: Mapping[str, Mapping[str, Float[np.ndarray, "models lengths"]]],
+    trained: tuple[int, int],
+) -> Figure:
+    """Draw accuracy by length, one panel for each task: means, with bands to extremes.
+
+    Args:
+        lengths: in digits.
+        shares: by task and name a row of accuracies for each model; the name "none" is
+            drawn in grey.
+        trained: shortest and longest length in training.
+
+    Example:
+        >>> shares = {"sort": {"none": np.array([[0.3, 0.2], [0.4, 0.2]])}}
+        >>> plot_length_panels([4, 8], shares, (4, 4)).axes[0].get_title("left")
+        'sort'
+    """
+    figure = plt.figure(figsize=(5.6, 2.3 + 2.1 * len(shares)))
+    axes = figure.subplots(len(shares), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (task, named) in zip(axes, shares.items(), strict=True):
+        curves = {name: rows.mean(0) for name, rows in named.items()}
+        bands = {
+            name: np.stack([rows.min(0), rows.max(0)], 1)
+            for name, rows in named.items()
+        }
+        plot_lengths(lengths, curves, bands, trained, ax=ax)
+        ax.set_title(task, loc="left")
+    for ax in axes[:-1]:
+        ax.set_xlabel("")
+    labels = axes[0].get_legend_handles_labels()
+    figure.legend(*labels, loc="outside upper center", ncols=3)
+    return figure
+
+
+def plot_reversals(
+    weights: Sequence[Float[Tensor, "_tokens _tokens"]], sequences: Sequence[str]
+) -> Figure:
+    """Draw the weights of a head that reverses, with the answers marked.
+
+    Args:
+        weights: of the tokens of each sequence, the two marks included.
+        sequences: digits.
+
+    Example:
+        >>> import torch
+        >>> plot_reversals([torch.eye(5)], ["375"]).axes[0].get_ylabel()
+        '3 digits'
+    """
+    figure = plt.figure(figsize=(5.6, 4.2 * len(sequences)))
+    axes = figure.subplots(len(sequences), 1, squeeze=False)[:, 0]
+    for ax, table, digits in zip(axes, weights, sequences, strict=True):
+        tokens, n = ["[", *digits, "]"], len(digits)
+        links = [(n - i, 1 + i) for i in range(n)]
+        plot_weights(table, tokens, tokens, alignment=links, colorbar=False, ax=ax)
+        ax.set_ylabel(f"{n} digits")
+    return figure
