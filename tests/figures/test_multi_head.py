@@ -5,7 +5,12 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from attention_book.figures.multi_head import plot_costs, plot_scores, plot_two_heads
+from attention_book.figures.multi_head import (
+    plot_costs,
+    plot_score_panels,
+    plot_scores,
+    plot_two_heads,
+)
 
 
 def test_every_head_has_its_arrows():
@@ -82,3 +87,13 @@ def test_costs_stand_in_their_rows_with_their_intervals():
 def test_costs_without_interval_are_an_error():
     with pytest.raises(ValueError, match="got 2 costs, 1 intervals and 2 labels"):
         plot_costs([0.1, 0.2], [(0.0, 0.2)], ["a", "b"], xlabel="x")
+
+
+def test_panels_stand_below_each_other_with_rows_of_one_height():
+    low = torch.eye(2), ["a", "b"], ["x", "y"]
+    high = torch.eye(5), list("abcde"), list("vwxyz")
+    figure = plot_score_panels([low, high])
+    first, second = figure.axes
+    assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in second.get_yticklabels()] == list("abcde")
+    assert figure.get_size_inches()[1] == pytest.approx(0.27 * (4 + 7))

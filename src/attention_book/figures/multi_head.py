@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
@@ -117,6 +118,30 @@ def plot_scores(
     ax.set_yticks(range(len(heads)), heads)
     ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
     return ax
+
+
+def plot_score_panels(
+    panels: Sequence[
+        tuple[Float[Tensor, "_rows _columns"], Sequence[str], Sequence[str]]
+    ],
+) -> Figure:
+    """Draw several tables of scores below each other, all rows equally high.
+
+    Args:
+        panels: scores, names of the rows and names of the columns of each table.
+
+    Example:
+        >>> import torch
+        >>> panel = torch.eye(2), ["head 1", "head 2"], ["previous", "next"]
+        >>> len(plot_score_panels([panel, panel]).axes)
+        2
+    """
+    heights = [len(rows) + 2 for _, rows, _ in panels]
+    figure = plt.figure(figsize=(5.6, 0.27 * sum(heights)))
+    axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)
+    for ax, (scores, rows, columns) in zip(axes[:, 0], panels, strict=True):
+        plot_scores(scores, rows, columns, ax=ax)
+    return figure
 
 
 def plot_costs(

@@ -81,11 +81,7 @@ class DistanceBias(nn.Module):
         """
         at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         own = self.rule(at_key - at_query[:, None])[None]
-        if own.shape[1] != query.shape[1]:
-            raise ValueError(
-                f"the rule of the biases is for {own.shape[1]} heads, got "
-                f"{query.shape[1]} heads"
-            )
+        _check_heads(own, query)
         return dot_product_attention(
             query,
             key,
@@ -156,3 +152,14 @@ class ALiBi(nn.Module):
     ) -> Float[Tensor, "heads queries keys"]:
         """Return the bias of each head for each distance."""
         return self.slopes[:, None, None] * -distance.abs()
+
+
+def _check_heads(
+    own: Float[Tensor, "1 rule_heads queries keys"],
+    query: Float[Tensor, "batch heads queries head_dim"],
+) -> None:
+    if own.shape[1] != query.shape[1]:
+        raise ValueError(
+            f"the rule of the biases is for {own.shape[1]} heads, got "
+            f"{query.shape[1]} heads"
+        )

@@ -205,12 +205,8 @@ class SelfAttention(nn.Module):
         score = dot_scores
         if self.score_proj is not None:
             score = partial(additive_scores, v=self.score_proj.weight)
+        normaliser = NORMALISERS[self.normaliser]
         context, weights = query_key_value(
-            queries,
-            keys,
-            values,
-            mask,
-            score=score,
-            normaliser=NORMALISERS[self.normaliser],
+            queries, keys, values, mask, score=score, normaliser=normaliser
         )
         return context, weights if need_weights else None
