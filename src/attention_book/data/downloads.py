@@ -40,7 +40,12 @@ def table() -> dict[str, Download]:
     with Path(__file__).with_name("downloads.tsv").open(newline="") as file:
         rows = csv.DictReader(file, delimiter="\t")
         return {
-            row["path"]: Download(**{**row, "bytes": int(row["bytes"] or 0) or None})
+            row["path"]: Download(
+                path=row["path"],
+                bytes=int(row["bytes"]) if row["bytes"] else None,
+                hash=row["hash"],
+                url=row["url"],
+            )
             for row in rows
         }
 

@@ -86,7 +86,12 @@ def corpus_bleu(
         raise RuntimeError(
             f"tokenize is {tokenize!r}, which does not work here: {message}"
         ) from error
-    result = metric.corpus_score(hypotheses, columns, n_bootstrap=bootstrap)
+    # A hypothesis may have None in some columns; sacrebleu's annotations omit that.
+    result: Any = metric.corpus_score(
+        hypotheses,
+        columns,  # type: ignore[arg-type]
+        n_bootstrap=bootstrap,
+    )
     signature = metric.get_signature().format()
     if not bootstrap:
         return Bleu(result.score, signature)

@@ -1,5 +1,7 @@
 """The scores that a model gives to the pairs of a data set."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -31,7 +33,8 @@ def score_all(
     require_batches("loader", loader)
     device = default_device(device)
     model.to(device).eval()
-    scores = torch.cat([model.score(batch.to(device)) for batch in loader])
+    score: Any = model.score  # whatever the model's class is
+    scores = torch.cat([score(batch.to(device)) for batch in loader])
     scores = scores.cpu().double()  # in this order: not every device has float64
     if not scores.isfinite().all():
         worst = int(scores.isfinite().int().argmin())

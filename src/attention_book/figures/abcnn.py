@@ -1,6 +1,7 @@
 """Figures of the chapter on ABCNN: a block of it, and its match scores."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -114,7 +115,7 @@ def plot_block(
     for x, side, words in zip(middles, (1, -1), (first, second), strict=True):
         n = len(words)
         for i, word in enumerate(words):
-            slanted = {"rotation": 50, "ha": "right", "va": "top"}
+            slanted: dict[str, Any] = {"rotation": 50, "ha": "right", "va": "top"}
             draw_word(ax, x + i + 0.5 - n / 2, -0.15, word, fontsize=8.5, **slanted)
         _columns(ax, x, 0.0, n, _WORD)
         _columns(ax, x, 1.1, n, _BEFORE)
@@ -126,8 +127,8 @@ def plot_block(
         draw_arrow(ax, (x, 2.2), (x, 4.1))
         draw_arrow(ax, (x, 5.3), (inner, 8.1))
         draw_arrow(ax, (x, 5.3), (outer, 8.1))
-        for place, note in (inner, "all-ap"), (outer, "w-ap"):
-            ax.text(place, 9.35, note, ha="center", va="bottom", fontsize=8.5)
+        for at, note in (inner, "all-ap"), (outer, "w-ap"):
+            ax.text(at, 9.35, note, ha="center", va="bottom", fontsize=8.5)
         draw_arrow(ax, (inner + side * 0.6, 8.7), (centre - side * 1.4, 8.7))
         ax.text(
             x + side * 0.25,
@@ -141,7 +142,7 @@ def plot_block(
         (0.4, 0, _BEFORE, "$A$, before"),
         (4.0, width - 1, _AFTER, "$A$, after"),
     ):
-        _grid(ax, centre, y, *(n + more for n in sizes), color)
+        _grid(ax, centre, y, sizes[0] + more, sizes[1] + more, color)
         ax.text(centre, y + 2.5, name, color=color, ha="center", va="bottom")
         for x, n, side in zip(middles, sizes, (1, -1), strict=True):
             to_maps = (x + side * (n / 2 + 0.1), 1.6)

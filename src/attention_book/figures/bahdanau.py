@@ -64,17 +64,17 @@ def plot_search(
     i = len(target)
     draw_box(ax, middle, 1.8, f"$c_{{{i}}}$", CONTEXT, width=0.5)
     states = [middle + 1.5 * (k - 1) for k in range(3)]
-    for x, k in zip(states, (i - 2, i - 1, i), strict=True):
-        draw_box(ax, x, 3.0, f"$s_{{{k}}}$", QUERY, width=0.5)
-    for left, right in pairwise(states):
-        draw_arrow(ax, (left + 0.32, 3.0), (right - 0.32, 3.0))
+    for at, k in zip(states, (i - 2, i - 1, i), strict=True):
+        draw_box(ax, at, 3.0, f"$s_{{{k}}}$", QUERY, width=0.5)
+    for before, after in pairwise(states):
+        draw_arrow(ax, (before + 0.32, 3.0), (after - 0.32, 3.0))
     draw_arrow(ax, (middle + 0.25, 2.1), (states[2] - 0.2, 2.68))
-    curved = {"ls": "--", "bend": "arc3,rad=0.5"}
-    draw_arrow(ax, (states[1] - 0.25, 2.68), (middle - 0.32, 1.8), **curved)
+    request = (states[1] - 0.25, 2.68), (middle - 0.32, 1.8)
+    draw_arrow(ax, *request, ls="--", bend="arc3,rad=0.5")
     ax.text(middle - 0.62, 2.25, "asks", ha="right", va="center", fontsize=9)
-    for x, word in zip(states[:2], target[-2:], strict=True):
-        draw_word(ax, x + 0.75, 4.0, word, fontweight="bold")
-        draw_arrow(ax, (x + 0.2, 3.3), (x + 0.6, 3.8))
+    for at, word in zip(states[:2], target[-2:], strict=True):
+        draw_word(ax, at + 0.75, 4.0, word, fontweight="bold")
+        draw_arrow(ax, (at + 0.2, 3.3), (at + 0.6, 3.8))
     draw_arrow(ax, (middle + 0.28, 2.0), (states[1] + 0.7, 3.8))  # read out of both
     ax.set(xlim=(min(-0.6, states[0] - 0.5), max(len(source) - 0.4, states[2] + 0.5)))
     ax.set(ylim=(-1.2, 4.25))

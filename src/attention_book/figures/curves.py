@@ -1,7 +1,7 @@
 """Curves with intervals: a score over length, a loss over steps."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,24 +59,26 @@ def plot_curves(
         'words'
     """
     x = np.asarray(x)
-    curves = {name: np.asarray(line) for name, line in curves.items()}
+    lines = {name: np.asarray(line) for name, line in curves.items()}
     bands = {name: np.asarray(band) for name, band in (intervals or {}).items()}
-    if unknown := sorted(set(bands) - set(curves)):
+    if unknown := sorted(set(bands) - set(lines)):
         raise ValueError(f"intervals has names that curves has not: {unknown}")
-    for kind, lines, shape in (
-        ("curves", curves, (len(x),)),
+    wanted: tuple[tuple[str, dict[str, np.ndarray], tuple[int, ...]], ...] = (
+        ("curves", lines, (len(x),)),
         ("intervals", bands, (len(x), 2)),
-    ):
-        for name, points in lines.items():
+    )
+    for kind, given, shape in wanted:
+        for name, points in given.items():
             if points.shape != shape:
                 raise ValueError(
                     f"{kind}[{name!r}] must have shape {shape} to fit x, "
                     f"got {points.shape}"
                 )
     ax = ax or plt.figure().subplots()
-    many = len(x) > 40  # a marker on each point would hide the line
-    for name, points in curves.items():
-        (line,) = ax.plot(x, points, label=name, **({"marker": ""} if many else {}))
+    # A marker on each of many points would hide the line.
+    style: dict[str, Any] = {"marker": ""} if len(x) > 40 else {}
+    for name, points in lines.items():
+        (line,) = ax.plot(x, points, label=name, **style)
         if name in bands:
             ax.fill_between(x, *bands[name].T, color=line.get_color(), alpha=0.15, lw=0)
     ax.set(xlabel=xlabel, ylabel=ylabel)

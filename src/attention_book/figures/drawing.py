@@ -1,6 +1,5 @@
 """Boxes and arrows: what the book's drawings are made of."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -58,8 +57,8 @@ def draw_box(
 
 def draw_arrow(
     ax: Axes,
-    start: Sequence[Number],
-    end: Sequence[Number],
+    start: tuple[Number, Number],
+    end: tuple[Number, Number],
     *,
     lw: Number = 1.1,
     color: str = INK,
@@ -84,6 +83,6 @@ def draw_arrow(
         >>> ax.texts[0].xy
         (1, 1)
     """
-    options = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "lw": lw, "ls": ls}
-    options |= {"color": color, "connectionstyle": bend}
+    options: dict[str, Any] = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
+    options |= {"lw": lw, "ls": ls, "color": color, "connectionstyle": bend}
     ax.annotate("", end, start, arrowprops=options)

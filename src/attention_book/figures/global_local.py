@@ -50,7 +50,7 @@ def plot_window(
             f"give centre and window or none of them, got {centre} and {window}"
         )
     ax = ax or plt.figure(figsize=(5.6, 1.8)).subplots()
-    if centre is not None:
+    if centre is not None and window is not None:
         ax.axvspan(centre - window, centre + window, color=_WINDOW, alpha=0.2, lw=0)
         ax.axvline(centre, color=_CENTRE, ls="--", lw=1.4)
         if curve:

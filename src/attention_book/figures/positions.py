@@ -73,8 +73,8 @@ def plot_entries(*, ax: Axes | None = None) -> Axes:
     )
     for y, kind, note in notes:
         ax.text(beside - 1.4, y, note, va="center", color=INK, fontsize=9)
-        width = dict(color=_ENTRIES[kind], lw=3, marker="", ls="-")
-        ax.plot([beside - 1.55] * 2, [y - 0.5, y + 0.5], **width)
+        bracket = [beside - 1.55] * 2, [y - 0.5, y + 0.5]
+        ax.plot(*bracket, color=_ENTRIES[kind], lw=3, marker="", ls="-")
     ax.set(xlim=(-0.7, 8.3), ylim=(-0.5, 7.9))
     ax.axis("off")
     return ax
@@ -198,8 +198,8 @@ def plot_buckets(
         'distance of the key from the query, in tokens'
     """
     ax = ax or plt.figure().subplots()
-    steps = {"where": "mid", "marker": "", "ls": "-"}
-    ax.step(distances.tolist(), buckets.tolist(), **steps)
+    x, y = distances.tolist(), buckets.tolist()
+    ax.step(x, y, where="mid", marker="", ls="-")
     ax.set(xlabel="distance of the key from the query, in tokens", ylabel="bucket")
     return ax
 
@@ -239,11 +239,11 @@ def plot_lengths(
     labels = {"xlabel": "length in digits", "ylabel": "accuracy"}
     ax.axvspan(trained[0] - 0.5, trained[1] + 0.5, color="0.5", alpha=0.13, lw=0)
     plot_curves(lengths, others, intervals=bands, ax=ax, **labels)
-    grey = {"color": _PLAIN, "marker": "", "ls": ":", "lw": 2}
-    ax.plot(lengths, curves[plain], label=plain, **grey)
+    line = lengths, np.asarray(curves[plain])
+    ax.plot(*line, label=plain, color=_PLAIN, marker="", ls=":", lw=2)
     ax.set(ylim=(-0.03, 1.06), xlim=(min(lengths) - 0.5, max(lengths) + 0.5))
-    if ax.get_legend():
-        ax.get_legend().remove()  # one for all panels, by the figure
+    if legend := ax.get_legend():
+        legend.remove()  # one for all panels, by the figure
     return ax
 
 

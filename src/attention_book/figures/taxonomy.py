@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -57,12 +58,12 @@ def plot_form(*, ax: Axes | None = None) -> Axes:
         "positions: which keys may have weight?",
         "representations: what of a word has a weight of its own?",
     )
+    circle = {"boxstyle": "circle,pad=0.22", "fc": "#F0E442", "ec": INK, "lw": 0.8}
+    where: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
     for number, ((x, y), text) in enumerate(zip(places, questions, strict=True), 1):
         below = -0.25 - 0.34 * number
         for at in ((x, y), (0.45, below)):
-            circle = {"boxstyle": "circle,pad=0.22", "fc": "#F0E442", "ec": INK}
-            where = {"ha": "center", "va": "center", "fontsize": 8}
-            ax.text(*at, str(number), bbox=circle | {"lw": 0.8}, **where)
+            ax.text(*at, str(number), bbox=circle, **where)
         ax.text(0.75, below, text, va="center", fontsize=9)
     ax.set(xlim=(0.0, 6.0), ylim=(-1.85, 4.6))
     ax.axis("off")

@@ -1,6 +1,7 @@
 """Figures of what a Transformer learned: its heads, its guesses, its race."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from jaxtyping import Float
@@ -156,11 +157,11 @@ def plot_race(
     ax = ax or plt.figure().subplots()
     styles = (":", "--", "-.", "-")
     for number, (name, lines) in enumerate(runs.items()):
-        look = {"color": f"C{number}", "marker": "osD^vP"[number % 6], "ms": 4}
-        look["ls"] = styles[number % len(styles)]
+        look: dict[str, Any] = {"color": f"C{number}", "ms": 4}
+        look |= {"marker": "osD^vP"[number % 6], "ls": styles[number % len(styles)]}
         for run, points in enumerate(lines):
-            label = {"label": name} if run == 0 else {}
-            ax.plot(*zip(*points, strict=True), **look, **label)
+            x, y = zip(*points, strict=True)
+            ax.plot(x, y, **look, label=name if run == 0 else None)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if len(runs) > 1:
         ax.legend()

@@ -247,7 +247,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _random_states() -> dict[str, Any]:
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002 -- see seed_everything
+    state: Any = np.random.get_state()  # noqa: NPY002 -- see seed_everything
+    name, keys, *rest = state
     return {
         "python": random.getstate(),
         "numpy": (name, keys.tolist(), *rest),

@@ -226,7 +226,9 @@ def _scene(
     size: int,
 ) -> DigitScene:
     canvas = np.zeros((size, size), np.float32)
-    caption, owners, boxes, digit_words = [], [], [], []
+    caption: list[str] = []
+    owners: list[int | None] = []
+    boxes, digit_words = [], []
     for number, (image, label, quarter, shift) in enumerate(
         zip(images, labels, quarters, shifts, strict=True)
     ):

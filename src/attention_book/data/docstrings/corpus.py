@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from attention_book.data.docstrings.documents import Document
 from attention_book.data.downloads import CACHE, cache_folder
@@ -140,12 +141,12 @@ def _read_in_a_process(libraries: Sequence[str]) -> bytes:
 
 def _parse(content: bytes) -> Corpus:
     fields = json.loads(gzip.decompress(content))
-    documents = [
-        Document(
-            **{key: tuple(x) if isinstance(x, list) else x for key, x in entry.items()}
-        )
-        for entry in fields.pop("documents")
-    ]
+    documents = []
+    for entry in fields.pop("documents"):
+        values: dict[str, Any] = {
+            key: tuple(x) if isinstance(x, list) else x for key, x in entry.items()
+        }
+        documents.append(Document(**values))
     return Corpus(documents=documents, **fields)
 
 

@@ -38,8 +38,10 @@ OWN_MEANING = (
     *("sklearn.clone", "sklearn.utils.resample", "sklearn.preprocessing.normalize"),
 )
 # Their methods are functions of the array they belong to.
-ARRAY_CLASSES = ("numpy.ndarray.", "numpy.ma.MaskedArray.", "numpy.matrix.")
-ARRAY_CLASSES += ("scipy.sparse.", "torch.Tensor.")
+ARRAY_CLASSES = (
+    *("numpy.ndarray.", "numpy.ma.MaskedArray.", "numpy.matrix."),
+    *("scipy.sparse.", "torch.Tensor."),
+)
 FOLDS = 5
 EVERYDAY_WORDS = {
     *("a", "an", "the", "of", "in", "is", "are", "and", "or", "to", "for", "with"),

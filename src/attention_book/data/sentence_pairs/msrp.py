@@ -53,8 +53,12 @@ def read_msrp(path: str | Path) -> list[SentencePair]:
             without words.
     """
     pairs = []
-    for number, (quality, _, _, *texts) in read_fields(path, FIELDS):
-        label = label_at(quality, path, number)
-        sides = (words_at(text, path, number) for text in texts)
-        pairs.append(SentencePair(*sides, label=label))
+    for number, (quality, _, _, first, second) in read_fields(path, FIELDS):
+        pairs.append(
+            SentencePair(
+                words_at(first, path, number),
+                words_at(second, path, number),
+                label=label_at(quality, path, number),
+            )
+        )
     return pairs

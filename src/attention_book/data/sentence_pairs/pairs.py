@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -67,10 +68,10 @@ class SentencePairBatch:
 
     def to(self, device: torch.device | str) -> "SentencePairBatch":
         """Return the same batch on ``device``."""
-        tensors = vars(self).items()
-        return SentencePairBatch(
-            **{name: None if x is None else x.to(device) for name, x in tensors}
-        )
+        moved: dict[str, Any] = {
+            name: None if x is None else x.to(device) for name, x in vars(self).items()
+        }
+        return SentencePairBatch(**moved)
 
 
 def pair_words(pairs: Iterable[SentencePair]) -> Iterator[str]:
@@ -170,7 +171,8 @@ def _encode(
                 f"has {_known(pairs[0])}, pair {number} has {_known(pair)}"
             )
         sides = (pair.first[:max_tokens], pair.second[:max_tokens])
-        encoded.append((*(torch.tensor(vocab.encode(side)) for side in sides), pair))
+        first, second = (torch.tensor(vocab.encode(side)) for side in sides)
+        encoded.append((first, second, pair))
     return encoded
 
 
@@ -180,18 +182,24 @@ def _known(pair: SentencePair) -> str:
 
 
 def _collate(batch: list[_Encoded]) -> SentencePairBatch:
-    *sides, pairs = zip(*batch, strict=True)
-    tensors = []
-    for side in sides:
-        ids = pad_sequence(side, batch_first=True, padding_value=PAD)
-        lengths = torch.tensor([len(sentence) for sentence in side])
-        tensors += [ids, token_mask(lengths, ids.shape[1])]
+    pairs = [pair for _, _, pair in batch]
+    first, first_mask = _pad([ids for ids, _, _ in batch])
+    second, second_mask = _pad([ids for _, ids, _ in batch])
     labels, scores = [p.label for p in pairs], [p.score for p in pairs]
     return SentencePairBatch(
-        *tensors,
+        first,
+        first_mask,
+        second,
+        second_mask,
         label=None if labels[0] is None else torch.tensor(labels),
         score=None if scores[0] is None else torch.tensor(scores).float(),
         features=torch.tensor([p.features for p in pairs]).float()
         if pairs[0].features
         else None,
     )
+
+
+def _pad(sentences: list[Tensor]) -> tuple[Tensor, Tensor]:
+    ids = pad_sequence(sentences, batch_first=True, padding_value=PAD)
+    lengths = torch.tensor([len(sentence) for sentence in sentences])
+    return ids, token_mask(lengths, ids.shape[1])

@@ -59,7 +59,7 @@ def read_graded(path: str | Path, score_range: tuple[int, int]) -> list[Sentence
     """
     low, high = score_range
     pairs = []
-    for number, (_, *texts, score_text, judgment) in read_fields(path, FIELDS):
+    for number, (_, first, second, score_text, judgment) in read_fields(path, FIELDS):
         score = _number(score_text)
         if not low <= score <= high:
             raise ValueError(
@@ -71,9 +71,13 @@ def read_graded(path: str | Path, score_range: tuple[int, int]) -> list[Sentence
                 f"{path}:{number}: want one of {', '.join(ENTAILMENT)}, "
                 f"got {judgment!r}"
             )
-        sides = (words_at(text, path, number) for text in texts)
         pairs.append(
-            SentencePair(*sides, label=ENTAILMENT.index(judgment), score=score)
+            SentencePair(
+                words_at(first, path, number),
+                words_at(second, path, number),
+                label=ENTAILMENT.index(judgment),
+                score=score,
+            )
         )
     return pairs
 

@@ -1,9 +1,10 @@
 """WikiQA: questions, and sentences of Wikipedia that may answer them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from attention_book.data.downloads import fetch
-from attention_book.data.sentence_pairs.pair_files import label_at
+from attention_book.data.sentence_pairs.pair_files import label_at, words_at
 from attention_book.data.sentence_pairs.pairs import SentencePair
 from attention_book.data.text_files import read_lines
 
@@ -63,19 +64,22 @@ def read_wikiqa(
         sizes = (f"{p} has {len(c)}" for p, c in zip(paths, columns, strict=True))
         raise ValueError(f"the files must have equally many lines: {', '.join(sizes)}")
     pairs = []
-    for number, (group, *texts, label) in enumerate(
+    for number, (group, question, answer, label) in enumerate(
         zip(*columns, strict=True), start=1
     ):
         if not (group.isascii() and group.isdecimal()):
             raise ValueError(f"{group_path}:{number}: want a number, got {group!r}")
-        # The tokens are set apart by spaces; other white space is part of one.
-        sides = [tuple(filter(None, text.split(" "))) for text in texts]
-        for path, side in zip((question_path, answer_path), sides, strict=True):
-            if not side:
-                raise ValueError(f"{path}:{number}: a sentence without words")
         pairs.append(
             SentencePair(
-                *sides, label=label_at(label, label_path, number), group=int(group)
+                words_at(question, question_path, number, _split_at_spaces),
+                words_at(answer, answer_path, number, _split_at_spaces),
+                label=label_at(label, label_path, number),
+                group=int(group),
             )
         )
     return pairs
+
+
+def _split_at_spaces(text: str) -> Iterable[str]:
+    # Other white space is part of a token.
+    return filter(None, text.split(" "))

@@ -1,6 +1,6 @@
 """Digits to be copied one place late, turned round or sorted: tasks that need order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,9 +50,16 @@ class SequenceBatch:
         count = int(self.target_mask[chosen].sum())
         return self._map(lambda tensor: tensor[chosen], count)
 
-    def _map(self, change, num_tokens: int) -> "SequenceBatch":
-        tensors = self.ids, self.mask, self.target, self.target_mask
-        return SequenceBatch(*map(change, tensors), num_tokens=num_tokens)
+    def _map(
+        self, change: Callable[[Tensor], Tensor], num_tokens: int
+    ) -> "SequenceBatch":
+        return SequenceBatch(
+            change(self.ids),
+            change(self.mask),
+            change(self.target),
+            change(self.target_mask),
+            num_tokens,
+        )
 
 
 def answer(task: str, digits: str) -> str:

@@ -43,7 +43,7 @@ def iwslt15(split: str, source: str = "en", target: str = "vi") -> list[Pair]:
     if source == target:
         raise ValueError(f"source and target must differ, got {source!r} twice")
     sides = iwslt15_lines(split, source), iwslt15_lines(split, target)
-    pairs = (Pair(*map(_words, lines)) for lines in zip(*sides, strict=True))
+    pairs = (Pair(_words(s), _words(t)) for s, t in zip(*sides, strict=True))
     return [pair for pair in pairs if pair.source and pair.target]
 
 

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import cache
 from typing import Any, NamedTuple
@@ -90,7 +90,7 @@ def cut_words(
     cuts = [_cuts(word, lexicon) for word in words]
     if not all(cuts):
         return None
-    choices = itertools.product(*cuts)
+    choices: Iterable[tuple[list[str], ...]] = itertools.product(*cuts)
     if any(len(ways) > 1 for ways in cuts):
         choices = sorted(choices, key=lambda choice: sum(map(len, choice)))
     for choice in choices:
@@ -103,7 +103,7 @@ def cut_words(
 def _cuts(word: str, lexicon: Lexicon) -> list[list[str]]:
     """All ways to cut a word into pieces of the lexicon."""
     # ways[end]: those to cut word[:end]
-    ways: list[list[list[str]]] = [[[]]] + [[] for _ in word]
+    ways: list[list[list[str]]] = [[[]], *([] for _ in word)]
     for start in range(len(word)):
         if ways[start]:
             for end in range(start + 1, len(word) + 1):
@@ -221,7 +221,9 @@ def _new_readings(
         if new in known or not befores or not afters or (whole_only and not whole):
             continue
         pieces = [*min(befores, key=len), new, *min(afters, key=len)]
-        worths = [(NEW_FACTOR, worth) for worth in (1, *SCALES)]
+        worths: list[tuple[float, int | None]] = [
+            (NEW_FACTOR, worth) for worth in (1, *SCALES)
+        ]
         worths += [
             (INFLECTED_WORD if whole else INFLECTED_PART, worth)
             for piece, worth in known.items()

@@ -86,8 +86,10 @@ def read_pairs(path: str | Path) -> list[Pair]:
         fields = line.split("\t")
         if len(fields) != 2:
             raise ValueError(f"{path}:{number}: want 2 fields, got {len(fields)}")
-        sides = [_words(field, str.split, f"{path}:{number}") for field in fields]
-        pairs.append(Pair(*sides))
+        source, target = (
+            _words(field, str.split, f"{path}:{number}") for field in fields
+        )
+        pairs.append(Pair(source, target))
     return pairs
 
 

@@ -139,13 +139,14 @@ def ppmi(
         row += [ids[word] for word in sentence if word in ids]
         row += gap
     text = np.array(row, dtype=np.int64)
-    near = sparse.csr_matrix((len(known), len(known)))
+    counted = sparse.csr_matrix((len(known), len(known)))
     for distance in range(1, window + 1):
         left, right = text[:-distance], text[distance:]
         real = (left >= 0) & (right >= 0)
         ones = np.ones(real.sum())
-        near += sparse.csr_matrix((ones, (left[real], right[real])), near.shape)
-    near = (near + near.T).tocoo()
+        pairs = left[real], right[real]
+        counted = counted + sparse.csr_matrix((ones, pairs), counted.shape)
+    near = (counted + counted.T).tocoo()
     if not near.nnz:
         raise ValueError(
             f"sentences must have two words with min_count ({min_count}) occurrences "
