@@ -148,8 +148,7 @@ def make_batch(padded: bool) -> PairBatch:
         mask = token_mask(lengths + extra, TOKENS + extra)
         ids = torch.randint(len(SPECIAL_TOKENS), VOCAB, mask.shape)
         sides += [ids.masked_fill(~mask, PAD), mask]
-    num_source, num_target = (int(mask.sum()) for mask in sides[1::2])
-    return PairBatch(*sides, num_target - BATCH, num_source)
+    return PairBatch(*sides)
 
 
 def step(model: nn.Module, batch: PairBatch) -> None:

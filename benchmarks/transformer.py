@@ -122,8 +122,7 @@ def make_batch(rows: int, longest: int, vocab: int) -> PairBatch:
         mask = token_mask(lengths, longest + extra)
         ids = torch.randint(len(SPECIAL_TOKENS), vocab, mask.shape)
         sides += [ids.masked_fill(~mask, PAD), mask]
-    num_source, num_target = (int(mask.sum()) for mask in sides[1::2])
-    return PairBatch(*sides, num_target - rows, num_source)
+    return PairBatch(*sides)
 
 
 def make_step(

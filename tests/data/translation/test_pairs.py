@@ -1,5 +1,6 @@
 """Sentence pairs: files to pairs, pairs to batches, batches in a known order."""
 
+import dataclasses
 import gzip
 
 import pytest
@@ -8,6 +9,7 @@ from torch.testing import assert_close
 
 from attention_book.data.translation.pairs import (
     Pair,
+    PairBatch,
     pair_batch,
     pair_loader,
     read_pairs,
@@ -106,6 +108,31 @@ def test_batch_on_a_device_keeps_everything(vocabs, pairs):
     assert moved.target.shape == batch.target.shape
     assert moved.num_tokens == batch.num_tokens
     assert moved.num_source_tokens == batch.num_source_tokens
+
+
+def test_a_batch_by_hand_counts_its_tokens(no_shape_checks):
+    source = torch.tensor([[4, 5, EOS], [6, EOS, PAD]])
+    target = torch.tensor([[BOS, 7, 8, EOS, PAD], [BOS, 9, EOS, PAD, PAD]])
+    masks = source != PAD, target != PAD
+    batch = PairBatch(source, masks[0], target, masks[1])
+    assert (batch.num_tokens, batch.num_source_tokens) == (5, 5)
+    first = dataclasses.replace(batch, target_mask=target == BOS)
+    assert (first.num_tokens, first.num_source_tokens) == (0, 5)
+    for wrong, message in (
+        (
+            {"source_mask": masks[0][:, 1:]},
+            r"source_mask .* \(2, 3\), got \(2, 2",
+        ),
+        ({"target_mask": masks[0]}, r"target_mask .* target, \(2, 5\), got \(2, 3\)"),
+        (
+            {"target": target[:1], "target_mask": masks[1][:1]},
+            r"target must have a row for each source \(2\), got 1",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dataclasses.replace(batch, **wrong)
+    with pytest.raises(TypeError, match="target_mask must be boolean, got"):
+        dataclasses.replace(batch, target_mask=masks[1].long())
 
 
 def test_empty_batch_and_empty_sentence_are_errors(vocabs):

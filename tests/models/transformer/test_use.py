@@ -174,53 +174,38 @@ def test_empty_targets(make, batch, length):
     cut = {name: getattr(batch, name)[:, :length] for name in ("target", "target_mask")}
     message = rf"token to predict after <bos>, got shape \(3, {length}\)"
     with pytest.raises(ValueError, match=message):
-        make().loss(dataclasses.replace(batch, **cut, num_tokens=0))
+        make().loss(dataclasses.replace(batch, **cut))
     nothing = torch.zeros_like(batch.target_mask)
     with pytest.raises(ValueError, match=r"got shape \(3, 6\) and num_tokens 0"):
-        make().loss(dataclasses.replace(batch, target_mask=nothing, num_tokens=0))
+        make().loss(dataclasses.replace(batch, target_mask=nothing))
 
 
 def test_one_empty_target_among_others_counts_for_nothing(make, batch):
     model, mask = make(), batch.target_mask.clone()
     mask[1] = False
-    some = dataclasses.replace(batch, target_mask=mask, num_tokens=2 + 5)
+    some = dataclasses.replace(batch, target_mask=mask)
     rest = dataclasses.replace(
         batch,
         **{
             name: getattr(batch, name)[[0, 2]]
             for name in ("source", "source_mask", "target", "target_mask")
         },
-        num_tokens=2 + 5,
-        num_source_tokens=int(batch.source_mask[[0, 2]].sum()),
     )
     assert_close(model.loss(some), model.loss(rest))
 
 
-@pytest.mark.parametrize("name", ["num_tokens", "num_source_tokens"])
-@pytest.mark.parametrize("error", [-1, 1])
-def test_a_number_of_tokens_that_is_not_the_masks(make, batch, name, error):
-    wrong = dataclasses.replace(batch, **{name: getattr(batch, name) + error})
-    with pytest.raises(
-        ValueError, match=r"num_nonpad must be the number .* real, \d+, got \d+"
-    ):
-        make().loss(wrong)
-
-
 def test_another_number_of_targets_than_sources(make, batch, no_shape_checks):
     model = make()
-    fewer = dataclasses.replace(batch, target=batch.target[:2])
     message = "a target for each source, got 2 targets and 3 sources"
     with pytest.raises(ValueError, match=message):
-        model.loss(fewer)
+        model(batch.source, batch.target[:2], batch.source_mask)
     with pytest.raises(ValueError, match=re.escape(message)):
         model.step(batch.target[:2, 0], model.start(batch.source, batch.source_mask))
 
 
 def test_a_source_of_padding_alone(make, batch):
     mask = batch.source_mask & torch.tensor([[True], [False], [True]])
-    hidden = dataclasses.replace(
-        batch, source_mask=mask, num_source_tokens=int(mask.sum())
-    )
+    hidden = dataclasses.replace(batch, source_mask=mask)
     with pytest.raises(ValueError, match="row 1 of source_mask is all padding"):
         make().loss(hidden)
 

@@ -1,7 +1,8 @@
 """Sentence pairs for translation: read them, batch them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -47,25 +48,51 @@ class PairBatch:
         target: ids, padded on the right.
         target_mask: True at real tokens, special ones included.
         num_tokens: number of tokens to predict, the real target tokens without
-            ``BOS``; a plain number, so that reading it does not wait for a GPU.
-        num_source_tokens: number of real source tokens, a plain number too.
+            ``BOS``. It is counted when the batch is made, on the CPU as a rule, so that
+            reading it does not wait for a GPU.
+        num_source_tokens: number of real source tokens, counted in the same way.
+
+    Raises:
+        ValueError: if a mask does not have the shape of its ids, or there are not as
+            many targets as sources.
+        TypeError: if a mask is not boolean.
     """
 
     source: Int[Tensor, "batch source_tokens"]
     source_mask: Bool[Tensor, "batch source_tokens"]
     target: Int[Tensor, "batch target_tokens"]
     target_mask: Bool[Tensor, "batch target_tokens"]
-    num_tokens: int
-    num_source_tokens: int
+    num_tokens: int = field(init=False)
+    num_source_tokens: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in "source", "target":
+            ids, mask = getattr(self, name), getattr(self, f"{name}_mask")
+            if mask.shape != ids.shape:
+                raise ValueError(
+                    f"{name}_mask must have the shape of {name}, {tuple(ids.shape)}, "
+                    f"got {tuple(mask.shape)}"
+                )
+            if mask.dtype != torch.bool:
+                raise TypeError(f"{name}_mask must be boolean, got {mask.dtype}")
+        if len(self.source) != len(self.target):
+            raise ValueError(
+                f"target must have a row for each source ({len(self.source)}), got "
+                f"{len(self.target)}"
+            )
+        counts = int(self.target_mask[:, 1:].sum()), int(self.source_mask.sum())
+        object.__setattr__(self, "num_tokens", counts[0])
+        object.__setattr__(self, "num_source_tokens", counts[1])
 
     def __len__(self) -> int:
         return len(self.source)
 
     def to(self, device: torch.device | str) -> "PairBatch":
         """Return the same batch on ``device``."""
-        tensors = (self.source, self.source_mask, self.target, self.target_mask)
-        counts = self.num_tokens, self.num_source_tokens
-        return PairBatch(*(x.to(device) for x in tensors), *counts)
+        moved = copy(self)  # with its counts: counting again would wait for a GPU
+        for name in "source", "source_mask", "target", "target_mask":
+            object.__setattr__(moved, name, getattr(self, name).to(device))
+        return moved
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
@@ -224,11 +251,7 @@ def _collate(batch: list[EncodedPair]) -> PairBatch:
         ids = pad_sequence(side, batch_first=True, padding_value=PAD)
         lengths = torch.tensor([len(sentence) for sentence in side])
         tensors += [ids, token_mask(lengths, ids.shape[1])]
-    return PairBatch(
-        *tensors,
-        num_tokens=sum(len(target) - 1 for _, target in batch),
-        num_source_tokens=sum(len(source) for source, _ in batch),
-    )
+    return PairBatch(*tensors)
 
 
 def _some_lines(path: str | Path) -> list[str]:
