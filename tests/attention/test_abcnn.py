@@ -11,7 +11,6 @@ from attention_book.attention.abcnn import (
     window_sum,
 )
 from attention_book.functional import token_mask
-from attention_book.observe import record_weights
 
 B, Q, K, DIM, WIDTH, MAX = 2, 5, 7, 3, 4, 11
 
@@ -128,51 +127,6 @@ def test_padding_changes_nothing(layer, inputs, mask):
             assert (context[1][1][b, keys:] == 0).all()
 
 
-def test_permuting_one_sentence(layer, inputs):
-    query, key = inputs
-    order = torch.tensor([3, 0, 6, 4, 1, 2, 5])
-    before, weights = layer(query, key)
-    after, permuted = layer(query, key[:, order])
-    assert_close(permuted, weights[:, :, order])
-    if isinstance(layer, AttentionMaps):
-        # Its values belong to positions: the other sentence's map does change.
-        assert_close(after[1], before[1][:, order])
-        assert not torch.allclose(after[0], before[0])
-    else:
-        assert_close(after[0][0], before[0][0])  # sums do not care for the order
-        assert_close(after[1][1], before[1][1][:, order])
-
-
-def test_nothing_to_match_gives_zeros_and_finite_gradients(layer, inputs):
-    query, key = (x.requires_grad_() for x in inputs)
-    mask = torch.ones(B, Q, K, dtype=torch.bool)
-    mask[1] = False
-    with torch.autograd.set_detect_anomaly(True):
-        context, weights = layer(query, key, mask)
-        ours = context[0] if isinstance(layer, AttentionMaps) else context[0][0]
-        ours.square().sum().backward()
-    assert (weights[1] == 0).all()
-    assert (ours[1] == 0).all()
-    assert query.grad.isfinite().all()
-    assert key.grad.isfinite().all()
-
-
-def test_their_weights_can_be_recorded(layer, inputs):
-    with record_weights(layer) as weights:
-        _, expected = layer(*inputs)
-    assert_close(weights[""], [expected.detach()])
-
-
-def test_mask_without_its_query_axis_is_an_error(layer, inputs, no_shape_checks):
-    with pytest.raises(ValueError, match=r"\(2, 5, 7\).*got \(2, 7\)"):
-        layer(*inputs, torch.ones(B, K, dtype=torch.bool))
-
-
 def test_a_sentence_longer_than_the_map_is_an_error(inputs):
     with pytest.raises(ValueError, match=r"max_tokens \(6\) tokens, got 5 and 7"):
         AttentionMaps(DIM, 6).double()(*inputs)
-
-
-def test_compiles_to_one_graph(layer, inputs, mask, no_shape_checks):
-    compiled = torch.compile(layer, backend="eager", fullgraph=True)
-    assert_close(compiled(*inputs, mask), layer(*inputs, mask))

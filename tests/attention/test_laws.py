@@ -14,6 +14,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from attention_book.chapters.taxonomy import LAWS, MECHANISMS
+from attention_book.observe import record_weights
 
 DEVICES = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
 B, Q, K = 2, 3, 5  # batch, queries, keys; the sizes of the rows differ from these
@@ -210,14 +211,22 @@ def test_padding(case):
         context, weights = call.run([*more, call.edges])
         assert_close([context[:6], weights], call.run())
         return
+    for tensor in tensors(call.inputs):
+        tensor.requires_grad_()
     mask = torch.arange(K) < torch.tensor([K, 2])[:, None]
     together = call.run(mask=mask[:, None])
     alone = call.run(call.row(1, call.cut(2)))
+    total = 0.0
     for part, own in zip(together, alone, strict=True):
         part = part[1:]
         for axis, size in enumerate(own.shape):
             part = part.narrow(axis, 0, size)
         assert_close(part, own)
+        total = total + part.sum()
+    gradients = torch.autograd.grad(total, call.inputs, allow_unused=True)
+    for gradient, axis in zip(gradients, call.key_axes, strict=True):
+        if gradient is not None and axis is not None:
+            assert (gradient[1:].narrow(axis, 2, K - 2) == 0).all()
 
 
 @law("order")
@@ -374,3 +383,28 @@ def test_the_context_does_not_depend_on_who_wants_the_weights(name):
         *context, weights = call.run(mask=mask, need_weights=False)
         assert weights is None
         assert_close(context, call.run(mask=mask)[:-1])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_weights(name):
+    """Hooks get them, whether or not the caller asks for them."""
+    call = make(CASES[name])
+    if not isinstance(call.layer, nn.Module):
+        return
+    want = call.run()
+    with record_weights(call.layer) as recorded:
+        got = call.run(**({"need_weights": False} if call.on_request else {}))
+    assert_close(got[:-1], want[:-1])
+    assert list(recorded) == [""]  # nothing inside is a layer of its own
+    assert_close(recorded[""], [want[-1].detach()])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mask_without_its_query_axis_is_an_error(name, no_shape_checks):
+    call = make(CASES[name])
+    if isinstance(call, Image | Edges):
+        return
+    with pytest.raises(ValueError, match=r"mask must have one axis.*\(2, 5\)"):
+        call.run(mask=torch.ones(B, K, dtype=torch.bool))
+    with pytest.raises(TypeError, match="mask must be boolean, True = may attend"):
+        call.run(mask=torch.ones(B, 1, K))

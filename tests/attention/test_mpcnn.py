@@ -6,7 +6,6 @@ from torch.testing import assert_close
 
 from attention_book.attention.mpcnn import InputAttention, cosine_matrix
 from attention_book.functional import token_mask
-from attention_book.observe import record_weights
 
 B, Q, K, DIM = 2, 3, 5, 7
 
@@ -55,16 +54,6 @@ def test_a_word_sees_the_sum_of_the_others_unit_vectors(inputs):
     assert_close(InputAttention()(shuffled, key), InputAttention()(query, key))
 
 
-def test_permuting_the_words_permutes_the_result(inputs):
-    query, key = inputs
-    order = torch.tensor([3, 0, 4, 1, 2])
-    context, weights = InputAttention()(query, key)
-    assert_close(
-        InputAttention()(query, key[:, order]),
-        (context[:, order], weights[:, :, order]),
-    )
-
-
 def test_padding_changes_nothing(inputs, mask):
     query, key = inputs
     context, weights = InputAttention()(query, key, mask)
@@ -97,20 +86,3 @@ def test_zero_vectors_have_cosine_0_and_finite_gradients():
     assert_close(weights, torch.full((1, 1, K), 1 / K))
     weights.square().sum().backward()
     assert query.grad.isfinite().all()
-
-
-def test_its_weights_can_be_recorded(inputs):
-    layer = InputAttention()
-    with record_weights(layer) as weights:
-        _, expected = layer(*inputs)
-    assert_close(weights[""], [expected])
-
-
-def test_mask_without_its_query_axis_is_an_error(inputs, no_shape_checks):
-    with pytest.raises(ValueError, match=r"\(2, 3, 5\).*got \(2, 5\)"):
-        InputAttention()(*inputs, torch.ones(B, K, dtype=torch.bool))
-
-
-def test_compiles_to_one_graph(inputs, mask, no_shape_checks):
-    compiled = torch.compile(InputAttention(), backend="eager", fullgraph=True)
-    assert_close(compiled(*inputs, mask), InputAttention()(*inputs, mask))

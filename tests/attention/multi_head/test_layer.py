@@ -11,7 +11,6 @@ from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.evaluation.cost import peak_bytes
 from attention_book.functional import causal_mask, token_mask
-from attention_book.observe import record_weights
 
 B, H, N, K, HEAD = 2, 3, 5, 7, 4  # all sizes differ
 DIM = H * HEAD
@@ -239,38 +238,6 @@ def test_causal_is_the_causal_mask(need_weights):
     assert (gradient[:, :3] != 0).all()
 
 
-def test_padding_and_order_change_nothing():
-    layer, (x, _) = make_layer(), make_inputs()
-    mask = token_mask(torch.tensor([N, 2]), N)[:, None]
-    context, weights = layer(x, x, x, mask, need_weights=True)
-    alone = x[1:, :2]
-    assert_close(context[1:, :2], layer(alone, alone, alone)[0])
-    assert (weights[1, ..., 2:] == 0).all()
-    assert_close(weights.sum(-1), torch.ones(B, H, N).double())
-    order = torch.randperm(N)
-    permuted = x[:, order]
-    assert_close(
-        layer(permuted, permuted, permuted, mask[..., order])[0], context[:, order]
-    )
-
-
-@pytest.mark.parametrize("need_weights", [False, True])
-def test_query_without_keys_gets_zeros_and_finite_gradients(need_weights):
-    layer, (x, y) = make_layer(), make_inputs()
-    mask = torch.rand(B, N, K) < 0.5
-    mask[..., 0] = True
-    mask[0, 3] = mask[1, 1] = False
-    with torch.autograd.set_detect_anomaly(True):  # no NaN on the way back either
-        context, weights = layer(x, y, y, mask, need_weights=need_weights)
-        context.square().sum().backward()
-    for b, i in ((0, 3), (1, 1)):
-        assert (context[b, i] == 0).all()  # W^O's bias, which is not 0, left out
-        assert weights is None or (weights[b, :, i] == 0).all()
-    assert (context[0, 2] != 0).all()
-    for tensor in (x, y, *layer.parameters()):
-        assert tensor.grad.isfinite().all()
-
-
 @pytest.mark.parametrize("need_weights", [False, True])
 @pytest.mark.parametrize("tokens", [0, 1])
 def test_none_or_one(tokens, need_weights):
@@ -369,18 +336,6 @@ def test_dropout_in_training_only():
         layer.eval()
         assert_close(layer(x, x, x, need_weights=need_weights)[0], clean)
         layer.train()
-
-
-def test_weights_of_every_head_can_be_recorded():
-    layer, (x, y) = make_layer(), make_inputs()
-    model = nn.ModuleDict({"attention": layer})
-    with record_weights(model) as recorded:
-        layer(x, y, y)
-        layer(y, y, y, causal=True)
-    first, second = recorded["attention"]
-    assert_close(first, layer(x, y, y, need_weights=True)[1])
-    assert second.shape == (B, H, K, K)
-    assert (second.triu(1) == 0).all()
 
 
 @pytest.mark.parametrize("need_weights", [False, True])

@@ -103,9 +103,3 @@ def test_errors(no_shape_checks):
         rule = DistanceBias(T5RelativeBias(wrong))
         with pytest.raises(ValueError, match=f"is for {wrong} heads, got 4 heads"):
             MultiHeadAttention(8, 4, attention_fn=rule)
-
-
-def test_compiles_to_one_graph(no_shape_checks):
-    layer, distance = T5RelativeBias(3), torch.arange(-20, 20)[None]
-    compiled = torch.compile(layer, backend="eager", fullgraph=True)
-    assert torch.equal(compiled(distance), layer(distance))

@@ -132,13 +132,3 @@ def test_errors(no_shape_checks):
             attention_from_convolution(other)
     with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
         attention_from_convolution(nn.Conv2d(CIN, COUT, 4, padding="same"))
-
-
-def test_compiles_to_one_graph(no_shape_checks):
-    layer, image = QuadraticAttention(CIN, COUT, 3), torch.randn(B, CIN, 4, 5)
-    compiled = torch.compile(layer, backend="eager", fullgraph=True)
-    for need_weights in (False, True):
-        assert_close(
-            compiled(image, need_weights=need_weights),
-            layer(image, need_weights=need_weights),
-        )

@@ -1,4 +1,4 @@
-"""Weigh several descriptions of one word (Kiela, Wang and Cho, 2018)."""
+"""Weigh several embeddings of one word (Kiela, Wang and Cho, 2018)."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, attend
+from attention_book.functional import Mask, attend, check_mask
 
 
 class DynamicMetaEmbedding(nn.Module):
-    r"""Average several vectors of each token, with weights that the token decides.
+    r"""Average several embeddings of each token, with weights that depend on the token.
 
     .. math::
         x'^{(e)} = P_e x^{(e)} + b_e, \qquad
@@ -18,20 +18,20 @@ class DynamicMetaEmbedding(nn.Module):
         \bar x = \sum_e \alpha_e x'^{(e)}
 
     with a token's ``views`` :math:`x^{(e)}`, its weights :math:`\alpha` and its context
-    :math:`\bar x`. The views of one token are the keys and values, and :math:`a` is the
-    query of all tokens: no token looks at another. Since :math:`b` is the same for all
-    views it changes no weight; it is left out.
+    :math:`\bar x`. The views of a token are its keys and values, and :math:`a` is the
+    query of all tokens; no token attends to another. The constant :math:`b` is the same
+    for all views and changes no weight, so it is left out.
 
     Args:
-        view_dims: size of a vector in each view.
+        view_dims: size of the vectors of each view.
         dim: size to which all views are projected.
 
     Raises:
         ValueError: if there is no view, or a size is less than 1.
 
-    Source: arXiv:1804.07983, section 3 (dynamic meta-embeddings). The variant whose
-        weights depend on a recurrent network over the sentence is not here; nor has the
-        paper a mask.
+    Source: arXiv:1804.07983, section 3 (dynamic meta-embeddings). The variant with
+        weights from a recurrent network over the sentence is not implemented. The mask
+        is ours.
 
     Example:
         >>> layer = DynamicMetaEmbedding([2, 3], 5)
@@ -56,10 +56,10 @@ class DynamicMetaEmbedding(nn.Module):
         """Return ``(context, weights)``.
 
         Args:
-            views: the tokens as each view describes them, in the order of
+            views: for each view the vectors of all tokens, in the order of
                 ``view_dims``.
-            mask: True where a view may be used, (batch, tokens, views): not where it
-                does not know the word, nor at padding; None: everywhere. A token
+            mask: True where a view may be used, (batch, tokens, views); False for a
+                word that it does not have, and at padding; None: everywhere. A token
                 without a view gets zeros.
 
         Raises:
@@ -80,6 +80,8 @@ class DynamicMetaEmbedding(nn.Module):
             dim=-2,
         )
         scores = self.score_proj(projected).mT  # (batch, tokens, 1, views)
-        mask = None if mask is None else mask[..., None, :]
+        if mask is not None:
+            check_mask(mask, (*projected.shape[:2], len(sizes)))
+            mask = mask[..., None, :]
         context, weights = attend(scores, projected, mask)
         return context.squeeze(-2), weights.squeeze(-2)

@@ -1,15 +1,15 @@
-"""A weight for each feature of each token (Shen et al., 2018: DiSAN)."""
+"""One weight for each feature of each token (Shen et al., 2018: DiSAN)."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, attend, causal_mask
+from attention_book.functional import Mask, attend, causal_mask, check_mask
 
 
 class SourceToToken(nn.Module):
-    r"""Sum up a sequence in one vector, choosing anew for each of its features.
+    r"""Summarise a sequence in one vector, with separate weights for each feature.
 
     .. math::
         f(x_i) = W^\top \sigma(W^{(1)} x_i + b^{(1)}) + b, \qquad
@@ -17,17 +17,17 @@ class SourceToToken(nn.Module):
         s_k = \sum_i P_{ki} x_{ik}
 
     with tokens :math:`x` as ``key``, weights :math:`P` and context :math:`s`. The score
-    is a vector: each feature :math:`k` has a softmax of its own over the tokens, and
-    so stands where heads stand elsewhere. Nobody asks: there is no query.
+    is a vector: each feature :math:`k` has its own softmax over the tokens, so the
+    axis of features takes the position of the heads elsewhere. There is no query.
 
     Args:
-        dim: size of a token, of the hidden layer and of the context.
+        dim: size of a token, of the hidden layer and of the context vector.
 
     Raises:
         ValueError: if ``dim`` is less than 1.
 
     Source: arXiv:1709.04696, source2token self-attention; :math:`\sigma` is the ELU, as
-        in the authors' program.
+        in the authors' code.
 
     Example:
         >>> context, weights = SourceToToken(3)(torch.randn(2, 4, 3))
@@ -47,9 +47,9 @@ class SourceToToken(nn.Module):
         """Return ``(context, weights)``.
 
         Args:
-            key: the tokens, compared and averaged.
-            mask: True at tokens that count, (batch, 1, keys); None: all. Without any
-                the context is 0.
+            key: the tokens, which are scored and averaged.
+            mask: True at tokens that may be attended to, (batch, 1, keys); None: all.
+                Without any the context is 0.
 
         Raises:
             ValueError: if the tokens or the mask do not fit.
@@ -61,7 +61,7 @@ class SourceToToken(nn.Module):
 
 
 class TokenToToken(nn.Module):
-    r"""Let each token ask the others, with a weight for each feature of each of them.
+    r"""Attend from each token to the others, with one weight for each feature.
 
     .. math::
         f(h_i, h_j) = c \tanh\bigl([W^{(1)} h_i + W^{(2)} h_j + b^{(1)}] / c\bigr),
@@ -70,19 +70,19 @@ class TokenToToken(nn.Module):
         s_{jk} = \sum_i P^j_{ki} h_{ik}
 
     with :math:`h_j` as ``query``, :math:`h_i` as ``key`` (and ``value``) and
-    :math:`c = 5`. Order comes in by the mask: with :func:`earlier_mask` each token asks
-    those before it only, with its transpose those behind it.
+    :math:`c = 5`. The mask introduces order: with :func:`earlier_mask` each token
+    attends only to the tokens before it, with its transpose to those after it.
 
     Args:
-        dim: size of a token and of a context.
+        dim: size of a token and of a context vector.
 
     Raises:
         ValueError: if ``dim`` is less than 1.
 
-    Memory: the weights hold queries x keys x dim numbers a sentence.
-    Source: arXiv:1709.04696, directional self-attention. The layer that makes
-        :math:`h` of the tokens, and the gate that mixes :math:`s` and :math:`h`, are
-        not here.
+    Memory: the weights hold queries x keys x dim numbers per sentence.
+    Source: arXiv:1709.04696, directional self-attention. The layer that computes
+        :math:`h` from the tokens, and the gate that combines :math:`s` and :math:`h`,
+        are not included.
 
     Example:
         >>> h = torch.randn(2, 4, 3)
@@ -111,9 +111,9 @@ class TokenToToken(nn.Module):
         """Return ``(context, weights)``.
 
         Args:
-            query: what asks.
-            key: what is compared with the queries.
-            value: what is averaged, feature by feature.
+            query: vectors that attend.
+            key: vectors that are scored against each query.
+            value: vectors that are averaged, feature by feature.
             mask: True where a query may attend, (batch, queries, keys) and the same for
                 all features; None: everywhere.
 
@@ -131,14 +131,14 @@ class TokenToToken(nn.Module):
 def earlier_mask(
     num_tokens: int, device: torch.device | str | None = None
 ) -> Bool[Tensor, "1 tokens tokens"]:
-    """Let each token attend to those before it, and not to itself.
+    """Let each token attend to the tokens before it, and not to itself.
 
-    The first token has nobody to ask: its context is 0. The transpose, ``.mT``, lets
-    each token attend to those behind it.
+    The first token has no key, so its context is 0. The transpose, ``.mT``, lets each
+    token attend to the tokens after it.
 
     Args:
-        num_tokens: number of queries, and of keys.
-        device: where the mask is made; None: PyTorch's default device.
+        num_tokens: number of queries and of keys.
+        device: device of the mask; None: PyTorch's default device.
 
     Raises:
         ValueError: if ``num_tokens`` is negative.
@@ -157,8 +157,10 @@ def earlier_mask(
 def _attend_by_feature(
     scores: Tensor, value: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Attend with scores (batch, features, queries, keys), each to its feature."""
-    mask = None if mask is None else mask[:, None]  # the same for all features
+    """Attend with scores (batch, features, queries, keys), feature by feature."""
+    if mask is not None:
+        check_mask(mask, (len(scores), *scores.shape[2:]))
+        mask = mask[:, None]  # the same for all features
     context, weights = attend(scores, value.mT[..., None], mask)
     return context.squeeze(-1).mT, weights
 
