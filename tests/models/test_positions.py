@@ -49,8 +49,8 @@ def test_logits_are_those_of_embedding_encoder_and_linear_layer(batch):
     model = make("sinusoidal")
     tokens = model.embedding.weight[batch.ids] * 8**0.5
     tokens = tokens + sinusoids(batch.ids.shape[1], 8)
-    found = model.encoder(tokens, batch.mask[:, None]) @ model.out_proj.weight.T
-    assert_close(model(batch.ids, batch.mask), found + model.out_proj.bias)
+    output = model.encoder(tokens, batch.mask[:, None]) @ model.out_proj.weight.T
+    assert_close(model(batch.ids, batch.mask), output + model.out_proj.bias)
     assert type(model.encoder) is Encoder
 
 
@@ -136,11 +136,15 @@ def test_a_seed_gives_the_same_model_twice(positions):
         assert torch.equal(tensor, states[1][name])
 
 
-@pytest.mark.parametrize("positions", ["learned", "relative", "bucketed"])
-def test_compiles_to_one_graph(positions, batch, no_shape_checks):
-    model = make(positions, num_layers=1)  # each layer more takes its time
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
-    assert_close(compiled(batch.ids, batch.mask), model(batch.ids, batch.mask))
+@pytest.mark.parametrize("positions", ["learned", "relative", "bucketed", "rotary"])
+def test_hooks_compile_export_and_copies(positions, batch, check_forward):
+    model = make(positions, num_layers=1)  # every further layer takes its time
+    check_forward(model, batch, batch.ids, batch.mask)
+
+
+def test_an_id_outside_the_vocabulary_is_an_error(batch):
+    with pytest.raises(ValueError, match=r"ids must be from 0 to 4, .* got ids from"):
+        make("none", vocab_size=5).loss(batch)
 
 
 def test_errors(no_shape_checks):

@@ -1,4 +1,4 @@
-"""A small encoder that answers at every token, and a choice of where order enters."""
+"""A small encoder that classifies every token, with a choice of position encodings."""
 
 from dataclasses import dataclass
 
@@ -32,17 +32,17 @@ POSITIONS = (
     "rotary",
     "linear",
 )
-"""Nothing; added to the tokens: sinusoids, a learned table; within the heads: Shaw's
-vectors, T5's buckets, rotary positions, ALiBi's straight lines."""
+"""None; added to the tokens: sinusoids, a learned table; within the heads: Shaw's
+vectors, T5's buckets, rotary positions, the straight lines of ALiBi."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenClassifierConfig:
-    """Sizes of a :class:`TokenClassifier`, and how it knows where tokens stand.
+    """Sizes of a :class:`TokenClassifier`, and its encoding of positions.
 
     Attributes:
         vocab_size: number of tokens.
-        num_answers: number of different answers.
+        num_answers: number of classes.
         positions: one of ``POSITIONS``.
         embed_dim: size of a token.
         num_heads: heads of each attention.
@@ -50,11 +50,11 @@ class TokenClassifierConfig:
         num_layers: number of encoder layers.
         max_positions: longest sequence in tokens, marks and padding included, with
             sinusoids or a learned table.
-        max_distance: of Shaw's vectors, in tokens; what is further away is treated
-            alike.
+        max_distance: largest distance, in tokens, that Shaw's vectors tell apart; all
+            larger ones share a vector.
 
     Raises:
-        ValueError: if a size is less than 1, or there are no such positions.
+        ValueError: if a size is below 1 or ``positions`` is none of ``POSITIONS``.
     """
 
     vocab_size: int
@@ -79,22 +79,23 @@ class TokenClassifierConfig:
 
 
 class TokenClassifier(nn.Module):
-    """Read a sequence with a Transformer's encoder, and answer at every token.
+    """Read a sequence with a Transformer's encoder and classify every token.
 
-    Whatever of the encoder's work depends on order goes through ``positions``: the
-    rest, :class:`attention_book.models.transformer.encoder.Encoder` and a linear layer,
-    is the same for all.
+    Only the encoding of positions differs between two models of equal sizes. The rest,
+    :class:`attention_book.models.transformer.encoder.Encoder` and a linear layer, does
+    not depend on the order of the tokens.
 
     Args:
         config: sizes and positions.
 
     Raises:
-        ValueError: if the sizes do not fit each other; from a call, if a token stands
-            beyond the table of added positions.
+        ValueError: if the sizes do not fit each other; from a call, if a sequence is
+            longer than ``max_positions`` or, on a CPU, an id is not below
+            ``vocab_size``.
 
-    Source: arXiv:1706.03762, 3.1, with norms before the sub-layers, so that it can be
-        trained without warm-up (arXiv:2002.04745). T5's one table serves all layers
-        (arXiv:1910.10683, 2.1); Shaw's vectors are each layer's own.
+    Source: arXiv:1706.03762, 3.1, but pre-norm, which trains without warm-up
+        (arXiv:2002.04745). All layers share one table of T5's (arXiv:1910.10683, 2.1);
+        each has its own vectors of Shaw's.
 
     Example:
         >>> import torch
@@ -113,11 +114,13 @@ class TokenClassifier(nn.Module):
         self.encoder = Encoder(
             (
                 EncoderLayer(
-                    MultiHeadAttention(size, config.num_heads, attention_fn=inside),
+                    MultiHeadAttention(
+                        size, config.num_heads, attention_fn=attention_fn
+                    ),
                     FeedForward(size, config.hidden_dim),
                     lambda: Residual(nn.LayerNorm(size), pre_norm=True),
                 )
-                for inside in _inside_positions(config)
+                for attention_fn in _attention_fns(config)
             ),
             nn.LayerNorm(size),
         )
@@ -128,10 +131,10 @@ class TokenClassifier(nn.Module):
         ids: Int[Tensor, "batch tokens"],
         mask: Bool[Tensor, "batch tokens"],
     ) -> Float[Tensor, "batch tokens answers"]:
-        """Return the logits of each token's answer.
+        """Return the logits of the classes for each token.
 
         Args:
-            ids: of padded sequences.
+            ids: token ids of padded sequences.
             mask: True at real tokens.
         """
         tokens = self.embedding(ids)
@@ -140,21 +143,21 @@ class TokenClassifier(nn.Module):
         return self.out_proj(self.encoder(tokens, mask[:, None]))
 
     def loss(self, batch: SequenceBatch) -> Float[Tensor, ""]:
-        """Return the mean negative log-likelihood of an answer, in nats."""
+        """Mean negative log-likelihood of the answers, in nats per answer."""
         logits = self(batch.ids, batch.mask)
         return token_cross_entropy(logits, batch.target, batch.target_mask)
 
 
 def _added_positions(config: TokenClassifierConfig) -> nn.Module | None:
-    """What is added to the tokens."""
+    """Make the layer that adds positions to the tokens."""
     sizes = config.max_positions, config.embed_dim
     if config.positions == "sinusoidal":
         return SinusoidalPositions(*sizes)
     return LearnedPositions(*sizes) if config.positions == "learned" else None
 
 
-def _inside_positions(config: TokenClassifierConfig) -> list[nn.Module | None]:
-    """What attends within the heads of each layer; None: a plain dot product."""
+def _attention_fns(config: TokenClassifierConfig) -> list[nn.Module | None]:
+    """Make the attention within the heads of each layer; None: a plain dot product."""
     heads, layers = config.num_heads, range(config.num_layers)
     if config.positions == "relative":
         head_dim = config.embed_dim // heads

@@ -17,18 +17,18 @@ B, N, DIM, SIDE = 2, 7, 5, 4
 
 
 def mixers(tokens=N):
-    asking = (
+    attention = (
         SelfAttentionMixer(DIM, score, normaliser)
         for score in ("dot", "additive")
         for normaliser in ("softmax", "relu")
     )
-    return [*asking, CausalConvolution(DIM, 3), Recurrence(DIM)]
+    return [*attention, CausalConvolution(DIM, 3), Recurrence(DIM)]
 
 
-def seen(mixer, tokens, place):
-    """Tokens that have any influence on the result at one place."""
+def seen(mixer, tokens, position):
+    """Tokens that have any influence on the output at one position."""
     tokens = tokens.clone().requires_grad_()
-    mixer(tokens)[:, place].sum().backward()
+    mixer(tokens)[:, position].sum().backward()
     return tokens.grad.abs().sum((0, 2)).nonzero().flatten().tolist()
 
 
@@ -53,7 +53,7 @@ def test_blocks_have_equally_many_parameters(wanted):
         assert wanted - 2 * DIM <= count <= wanted
 
 
-def test_asking_mixer_is_the_layer():
+def test_self_attention_mixer_is_the_layer():
     mixer = SelfAttentionMixer(DIM, "dot", "relu").double()
     x = torch.randn(B, N, DIM).double()
     layer = mixer.attention
@@ -73,7 +73,7 @@ def test_what_each_mixer_sees():
     assert seen(PixelConvolution(DIM, 3, SIDE), pixels, 5) == neighbours
 
 
-def test_pixels_stay_at_their_places():
+def test_pixels_keep_their_positions():
     mixer = PixelConvolution(1, 3, SIDE)
     with torch.no_grad():
         mixer.convolution.weight.zero_()[0, 0, 1, 2] = 1.0  # the pixel to the right
@@ -87,7 +87,7 @@ def test_pixels_stay_at_their_places():
 
 def test_no_room_for_a_hidden_layer_is_an_error():
     used = 3 * DIM * DIM
-    least = used + DIM + 2 * DIM + 1  # a hidden layer of one number
+    least = used + DIM + 2 * DIM + 1  # a hidden layer of one unit
     MixingBlock(SelfAttentionMixer(DIM, "dot", "softmax"), DIM, least)
     with pytest.raises(ValueError, match=rf"num_parameters \({least - 1}\).*'s {used}"):
         MixingBlock(SelfAttentionMixer(DIM, "dot", "softmax"), DIM, least - 1)

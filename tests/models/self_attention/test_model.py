@@ -125,15 +125,22 @@ def test_errors():
         config("LSTM")
     with pytest.raises(ValueError, match="side must be even and at least 2, got 5"):
         PixelClassifier(config("convolution"), 5)
-    with pytest.raises(ValueError, match="mixer must not be GRU"):
+    with pytest.raises(ValueError, match="mixer must not be GRU: the pixels"):
         PixelClassifier(config("GRU"), SIDE)
 
 
-def test_compiles_to_one_graph(no_shape_checks):
-    tokens, _ = adding_problem(B, 6, num_digits=3)
-    for model, inputs in (
-        (adder("self-attention"), tokens),
-        (classifier("self-attention"), torch.randn(B, SIDE**2).double()),
-    ):
-        compiled = torch.compile(model, backend="eager", fullgraph=True)
-        assert_close(compiled(inputs), model(inputs))
+def test_digits_and_marks_out_of_range_are_errors():
+    tokens, sums = adding_problem(B, 6, num_digits=3)
+    for column, last in (0, CLASSES - 1), (1, 1):
+        wrong = tokens.clone()
+        wrong[1, 2, column] = 99
+        with pytest.raises(ValueError, match=f"ids must be from 0 to {last}, .* to 99"):
+            adder("GRU").loss(LabelledBatch(wrong, sums))
+
+
+@pytest.mark.parametrize("mixer", MIXERS[:2])
+def test_hooks_compile_export_and_copies(mixer, check_forward):
+    tokens, sums = adding_problem(B, 6, num_digits=3)
+    pixels = torch.randn(B, SIDE**2).double()
+    for model, inputs in (adder(mixer), tokens), (classifier(mixer), pixels):
+        check_forward(model, LabelledBatch(inputs, sums), inputs)

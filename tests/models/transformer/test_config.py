@@ -41,7 +41,10 @@ def test_the_vocabularies_have_no_default(vocab):
         ({"label_smoothing": -0.1}, r"label_smoothing must be in \[0, 1\), got -0.1"),
         ({"max_positions": 0}, "max_positions must be at least 1, got 0"),
         ({"positions": "cosine"}, "positions must be one of sinus.*, got 'cosine'"),
-        ({"positions": "rotary", "embed_dim": 12}, "must be even, got 12 / 4"),
+        (
+            {"positions": "rotary", "embed_dim": 12},
+            "must be even with rotary .* got 12 / 4",
+        ),
         ({"share": True}, "share must be one of none, target, all, got True"),
         ({"share": "all"}, "one vocabulary .* source_vocab 11 and target_vocab 13"),
     ],

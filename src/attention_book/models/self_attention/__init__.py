@@ -1,4 +1,4 @@
-"""Models in which only what mixes the tokens is changed."""
+"""Models that differ only in the layer that mixes their tokens."""
 
 from attention_book.models.self_attention.block import (
     CausalConvolution,

@@ -10,7 +10,7 @@ Tokens = Float[Tensor, "batch tokens embed_dim"]
 
 
 class SelfAttentionMixer(nn.Module):
-    """Self-attention: every token asks all tokens.
+    """Self-attention: every token attends to all tokens.
 
     Args:
         embed_dim: size of a token.
@@ -26,16 +26,17 @@ class SelfAttentionMixer(nn.Module):
         )
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """Return what each token found."""
+        """Return the context of each token."""
         return self.attention(tokens, tokens, tokens)[0]
 
 
 class CausalConvolution(nn.Module):
-    """A convolution along a sequence that sees a token and those just before it.
+    """A convolution along a sequence: each token and those just before it.
 
     Args:
         embed_dim: size of a token.
-        kernel_size: number of tokens that it sees; it reaches ``kernel_size`` - 1 back.
+        kernel_size: number of tokens in the receptive field; it reaches ``kernel_size``
+            - 1 tokens back.
     """
 
     def __init__(self, embed_dim: int, kernel_size: int) -> None:
@@ -44,16 +45,17 @@ class CausalConvolution(nn.Module):
         self.back = kernel_size - 1
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """Return one vector a token."""
+        """Return one vector for each token."""
         return self.convolution(F.pad(tokens.mT, (self.back, 0))).mT
 
 
 class PixelConvolution(nn.Module):
-    """A convolution over the pixels of a square image, which come row by row.
+    """A convolution over a square image whose pixels are given row by row.
 
     Args:
-        embed_dim: size of a pixel.
-        kernel_size: pixels on each side of the kernel, odd; zeros frame the image.
+        embed_dim: size of a pixel's vector.
+        kernel_size: pixels on each side of the kernel, odd; the image is padded with
+            zeros.
         side: pixels on each side of the image.
     """
 
@@ -63,7 +65,7 @@ class PixelConvolution(nn.Module):
         self.side = side
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """Return one vector a pixel."""
+        """Return one vector for each pixel."""
         image = tokens.mT.unflatten(2, (self.side, self.side))
         return self.convolution(image).flatten(2).mT
 
@@ -85,21 +87,21 @@ class Recurrence(nn.Module):
 
 
 class MixingBlock(nn.Module):
-    r"""Let tokens learn of each other, then think each for itself.
+    r"""Mix the tokens, then apply a feed-forward network to each, both with residuals.
 
     .. math:: y = x + \mathrm{mixer}(x), \qquad z = y + W_2 \max(0, W_1 y + b_1) + b_2
 
-    Whatever the mixer is, the block has as many parameters: those that the mixer does
-    not need widen the hidden layer.
+    Blocks with different mixers have equally many parameters: the fewer a mixer needs,
+    the wider is the hidden layer.
 
     Args:
-        mixer: from tokens to tokens, (batch, tokens, embed_dim).
+        mixer: maps tokens to tokens, (batch, tokens, embed_dim).
         embed_dim: size of a token.
-        num_parameters: of the whole block; the block has at most ``2 * embed_dim``
-            fewer.
+        num_parameters: upper limit for the whole block, which has at most ``2 *
+            embed_dim`` fewer.
 
     Raises:
-        ValueError: if the mixer leaves nothing of them for a hidden layer.
+        ValueError: if the mixer leaves no parameters for a hidden layer.
 
     Example:
         >>> blocks = [
@@ -124,6 +126,6 @@ class MixingBlock(nn.Module):
         self.output_proj = nn.Linear(hidden_dim, embed_dim)  # W_2
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """Return the tokens as they are after the block."""
+        """Return the tokens after both steps, :math:`z`."""
         tokens = tokens + self.mixer(tokens)
         return tokens + self.output_proj(self.hidden_proj(tokens).relu())

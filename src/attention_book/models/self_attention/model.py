@@ -1,4 +1,4 @@
-"""Two small models in which only what mixes the tokens is changed."""
+"""Two small models that differ only in the layer that mixes their tokens."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.positions.absolute import LearnedPositions
 from attention_book.data.sequences.labelled import LabelledBatch
+from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.self_attention.block import (
     CausalConvolution,
     MixingBlock,
@@ -21,20 +22,20 @@ MIXERS = "self-attention", "convolution", "GRU"
 
 @dataclass(frozen=True, kw_only=True)
 class MixingConfig:
-    """Settings of the two models; all mixers get equally many parameters.
+    """Settings of the two models; with each mixer they have as many parameters.
 
     Attributes:
         mixer: "self-attention", "convolution" or, for sequences, "GRU".
-        num_classes: number of answers.
+        num_classes: number of classes.
         embed_dim: size of a token.
-        block_parameters: of mixer and hidden layer together.
-        kernel_size: tokens that the convolution sees in a sequence, or pixels on each
-            side of what it sees of an image.
-        score: "dot" or "additive"; for self-attention.
-        normaliser: "softmax" or "relu"; for self-attention.
+        block_parameters: number of parameters of mixer and hidden layer together.
+        kernel_size: size of the convolution's kernel: tokens of a sequence, or pixels
+            on each side of a square in an image.
+        score: "dot" or "additive", for self-attention.
+        normaliser: "softmax" or "relu", for self-attention.
 
     Raises:
-        ValueError: if there is no such mixer.
+        ValueError: if ``mixer`` is none of ``MIXERS``.
     """
 
     mixer: str
@@ -53,13 +54,17 @@ class MixingConfig:
 
 
 class AddingModel(nn.Module):
-    """Read digits and marks; answer at the last token.
+    """Add the marked digits of a sequence; the answer is read at the last token.
 
-    Digit and mark have an embedding each, which are added. Self-attention is told
-    nothing of positions: the mark says which tokens matter.
+    The embeddings of a digit and of its mark are added. Self-attention gets no
+    positions: the marks tell it which tokens matter.
 
     Args:
         config: sizes and mixer; kept as ``self.config``.
+
+    Raises:
+        ValueError: from a call on a CPU, if a digit is not below ``num_classes`` or a
+            mark is neither 0 nor 1.
 
     Example:
         >>> import torch
@@ -71,8 +76,9 @@ class AddingModel(nn.Module):
     def __init__(self, config: MixingConfig) -> None:
         super().__init__()
         self.config = config
-        self.digit_embedding = nn.Embedding(config.num_classes, config.embed_dim)
-        self.mark_embedding = nn.Embedding(2, config.embed_dim)
+        self.digit_embedding = TokenEmbedding(config.num_classes, config.embed_dim)
+        self.mark_embedding = TokenEmbedding(2, config.embed_dim)
+        mixer: nn.Module
         if config.mixer == "GRU":
             mixer = Recurrence(config.embed_dim)
         elif config.mixer == "convolution":
@@ -87,7 +93,11 @@ class AddingModel(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "batch tokens 2"]
     ) -> Float[Tensor, "batch classes"]:
-        """Return the logits of the sums."""
+        """Return the logits of the sum.
+
+        Args:
+            tokens: for each token a digit and its mark, 1 or 0.
+        """
         digits, marks = tokens.unbind(dim=-1)
         embedded = self.digit_embedding(digits) + self.mark_embedding(marks)
         return self.class_proj(self.block(embedded)[:, -1])
@@ -98,18 +108,19 @@ class AddingModel(nn.Module):
 
 
 class PixelClassifier(nn.Module):
-    """Tell what an image shows from its pixels, each of which is a token.
+    """Classify an image whose tokens are its pixels.
 
-    A pixel is its brightness times a learned vector, plus a learned vector for its
-    place. After the block the means of the image's four quarters are read.
+    A token is the brightness of a pixel times a learned vector, plus a learned vector
+    for its position. The classes are read from the means of the image's four quarters
+    after the block.
 
     Args:
         config: sizes and mixer; kept as ``self.config``.
         side: pixels on each side of an image, even.
 
     Raises:
-        ValueError: if ``side`` is odd, or the mixer is a GRU: pixels have no first and
-            no last one.
+        ValueError: if ``side`` is odd, or the mixer is a GRU, which needs an order of
+            the pixels.
 
     Example:
         >>> import torch
@@ -124,14 +135,15 @@ class PixelClassifier(nn.Module):
             raise ValueError(f"side must be even and at least 2, got {side}")
         if config.mixer == "GRU":
             raise ValueError(
-                "mixer must not be GRU: pixels have no order to be read in"
+                "mixer must not be GRU: the pixels of an image have no order"
             )
         self.config = config
         self.side = side
         self.pixel_proj = nn.Linear(1, config.embed_dim)
         self.positions = LearnedPositions(side**2, config.embed_dim)
-        # As large as the pixels are: at first, only by these can places be told apart.
+        # As large as the pixels: at first, only these tell one position from another.
         nn.init.normal_(self.positions.table)
+        mixer: nn.Module
         if config.mixer == "convolution":
             mixer = PixelConvolution(config.embed_dim, config.kernel_size, side)
         else:
@@ -144,7 +156,11 @@ class PixelClassifier(nn.Module):
     def forward(
         self, pixels: Float[Tensor, "batch pixels"]
     ) -> Float[Tensor, "batch classes"]:
-        """Return the logits of the classes."""
+        """Return the logits of the classes.
+
+        Args:
+            pixels: brightness of each pixel, row by row.
+        """
         tokens = self.block(self.positions(self.pixel_proj(pixels[..., None])))
         image = tokens.mT.unflatten(2, (self.side, self.side))
         quarters = F.avg_pool2d(image, self.side // 2)

@@ -1,4 +1,4 @@
-"""The settings of a Transformer: its sizes, and each part that can be taken away."""
+"""The settings of a Transformer: its sizes, and its parts, for ablations."""
 
 from dataclasses import dataclass
 
@@ -42,8 +42,8 @@ SIZES = {
 }
 """Settings by name, for ``TransformerConfig(**SIZES["base"], source_vocab=...)``.
 
-"base" and "big" are the paper's (table 3), "tiny" is the book's quick run and the
-default, "multi30k" the small model that is usual on that data set."""
+"base" and "big" are the paper's (table 3). "tiny" is that of the book's quick runs and
+the default, "multi30k" a small model that is common on that data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +58,27 @@ class TransformerConfig:
         hidden_dim: size of the feed-forward networks' hidden layer, :math:`d_{ff}`
             (base: 2,048).
         num_layers: :math:`N`, of the encoder and of the decoder (base: 6).
-        dropout: probability of dropping a number of a sub-layer's output, or of the
-            sum of embedding and position (base: 0.1).
+        dropout: dropout probability of each sub-layer's output, and of the sum of
+            embedding and position (base: 0.1).
         label_smoothing: :math:`\epsilon`, in training only (the paper: 0.1).
-        norm: "layer", or in its place "batch" or "none" (the paper: layer).
-        pre_norm: whether norms stand before the sub-layers, and one at each end (the
-            paper: after each sub-layer).
+        norm: "layer", "batch" or "none" (the paper: layer).
+        pre_norm: whether the norms come before the sub-layers, with a final one after
+            the last layer (the paper: after each sub-layer).
         residual: whether a sub-layer's input is added to its output (the paper: yes).
-        positions: "sinusoidal" or "learned": added to the embeddings; "rotary": within
-            the heads of self-attention; "none" (the paper: sinusoidal).
-        max_positions: longest sentence, special tokens included, with sinusoids or
-            learned positions.
-        share: which matrices are one: "all": source embedding, target embedding and
-            output layer, of one vocabulary (the paper); "target": the last two;
-            "none".
-        causal: whether a target word sees no later one (the paper: yes, of course).
+        positions: "sinusoidal" or "learned", added to the embeddings; "rotary", within
+            the heads of self-attention; or "none" (the paper: sinusoidal).
+        max_positions: length of the longest sentence in tokens, special ones included,
+            with sinusoidal or learned positions.
+        share: which weights are shared: "all" for source embedding, target embedding
+            and output layer (the paper), which needs one vocabulary; "target" for the
+            last two; or "none".
+        causal: whether the decoder's self-attention is masked, so that no token sees a
+            later one (the paper: yes).
 
     Raises:
-        ValueError: if a size, a probability or a name is out of its range, the heads
-            are of odd size for rotary positions, or "all" is to be shared by two
-            vocabularies of different size.
+        ValueError: if a size or a probability is out of range, a name is unknown, the
+            size of a head is odd with rotary positions, or ``share="all"`` comes with
+            vocabularies of different sizes.
     """
 
     source_vocab: int
@@ -114,7 +115,7 @@ class TransformerConfig:
             )
         if self.positions == "rotary" and self.embed_dim // self.num_heads % 2:
             raise ValueError(
-                "rotary positions turn pairs: embed_dim / num_heads must be even, got "
+                "embed_dim / num_heads must be even with rotary positions, got "
                 f"{self.embed_dim} / {self.num_heads}"
             )
         if self.share == "all" and self.source_vocab != self.target_vocab:
