@@ -103,19 +103,15 @@ class AttentionGRU(nn.Module):
             For each step the query :math:`s_{i-1}` and its context :math:`c_i`; and the
             state after the last step.
         """
-        hidden = state.hidden
-        mask = None if state.mask is None else state.mask[:, None]
+        hidden, annotations, keys, values, mask = state
+        mask = None if mask is None else mask[:, None]
         size = hidden.shape[-1]
         # Split once, outside the loop: each split of a weight costs a full gradient.
         gate_weight, weight = self.state_proj.weight.split([2 * size, size])
         queries, all_weights = [], []
         for projected in self.input_proj(inputs).unbind(dim=1):
             context, weights = self.attention(
-                hidden[:, None],
-                state.annotations,
-                state.values,
-                mask,
-                projected_key=state.keys,
+                hidden[:, None], annotations, values, mask, projected_key=keys
             )
             queries.append(hidden)
             all_weights.append(weights)
@@ -125,7 +121,7 @@ class AttentionGRU(nn.Module):
             reset, new_share = gates.chunk(2, dim=-1)
             candidate = (outer + F.linear(reset * hidden, weight)).tanh()
             hidden = torch.lerp(hidden, candidate, new_share)
-        contexts = torch.cat(all_weights, dim=1) @ state.annotations
+        contexts = torch.cat(all_weights, dim=1) @ annotations
         return torch.stack(queries, dim=1), contexts, hidden
 
 
