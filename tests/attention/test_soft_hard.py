@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from attention_book.attention.soft_hard import (
     HardAttention,
-    sample_place,
+    sample_key,
     straight_through,
 )
 from attention_book.functional import token_mask
@@ -54,12 +54,35 @@ def test_equation_one_query_at_a_time(layer, inputs, mode):
 def test_places_come_as_often_as_their_weights_say():
     weights = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05]).double()
     draws = 20_000
-    counts = sample_place(weights.expand(draws, -1)).bincount(minlength=5) / draws
+    counts = sample_key(weights.expand(draws, -1)).bincount(minlength=5) / draws
     standard_error = (weights * (1 - weights) / draws).sqrt()
     assert ((counts - weights).abs() <= 4 * standard_error).all()
     assert counts[1] == 0
     hard = straight_through(weights.expand(draws, -1)).mean(dim=0)
     assert ((hard - weights).abs() <= 4 * standard_error).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_draws_in_float32(dtype):
+    """Times of 0, which half precision has, would choose a key of weight 0."""
+    weights = torch.zeros(20_000, 196, dtype=dtype)
+    weights[:, :8] = 0.125
+    generator = torch.Generator().manual_seed(3)
+    keys = sample_key(weights, generator=generator)
+    want = sample_key(weights.float(), generator=generator.manual_seed(3))
+    assert_close(keys, want)
+    hard = straight_through(weights, generator=generator.manual_seed(3))
+    assert hard.dtype == dtype
+    assert_close(hard.argmax(-1), want)
+    assert hard.isfinite().all()
+
+
+def test_a_time_of_zero_chooses_no_blocked_key(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "exponential_", lambda self, **_: self.zero_())
+    weights = torch.tensor([[0.0, 0.5, 0.5], [0.0, 0.0, 1.0]])
+    assert sample_key(weights).tolist() == [1, 2]
+    hard = straight_through(weights)
+    assert_close(hard, torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
 
 
 def test_the_same_generator_draws_the_same_places(layer, inputs):

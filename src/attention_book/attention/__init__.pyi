@@ -72,7 +72,7 @@ from .self_attention import (
 from .soft_hard import (
     HardAttention,
     HardAttentionOutput,
-    sample_place,
+    sample_key,
     straight_through,
 )
 from .taxonomy import (
@@ -135,7 +135,7 @@ __all__ = [
     "relative_shift",
     "relu_over_length",
     "rotate",
-    "sample_place",
+    "sample_key",
     "scatter_window",
     "shift_matrix",
     "sinusoid_frequencies",

@@ -17,16 +17,18 @@ def match_scores(
 
     .. math:: A_{ij} = \frac{1}{1 + \lVert x_i - y_j \rVert_2}
 
-    It is 1 for equal columns, where the gradient of the distance is taken to be 0 (a
-    square root has none there, and computed as one gives NaN), and falls towards 0.
+    The score is 1 for equal columns and falls towards 0 with their distance. At equal
+    columns the gradient of the distance is taken to be 0: the square root has no
+    derivative there, and computing one would give NaN.
 
     Args:
-        query: columns :math:`x`, one for each word or each place of a convolution.
+        query: columns :math:`x`, one for each word or each position of a convolution.
         key: columns :math:`y` of the other sentence.
-        mask: True where both columns are real; None: everywhere. The others get 0.
+        mask: True where both columns are real; None: everywhere. Other pairs get 0.
 
     Raises:
-        TypeError, ValueError: as :func:`check_mask`.
+        TypeError: from :func:`check_mask`.
+        ValueError: from :func:`check_mask`.
 
     Example:
         >>> key = torch.tensor([[[0.0, 0.0], [3.0, 4.0]]])
@@ -47,13 +49,13 @@ def match_scores(
 
 
 def window_sum(
-    columns: Float[Tensor, "batch places dim"], width: int
+    columns: Float[Tensor, "batch positions dim"], width: int
 ) -> Float[Tensor, "batch tokens dim"]:
-    """Add up each ``width`` neighbouring columns: places become tokens again.
+    """Sum every ``width`` neighbouring columns, which gives one column per token.
 
     Args:
         columns: outputs of a wide convolution, tokens + width - 1 of them.
-        width: of the convolution.
+        width: width of the convolution.
 
     Example:
         >>> window_sum(torch.tensor([[[1.0], [10.0], [100.0]]]), 2)
@@ -65,21 +67,21 @@ def window_sum(
 
 
 class AttentionMaps(nn.Module):
-    r"""Attention before a convolution: a second map of each sentence (ABCNN-1).
+    r"""Attention before a convolution: a second feature map per sentence (ABCNN-1).
 
     .. math:: F_{0,a} = W_0 A^\top, \qquad F_{1,a} = W_1 A
 
-    with :math:`A` from :func:`match_scores`. Written for one word :math:`i` of
-    sentence 0 it is :math:`\sum_j A_{ij} W_0[:, j]`: a weighted sum whose values are
-    learned, one for each *position* of the other sentence. The weights are the match
-    scores as they are: they do not sum to 1.
+    with :math:`A` from :func:`match_scores`. For word :math:`i` of sentence 0 this is
+    :math:`\sum_j A_{ij} W_0[:, j]`, a weighted sum whose values are learned, one for
+    each *position* of the other sentence. The weights are the match scores themselves
+    and do not sum to 1.
 
-    A :math:`W` has a column for each position, so that no sentence may be longer than
-    ``max_tokens``. A shorter one uses the first columns, whatever it is padded to.
+    Each :math:`W` has one column for each position, so no sentence may be longer than
+    ``max_tokens``. A shorter one uses the first columns, however long its padding is.
 
     Args:
         dim: size of a column.
-        max_tokens: :math:`s`, tokens of the longest sentence.
+        max_tokens: :math:`s`, length of the longest sentence in tokens.
         shared: whether :math:`W_0` and :math:`W_1` are one matrix, as in the authors'
             implementation; the paper has two.
 
@@ -117,8 +119,8 @@ class AttentionMaps(nn.Module):
         Args:
             query: columns of sentence 0.
             key: columns of sentence 1.
-            mask: True where both columns are real; None: everywhere. The map of a
-                column that is nowhere real is 0.
+            mask: True where both columns are real; None: everywhere. The map is 0 at
+                padding.
 
         Raises:
             ValueError: if a sentence is longer than ``max_tokens``, or ``mask`` does
@@ -137,18 +139,18 @@ class AttentionMaps(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    r"""Attention after a convolution: columns weighed before they are pooled (ABCNN-2).
+    r"""Attention after a convolution: columns weighted before pooling (ABCNN-2).
 
     .. math::
         a_{0,j} = \sum_k A[j, k], \qquad a_{1,j} = \sum_k A[k, j], \qquad
         F^p_i[:, j] = \sum_{k=j}^{j+w-1} a_{i,k} F^c_i[:, k]
 
-    with :math:`A` from :func:`match_scores` of the columns :math:`F^c` that the
-    convolution found. This is a weighted sum: nothing is divided by :math:`w` or by the
-    weights. There are no parameters.
+    with :math:`A` from :func:`match_scores` of the output columns :math:`F^c` of the
+    convolution. This is a weighted sum, divided neither by :math:`w` nor by the sum of
+    the weights. There are no parameters.
 
     Args:
-        width: :math:`w`, of the convolution and of the pooling.
+        width: :math:`w`, width of the convolution and of the pooling.
 
     Source: arXiv:1512.05193, section 4.2.
 
@@ -178,16 +180,16 @@ class AttentionPooling(nn.Module):
         ],
         Float[Tensor, "batch queries keys"],
     ]:
-        """Return ``((pooled, weighed), weights)``.
+        """Return ``((pooled, weighted), weights)``.
 
         Args:
-            query: columns that the convolution found in sentence 0.
-            key: columns that it found in sentence 1.
-            mask: True where both columns are real; None: everywhere. The others weigh
-                0.
+            query: output columns of the convolution for sentence 0.
+            key: output columns for sentence 1.
+            mask: True where both columns are real; None: everywhere. Other pairs have
+                weight 0.
 
         Returns:
-            ``pooled``, the sums over windows for both sentences; ``weighed``, the
+            ``pooled``, the sums over windows for both sentences; ``weighted``, the
             columns times their weights, whose sum or mean is the all-ap of this layer;
             ``weights``, the matrix :math:`A`.
 
@@ -195,9 +197,9 @@ class AttentionPooling(nn.Module):
             ValueError: if ``mask`` does not fit.
         """
         weights = match_scores(query, key, mask)
-        weighed = (
+        weighted = (
             query * weights.sum(dim=2)[..., None],
             key * weights.sum(dim=1)[..., None],
         )
-        pooled = tuple(window_sum(columns, self.width) for columns in weighed)
-        return (pooled, weighed), weights
+        first, second = (window_sum(columns, self.width) for columns in weighted)
+        return ((first, second), weighted), weights

@@ -14,20 +14,21 @@ class AdditiveAttention(nn.Module):
     The paper's :math:`s_{i-1}, h_j, e_{ij}, \alpha_{ij}, c_i` are ``query``, ``key``
     (and ``value``), ``scores``, ``weights`` and ``context``.
 
-    :math:`U_a h_j` is the same for every query. A decoder, which asks one query after
-    the other, computes it once a sentence with :meth:`project` and hands it to each of
-    its calls.
+    :math:`U_a h_j` is the same for every query. A decoder, whose queries come one after
+    the other, computes it once per sentence with :meth:`project` and passes it to each
+    call as ``projected_key``.
 
     Args:
         query_dim: size of a query vector.
         key_dim: size of a key vector.
         hidden_dim: size of the hidden layer, :math:`n'` in the paper.
-        uniform_start: whether :math:`v_a` starts at 0, as in the paper: the first
-            attention is then uniform, exactly, and training alone moves it from there.
+        uniform_start: whether :math:`v_a` starts at 0, as in the paper. The weights are
+            then exactly uniform before training.
 
     Memory: the hidden layer holds batch x queries x keys x hidden_dim numbers.
-    Source: arXiv:1409.0473, A.1.2 and A.2.2. But for ``uniform_start``, initial values
-        are PyTorch's: with those of B.1, of size 0.001, Adam hardly learns at first.
+    Source: arXiv:1409.0473, A.1.2 and A.2.2. Apart from ``uniform_start``, initial
+        values are PyTorch's: with those of B.1, of size 0.001, Adam hardly learns at
+        first.
 
     Example:
         >>> import torch
@@ -73,11 +74,11 @@ class AdditiveAttention(nn.Module):
         """Return ``(context, weights)``.
 
         Args:
-            query: what asks.
-            key: what is compared with the queries.
-            value: what is averaged.
+            query: vectors that attend.
+            key: vectors that are scored against each query.
+            value: vectors that are averaged.
             mask: True where a query may attend; None: everywhere.
-            projected_key: ``project(key)``, if the caller has it; None: computed here.
+            projected_key: result of :meth:`project`; None: computed here.
 
         Raises:
             ValueError: if query, key, value, mask and projected key do not fit each
@@ -94,13 +95,13 @@ class AdditiveAttention(nn.Module):
 
 
 class MultiplicativeAttention(nn.Module):
-    r"""Score each key against a query by the product of their projections.
+    r"""Score each key against a query by the dot product of their projections.
 
     .. math:: e_{ij} = (W_a s_{i-1})^\top (U_a h_j)
 
-    It is :class:`AdditiveAttention` with a product in place of the hidden layer, to be
-    compared with it; the arguments are the same. Bahdanau et al. do not have it. The
-    scores are not scaled.
+    A product replaces the hidden layer of :class:`AdditiveAttention`; the arguments are
+    the same, so that the two can be compared. The scores are not scaled. Bahdanau et
+    al. do not have this score.
 
     Args:
         query_dim: size of a query vector.
@@ -139,7 +140,7 @@ class MultiplicativeAttention(nn.Module):
     ) -> tuple[
         Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries keys"]
     ]:
-        """Return ``(context, weights)``; arguments as in :class:`AdditiveAttention`.
+        """Return ``(context, weights)``; arguments as for :class:`AdditiveAttention`.
 
         Raises:
             ValueError: if query, key, value, mask and projected key do not fit each
@@ -159,7 +160,7 @@ def _check_projected(
     fitting = len(query), key.shape[1], hidden_dim
     if projected_key.shape != fitting:
         raise ValueError(
-            f"the projected key must have shape {fitting} to fit query "
+            f"projected_key must have shape {fitting} to fit query "
             f"{tuple(query.shape)} and key {tuple(key.shape)}, got "
             f"{tuple(projected_key.shape)}"
         )

@@ -18,13 +18,14 @@ def cosine_matrix(
     .. math:: D[a][b] = \cos(t^0_a, t^1_b)
 
     Args:
-        query: word vectors :math:`t^0` of one sentence. A zero vector, such as that of
-            an unknown word may be, has cosine 0 with everything.
+        query: word vectors :math:`t^0` of one sentence. A zero vector, which an unknown
+            word may have, has cosine 0 with every vector.
         key: word vectors :math:`t^1` of the other.
-        mask: True where two words may be compared; None: everywhere. The others get 0.
+        mask: True where two words may be compared; None: everywhere. Other pairs get 0.
 
     Raises:
-        TypeError, ValueError: as :func:`check_mask`.
+        TypeError: from :func:`check_mask`.
+        ValueError: from :func:`check_mask`.
 
     Example:
         >>> key = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]])
@@ -39,26 +40,27 @@ def cosine_matrix(
 
 
 class InputAttention(nn.Module):
-    r"""Weigh the words of a sentence by how well the other sentence knows them.
+    r"""Weight the words of a sentence by their similarity to the other sentence.
 
     .. math::
         E_1[b] = \sum_a D[a][b], \qquad A_1 = \mathrm{softmax}(E_1), \qquad
         \mathrm{attenEmb}_1[b] = [t^1_b ; A_1[b]\, t^1_b]
 
-    The other sentence as a whole asks: its words :math:`t^0` are ``query``, the words
-    :math:`t^1` to be weighed are ``key``, and :math:`D` is :func:`cosine_matrix`. With
-    the two exchanged the same call gives :math:`A_0` and :math:`\mathrm{attenEmb}_0`.
+    The other sentence attends as a whole: its words :math:`t^0` are ``query``, the
+    words :math:`t^1` to be weighted are ``key``, and :math:`D` is
+    :func:`cosine_matrix`. With the two exchanged the same call gives :math:`A_0` and
+    :math:`\mathrm{attenEmb}_0`.
 
-    There are no parameters. Nothing is averaged either: each word keeps its place, its
-    vector and, beside it, the same vector times its weight. Since the cosines are
-    summed before the softmax, a word is compared with the sum of the other's unit
+    There are no parameters, and nothing is averaged: each word keeps its position and
+    its vector, followed by the same vector times its weight. The cosines are summed
+    before the softmax, so a word is scored against the sum of the other sentence's unit
     vectors:
     :math:`E_1[b] = \frac{t^1_b}{\lVert t^1_b \rVert} \cdot
-    \sum_a \frac{t^0_a}{\lVert t^0_a \rVert}`. The order of the other sentence plays no
-    part.
+    \sum_a \frac{t^0_a}{\lVert t^0_a \rVert}`. The word order of the other sentence has
+    no influence.
 
     Source: He, Wieting, Gimpel, Rao and Lin, SemEval-2016, section on the attention
-        layer. Words of zeros and padding are as described at the arguments.
+        layer. The treatment of zero vectors and padding is ours.
 
     Example:
         >>> key = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
@@ -79,10 +81,10 @@ class InputAttention(nn.Module):
         """Return ``(context, weights)``: the words for the network, and :math:`A_1`.
 
         Args:
-            query: word vectors of the sentence that asks.
-            key: word vectors of the sentence whose words are weighed.
-            mask: True where both words are real; None: everywhere. A word that is
-                nowhere compared has weight 0.
+            query: word vectors of the sentence that attends.
+            key: word vectors of the sentence whose words are weighted.
+            mask: True where both words are real; None: everywhere. A word that is not
+                compared with any other has weight 0.
 
         Raises:
             ValueError: if ``mask`` does not fit.

@@ -1,6 +1,6 @@
-"""Hard attention: look at one place, drawn by its weight (Xu et al., 2015).
+"""Hard attention: attend to one key, drawn by its weight (Xu et al., 2015).
 
-Soft attention, the average over all places, is
+Soft attention, the average over all keys, is
 :class:`attention_book.attention.bahdanau.AdditiveAttention`.
 """
 
@@ -18,10 +18,10 @@ MODES = ("sample", "argmax", "straight_through")
 
 
 class HardAttentionOutput(NamedTuple):
-    """What :class:`HardAttention` returns.
+    """The result of :class:`HardAttention`.
 
     Attributes:
-        context: the chosen values.
+        context: the values of the chosen keys.
         weights: the distribution over the keys, not the choice.
         log_prob: logarithm of the weight of the chosen key.
     """
@@ -32,22 +32,22 @@ class HardAttentionOutput(NamedTuple):
 
 
 class HardAttention(nn.Module):
-    r"""Score the keys as additive attention does; return the value of one of them.
+    r"""Score the keys as additive attention does, and return the value of one key.
 
     .. math::
         s_t \sim \mathrm{Multinoulli}(\alpha_t), \qquad
         \hat z_t = \sum_i s_{t,i} a_i = a_{s_t}
 
-    with the places' annotations :math:`a_i` as ``key`` and ``value``, the decoder's
-    state :math:`h_{t-1}` as ``query``, ``weights`` :math:`\alpha` and ``context``
-    :math:`\hat z_t`. No gradient passes through the choice of a place: what is to teach
-    the scores must come by ``log_prob``, :math:`\log \alpha_{t, s_t}` (see
+    with the annotations :math:`a_i` of the locations as ``key`` and ``value``, the
+    state :math:`h_{t-1}` of the decoder as ``query``, ``weights`` :math:`\alpha` and
+    ``context`` :math:`\hat z_t`. No gradient passes through the choice of a key. The
+    scores are trained either by ``log_prob``, :math:`\log \alpha_{t, s_t}` (see
     :mod:`attention_book.models.soft_hard.loss`), or by ``mode="straight_through"``.
 
     Args:
         query_dim: size of a query vector.
         key_dim: size of a key vector.
-        hidden_dim: size of the hidden layer that scores.
+        hidden_dim: size of the hidden layer of the score.
 
     Source: arXiv:1502.03044, 4.1.
 
@@ -66,7 +66,7 @@ class HardAttention(nn.Module):
     def project(
         self, key: Float[Tensor, "batch keys key_dim"]
     ) -> Float[Tensor, "batch keys hidden_dim"]:
-        """Return the part of the scores that is the same for every query."""
+        """Return the projected keys, for many calls with the same keys."""
         return self.scorer.project(key)
 
     def forward(
@@ -84,63 +84,63 @@ class HardAttention(nn.Module):
         """Return ``(context, weights, log_prob)``.
 
         Args:
-            query: what asks.
-            key: what is compared with the queries.
-            value: one of these is returned.
-            mask: True where a query may look; None: everywhere.
-            projected_key: ``project(key)``, if the caller has it; None: computed here.
-            mode: "sample": a place drawn by its weight; "argmax": the place of the
-                largest weight; "straight_through": a drawn place whose gradient is
-                that of :func:`straight_through`.
+            query: vectors that attend.
+            key: vectors that are scored against each query.
+            value: vectors of which one is returned for each query.
+            mask: True where a query may attend; None: everywhere.
+            projected_key: result of :meth:`project`; None: computed here.
+            mode: "sample": a key drawn by its weight; "argmax": the key of the largest
+                weight; "straight_through": a drawn key with the gradient of
+                :func:`straight_through`.
             expected: True for the rows of the batch that get the average over all
-                places instead, as in soft attention; None: none.
-            generator: what places are drawn from; None: PyTorch's.
+                values instead, as in soft attention; None: none.
+            generator: source of randomness; None: PyTorch's default generator.
 
         Returns:
-            The context, the weights (the distribution, not the place), and the
-            logarithm of the weight of the chosen place. A query that may look nowhere
-            gets zeros in all three; so does ``log_prob`` where nothing was chosen.
+            The context, the weights, and the logarithm of the weight of the chosen key.
+            A query without a key gets zeros in all three; ``log_prob`` is also 0 where
+            nothing was chosen.
 
         Raises:
-            ValueError: if ``mode`` is unknown, ``expected`` has not one entry a row, or
-                as from :class:`AdditiveAttention`.
+            ValueError: if ``mode`` is unknown, ``expected`` does not have one entry per
+                row, or from :class:`AdditiveAttention`.
         """
         _check_choice(mode, expected, query)
         average, weights = self.scorer(
             query, key, value, mask, projected_key=projected_key
         )
-        context, place = _choose(weights, value, mode, generator)
-        weight = weights.gather(-1, place[..., None])
-        somewhere = weight > 0  # not so where a query may look nowhere
-        context = context.masked_fill(~somewhere, 0.0)
-        # 1 stands in before the logarithm: its gradient stays finite.
-        log_prob = weight.masked_fill(~somewhere, 1.0).log().squeeze(-1)
+        context, chosen = _choose(weights, value, mode, generator)
+        weight = weights.gather(-1, chosen[..., None])
+        possible = weight > 0  # False for a query without a key
+        context = context.masked_fill(~possible, 0.0)
+        # 1 replaces 0 before the logarithm, whose gradient then stays finite.
+        log_prob = weight.masked_fill(~possible, 1.0).log().squeeze(-1)
         if expected is not None:
             context = torch.where(expected[:, None, None], average, context)
             log_prob = log_prob.masked_fill(expected[:, None], 0.0)
         return HardAttentionOutput(context, weights, log_prob)
 
 
-def sample_place(
+def sample_key(
     weights: Float[Tensor, "*axes keys"], *, generator: Generator | None = None
 ) -> Int[Tensor, "*axes"]:
     r"""Draw a key for each row, by its weight.
 
-    Each key waits for a time :math:`E_j / \alpha_j` with :math:`E_j` exponential; the
+    Each key has a waiting time :math:`E_j / \alpha_j` with :math:`E_j` exponential. The
     first one, :math:`\arg\max_j \alpha_j / E_j`, is key :math:`j` with probability
     :math:`\alpha_j` exactly. A key of weight 0 is never drawn, and a row of zeros,
-    which no distribution is, gives key 0 where PyTorch's ``multinomial`` fails.
+    which is not a distribution, gives key 0 where ``torch.multinomial`` fails. The
+    times are drawn in float32 or wider: half precision would round some to 0.
 
     Args:
-        weights: rows that sum to 1, or to 0; no gradient passes.
-        generator: what is drawn from; None: PyTorch's.
+        weights: rows that sum to 1 or to 0; no gradient passes.
+        generator: source of randomness; None: PyTorch's default generator.
 
     Example:
-        >>> sample_place(torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
+        >>> sample_key(torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))
         tensor([1, 0, 0])
     """
-    waiting = torch.empty_like(weights).exponential_(generator=generator)
-    return (weights.detach() / waiting).argmax(dim=-1)
+    return (weights.detach() / _exponential(weights, generator)).argmax(dim=-1)
 
 
 def straight_through(
@@ -149,19 +149,20 @@ def straight_through(
     temperature: float = 1.0,
     generator: Generator | None = None,
 ) -> Float[Tensor, "*axes keys"]:
-    r"""Draw a key for each row as a vector of 0 and 1 that has a gradient.
+    r"""Draw a key for each row, as a vector of 0 and 1 that has a gradient.
 
     .. math::
         y_j = \mathrm{softmax}_j \bigl((\log \alpha_j + g_j) / \tau\bigr)
 
-    with Gumbel noise :math:`g_j = -\log E_j`. Forwards the result is 1 at the largest
-    :math:`y_j`, which is a sample of :math:`\alpha`; backwards it is treated as if it
-    were :math:`y`. The gradient is biased, and needs no reward and no baseline.
+    with Gumbel noise :math:`g_j = -\log E_j`. In the forward pass the result is 1 at
+    the largest :math:`y_j`, which is a sample of :math:`\alpha`; in the backward pass
+    it is treated as :math:`y`. The gradient is biased, but needs neither a reward nor
+    a baseline.
 
     Args:
-        weights: rows that sum to 1, or to 0; a row of zeros stays one.
+        weights: rows that sum to 1 or to 0; a row of zeros remains zero.
         temperature: :math:`\tau`, positive.
-        generator: what is drawn from; None: PyTorch's.
+        generator: source of randomness; None: PyTorch's default generator.
 
     Raises:
         ValueError: if ``temperature`` is not positive.
@@ -176,11 +177,18 @@ def straight_through(
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
     possible = weights > 0
-    waiting = torch.empty_like(weights).exponential_(generator=generator)
-    noisy = (weights.masked_fill(~possible, 1.0).log() - waiting.log()) / temperature
-    soft = masked_softmax(noisy, possible)
+    waiting = _exponential(weights, generator)
+    scores = weights.masked_fill(~possible, 1.0).to(waiting.dtype).log()
+    soft = masked_softmax((scores - waiting.log()) / temperature, possible)
     hard = F.one_hot(soft.argmax(dim=-1), weights.shape[-1]) * possible
-    return hard + soft - soft.detach()
+    return (hard + soft - soft.detach()).to(weights.dtype)
+
+
+def _exponential(weights: Tensor, generator: Generator | None) -> Tensor:
+    """Exponential times of the shape of ``weights``, positive and at least float32."""
+    wide = torch.promote_types(weights.dtype, torch.float32)
+    times = torch.empty_like(weights, dtype=wide).exponential_(generator=generator)
+    return times.clamp(min=torch.finfo(wide).tiny)
 
 
 def _choose(
@@ -189,15 +197,15 @@ def _choose(
     mode: str,
     generator: Generator | None,
 ) -> tuple[Float[Tensor, "batch queries value_dim"], Int[Tensor, "batch queries"]]:
-    """One value for each query, and the number of its key."""
+    """The value of the chosen key for each query, and the index of the key."""
     if mode == "straight_through":
         chosen = straight_through(weights, generator=generator)
         return chosen @ value, chosen.argmax(dim=-1)
     if mode == "sample":
-        place = sample_place(weights, generator=generator)
+        key = sample_key(weights, generator=generator)
     else:
-        place = weights.argmax(dim=-1)
-    return torch.take_along_dim(value, place[..., None], dim=1), place
+        key = weights.argmax(dim=-1)
+    return torch.take_along_dim(value, key[..., None], dim=1), key
 
 
 def _check_choice(
@@ -209,6 +217,6 @@ def _check_choice(
         raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     if expected is not None and expected.shape != query.shape[:1]:
         raise ValueError(
-            f"expected must have shape {tuple(query.shape[:1])}, one entry a row, "
+            f"expected must have shape {tuple(query.shape[:1])}, one entry per row, "
             f"got {tuple(expected.shape)}"
         )

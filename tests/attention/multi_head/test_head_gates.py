@@ -37,6 +37,29 @@ def test_heads_add_up(layer, x):
         assert_close(got, terms[0] + 0.5 * terms[2] + layer.out_proj.bias)
 
 
+@torch.no_grad()
+def test_heads_of_a_compiled_model_are_masked(layer, x, no_shape_checks):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = layer
+
+        def forward(self, x):
+            return self.attention(x, x, x)[0]
+
+    for of_model in (True, False):  # the whole compiled, or the layer alone
+        torch.compiler.reset()
+        model = Model()
+        if of_model:
+            model = torch.compile(model, backend="eager")
+        else:
+            model.attention = torch.compile(layer, backend="eager")
+        before = model(x)  # the compiled code knows of no gates
+        with mask_heads(layer, torch.zeros(H)):
+            assert_close(model(x), layer.out_proj.bias.expand(B, N, -1))
+        assert_close(model(x), before)
+
+
 def test_removing_a_head_is_setting_its_columns_to_0(layer, x):
     with mask_heads(layer, torch.tensor([1.0, 0.0, 1.0])):
         got, _ = layer(x, x, x)

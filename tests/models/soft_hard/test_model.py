@@ -258,7 +258,7 @@ def paths(make, vocab, monkeypatch):
     steps = iter(ways.unbind(1))
     with monkeypatch.context() as patch:
         patch.setattr(
-            attention, "sample_place", lambda weights, generator: next(steps)[:, None]
+            attention, "sample_key", lambda weights, generator: next(steps)[:, None]
         )
         reward, result = model.score(batch)
     return model, image, reward, result.log_prob.sum(1)

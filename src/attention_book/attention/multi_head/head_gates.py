@@ -1,4 +1,4 @@
-"""Turn single heads down or off, to see what they are worth."""
+"""Scale or remove single heads, to measure how much they contribute."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +14,22 @@ from attention_book.functional import run_uncompiled
 def mask_heads(
     layer: MultiHeadAttention, gates: Float[Tensor, " heads"]
 ) -> Iterator[None]:
-    r"""Multiply what each head of a layer found by a number, inside a ``with`` block.
+    r"""Multiply the output of each head by a gate, inside a ``with`` block.
 
     .. math:: C = [g_1 \mathrm{head}_1; \ldots; g_h \mathrm{head}_h]\, W^O
 
-    A gate of 0 removes its head, the layer may be deep inside a model, and the weights
-    that :func:`attention_book.observe.record_weights` reads stay what they were. With
-    gates of 1 that require gradients, the gradient of a loss by :math:`g_i` says to
-    first order what removing head :math:`i` would cost.
+    A gate of 0 removes its head. The layer may be deep inside a model, and the weights
+    that :func:`attention_book.observe.record_weights` reads do not change. With gates
+    of 1 that require gradients, the gradient of a loss with respect to :math:`g_i` is
+    the first-order estimate of the effect of removing head :math:`i`. A model that was
+    compiled runs uncompiled inside the block.
 
     Args:
         layer: the layer whose heads are gated; blocks for other layers can be nested.
         gates: :math:`g`, one for each head.
 
     Raises:
-        ValueError: if there are not as many gates as heads.
+        ValueError: if the number of gates is not the number of heads.
 
     Source: Michel, Levy and Neubig, arXiv:1905.10650.
 
@@ -46,7 +47,7 @@ def mask_heads(
         )
 
     def gate(_module: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
-        (heads,) = args  # side by side in the last axis
+        (heads,) = args  # concatenated along the last axis
         each = gates.to(heads).repeat_interleave(heads.shape[-1] // len(gates))
         return (heads * each,)
 
