@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from scipy.stats import norm
 
 from attention_book.figures.global_local import (
     plot_centres,
@@ -21,8 +22,12 @@ def test_bars_window_centre_and_curve():
     assert [bar.get_height() for bar in bars] == pytest.approx(weights.tolist())
     centre, curve = ax.lines
     assert centre.get_xdata()[0] == 2.3
-    assert curve.get_ydata().max() == pytest.approx(1)
-    assert curve.get_ydata()[0] == pytest.approx(0.1353, abs=1e-4)  # exp(-2) at p - D
+    x, y = curve.get_xdata(), curve.get_ydata()
+    assert x[y.argmax()] == pytest.approx(2.3)
+    assert y.max() == pytest.approx(1)
+    # A Gaussian, whose standard deviation is half the window: two of them to its edge.
+    assert y[0] == pytest.approx(norm.pdf(2) / norm.pdf(0))
+    assert y[0] == pytest.approx(y[-1])
 
 
 def test_without_a_window_only_bars():

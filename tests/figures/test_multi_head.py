@@ -13,7 +13,7 @@ from attention_book.figures.multi_head import (
 )
 
 
-def test_every_head_has_its_arrows():
+def test_every_head_has_its_arrows(grow_evenly):
     _, ax = plt.subplots()
     words, first, second = ["a", "b", "c"], [0.7, 0.25, 0.05], [0.1, 0.2, 0.7]
     assert plot_two_heads(words, first, second, "und", ax=ax) is ax
@@ -27,7 +27,7 @@ def test_every_head_has_its_arrows():
             if getattr(text, "arrow_patch", None)
             and to_hex(text.arrow_patch.get_facecolor()) == color
         ]
-        assert widths == [0.4 + 4 * weight for weight in row]
+        grow_evenly(widths, row)
     assert len(ax.patches) == 3 + 2 + 1  # words, heads, projection
 
 
@@ -96,4 +96,7 @@ def test_panels_stand_below_each_other_with_rows_of_one_height():
     first, second = figure.axes
     assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]
     assert [label.get_text() for label in second.get_yticklabels()] == list("abcde")
-    assert figure.get_size_inches()[1] == pytest.approx(0.27 * (4 + 7))
+    figure.canvas.draw()
+    heights = [ax.get_position().height for ax in (first, second)]
+    assert heights[0] / 2 == pytest.approx(heights[1] / 5)
+    assert figure.get_size_inches()[1] > plot_score_panels([low]).get_size_inches()[1]

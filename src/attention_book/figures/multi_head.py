@@ -136,8 +136,9 @@ def plot_score_panels(
         >>> len(plot_score_panels([panel, panel]).axes)
         2
     """
-    heights = [len(rows) + 2 for _, rows, _ in panels]
-    figure = plt.figure(figsize=(5.6, 0.27 * sum(heights)))
+    heights = [len(rows) for _, rows, _ in panels]
+    # Two more for the labels of the columns.
+    figure = plt.figure(figsize=(5.6, 0.27 * sum(height + 2 for height in heights)))
     axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)
     for ax, (scores, rows, columns) in zip(axes[:, 0], panels, strict=True):
         plot_scores(scores, rows, columns, ax=ax)
