@@ -73,7 +73,9 @@ def dot_product_attention(
     _check_shapes(query, key, value)
     if query.ndim == 3:  # one head: the fused kernel needs an axis for it
         context, weights = dot_product_attention(
-            *(tensor[:, None] for tensor in (query, key, value)),
+            query[:, None],
+            key[:, None],
+            value[:, None],
             mask,
             bias=None if bias is None else bias[:, None],
             causal=causal,

@@ -4,9 +4,11 @@ from attention_book.attention.global_local.layers import GlobalAttention, LocalA
 from attention_book.attention.global_local.scores import (
     CONTENT_SCORES,
     ConcatScore,
+    ContentScore,
     DotScore,
     GeneralScore,
     LocationScore,
+    Score,
     compared_keys,
 )
 from attention_book.attention.global_local.window import (
@@ -21,12 +23,14 @@ from attention_book.attention.global_local.window import (
 __all__ = [
     "CONTENT_SCORES",
     "ConcatScore",
+    "ContentScore",
     "DotScore",
     "GeneralScore",
     "GlobalAttention",
     "LocalAttention",
     "LocationScore",
     "PredictedCentre",
+    "Score",
     "compared_keys",
     "expand_mask",
     "gather_window",

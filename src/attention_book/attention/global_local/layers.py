@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from attention_book.attention.global_local.scores import (
     CONTENT_SCORES,
+    ContentScore,
     LocationScore,
+    Score,
     compared_keys,
 )
 from attention_book.attention.global_local.window import (
@@ -22,7 +24,7 @@ from attention_book.functional import Mask, attend, masked_softmax
 
 
 class GlobalAttention(nn.Module):
-    r"""Weigh all keys, by one of four scores.
+    r"""Attend to all keys, with one of four scores.
 
     .. math::
         a_t(s) = \frac{\exp \mathrm{score}(h_t, \bar h_s)}
@@ -30,17 +32,18 @@ class GlobalAttention(nn.Module):
         c_t = \sum_s a_t(s) \bar h_s
 
     The paper's :math:`h_t, \bar h_s, a_t, c_t` are ``query``, ``key`` (and ``value``),
-    ``weights`` and ``context``. With "location", the tail of a sentence longer than
-    ``max_keys`` gets no weight.
+    ``weights`` and ``context``. With "location", positions from ``max_keys`` on have
+    weight 0.
 
     Args:
         query_dim: size of a query.
         key_dim: size of a key.
         score: "dot", "general", "concat" or "location".
-        max_keys: for "location", the longest sentence in tokens; else None.
+        max_keys: length of the longest sentence in tokens, for "location"; None for
+            the other scores.
 
     Raises:
-        ValueError: if there is no such score, or sizes or ``max_keys`` do not fit it.
+        ValueError: if the score is unknown, or sizes or ``max_keys`` do not fit it.
 
     Source: arXiv:1508.04025, section 3.1.
 
@@ -70,7 +73,8 @@ class GlobalAttention(nn.Module):
                 f"max_keys is for the score location and needed there, got score "
                 f"{score!r} and max_keys {max_keys}"
             )
-        if score == "location":
+        self.score: Score
+        if max_keys is not None:
             self.score = LocationScore(query_dim, max_keys)
         else:
             self.score = CONTENT_SCORES[score](query_dim, key_dim)
@@ -78,7 +82,7 @@ class GlobalAttention(nn.Module):
     def project(
         self, key: Float[Tensor, "batch keys key_dim"]
     ) -> Float[Tensor, "batch keys hidden_dim"] | None:
-        """Return what the score needs of all keys; None for all but "concat"."""
+        """Return the projected keys for the score "concat"; None for the others."""
         return self.score.project(key)
 
     def forward(
@@ -102,7 +106,7 @@ class GlobalAttention(nn.Module):
             value: vectors that are averaged.
             mask: True where a query may attend; None: everywhere.
             need_weights: whether the weights are returned.
-            projected_key: ``project(key)``, if the caller has it; None: computed here.
+            projected_key: result of :meth:`project`; None: computed here.
 
         Raises:
             ValueError: if query, key, value and mask do not fit each other.
@@ -110,7 +114,7 @@ class GlobalAttention(nn.Module):
         """
         compared = compared_keys(self.score, query, key, value, projected_key)
         scores = self.score(query, compared)
-        tail = key.shape[1] - scores.shape[-1]  # of positions that "location" ignores
+        tail = key.shape[1] - scores.shape[-1]  # positions that "location" ignores
         if tail and mask is not None:
             mask = expand_mask(mask, (*query.shape[:2], key.shape[1]))[..., :-tail]
         context, weights = attend(scores, value[:, : scores.shape[-1]], mask)
@@ -118,7 +122,7 @@ class GlobalAttention(nn.Module):
 
 
 class LocalAttention(nn.Module):
-    r"""Weigh only the keys in a window around a position, at the window's cost.
+    r"""Attend only to the keys in a window around a position.
 
     .. math::
         a_t(s) = \mathrm{align}(h_t, \bar h_s)
@@ -126,25 +130,27 @@ class LocalAttention(nn.Module):
         s \in [p_t - D, p_t + D], \quad \sigma = \frac D 2
 
     where align is the softmax over the positions of the window that are in the
-    sentence. In *local-p* :math:`p_t = S \sigma(v_p^\top \tanh(W_p h_t))`, a real
-    number that gradients reach through the Gaussian; the product is not scaled again,
-    and a row sums to less than 1. *local-m* has :math:`p_t = t` and no Gaussian.
+    sentence. In *local-p*, :math:`p_t = S \sigma(v_p^\top \tanh(W_p h_t))` is a real
+    number, which gradients reach through the Gaussian. The product is not normalised
+    again, so a row sums to less than 1. *local-m* has :math:`p_t = t` and no Gaussian.
 
     Args:
         query_dim: size of a query.
         key_dim: size of a key.
         score: "dot", "general" or "concat".
-        window: :math:`D`, in tokens; a window larger than the sentence is cut to it.
+        window: :math:`D`, in tokens; the part of a window outside of the sentence is
+            ignored.
         predictive: True: local-p; False: local-m.
 
     Raises:
-        ValueError: if there is no such score, the sizes do not fit it, or ``window`` is
-            less than 1: no Gaussian has width 0.
+        ValueError: if the score is unknown, the sizes do not fit it, or ``window`` is
+            less than 1, as no Gaussian has width 0.
 
-    Cost: that of 2 ``window`` + 1 keys a query, however long the sentence.
-    Source: arXiv:1508.04025, section 3.2; positions count from 0. For :math:`t` behind
-        the last word local-m looks at the last one, as the authors' program does. That
-        takes the window around :math:`\lfloor p_t \rfloor`; here, the paper's interval.
+    Cost: that of 2 ``window`` + 1 keys per query, however long the sentence is.
+    Source: arXiv:1508.04025, section 3.2; positions count from 0. For :math:`t` beyond
+        the last word, local-m attends around the last one, as the authors' code does.
+        Their code takes the window around :math:`\lfloor p_t \rfloor`; here it is the
+        interval of the paper.
 
     Example:
         >>> layer = LocalAttention(2, 3, window=1, predictive=False)
@@ -171,13 +177,13 @@ class LocalAttention(nn.Module):
         if window < 1:
             raise ValueError(f"window must be at least 1, got {window}")
         self.window = window
-        self.score = CONTENT_SCORES[score](query_dim, key_dim)
+        self.score: ContentScore = CONTENT_SCORES[score](query_dim, key_dim)
         self.centre = PredictedCentre(query_dim) if predictive else None
 
     def project(
         self, key: Float[Tensor, "batch keys key_dim"]
     ) -> Float[Tensor, "batch keys hidden_dim"] | None:
-        """As :meth:`GlobalAttention.project`."""
+        """Return the projected keys for the score "concat"; None for the others."""
         return self.score.project(key)
 
     def centres(
@@ -186,14 +192,14 @@ class LocalAttention(nn.Module):
         length: Int[Tensor, "batch _"],
         step: Int[Tensor, "batch queries"] | None = None,
     ) -> Float[Tensor, "batch queries"]:
-        """Return :math:`p_t`, from 0; arguments as for a call."""
+        """Return :math:`p_t`, counted from 0; arguments as for a call."""
         if self.centre is not None:
             return self.centre(query, length)
         if step is None:
             step = torch.arange(query.shape[1], device=query.device)
         last = (length - 1).clamp(min=0)
         centres = torch.minimum(step, last).expand(query.shape[:2])
-        # bfloat16 cannot tell positions 256 and 257.
+        # bfloat16 cannot distinguish positions 256 and 257.
         return centres.to(torch.promote_types(query.dtype, torch.float32))
 
     def forward(
@@ -214,15 +220,17 @@ class LocalAttention(nn.Module):
         """Return ``(context, weights)``, or ``(context, None)``.
 
         Args:
-            query: what asks.
-            key: what is compared with the queries.
-            value: what is averaged.
+            query: vectors that attend.
+            key: vectors that are scored against each query.
+            value: vectors that are averaged.
             mask: True where a query may attend; None: everywhere.
-            projected_key: ``project(key)``, if the caller has it; None: computed here.
-            length: :math:`S`, words of each sentence, the first ones of its keys. None:
-                counted in ``mask``, all of it: a decoder counts once a sentence.
-            step: :math:`t`, from 0, for local-m; None: 0 for the first query and so on.
-            need_weights: whether whole rows of weights are made.
+            need_weights: whether the weights are returned, in rows over all keys.
+            projected_key: result of :meth:`project`; None: computed here.
+            length: :math:`S`, number of words of each sentence, which are its first
+                keys. A decoder counts them once per sentence; None: counted in
+                ``mask``, or all keys if there is none.
+            step: :math:`t`, counted from 0, for local-m; None: 0 for the first query, 1
+                for the second, and so on.
 
         Raises:
             ValueError: if query, key, value and mask do not fit each other.
@@ -243,7 +251,7 @@ class LocalAttention(nn.Module):
             inside = inside & mask.gather(-1, positions)
         windows = gather_window(compared, positions)
         values = windows if value is compared else gather_window(value, positions)
-        # Each query has keys of its own: one query to one window.
+        # Each query has its own keys: one query for each window.
         scores = self.score(query[:, :, None], windows).squeeze(-2)
         weights = masked_softmax(scores, inside)
         if self.centre is not None:

@@ -1,7 +1,8 @@
 """Four ways to score keys against a query (Luong, Pham and Manning, 2015).
 
-Each has ``project``, for what can be computed once a sentence, and ``forward``, for the
-scores. Three compare a query with a key; "location" looks at no key.
+Each has ``project``, for the part that can be computed once per sentence, and
+``forward``, for the scores. Three compare a query with a key; "location" does not use
+the keys.
 """
 
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from attention_book.functional import additive_scores
 
 
 class DotScore(nn.Module):
-    r"""Compare by a dot product, without a parameter.
+    r"""Score by a dot product, without parameters.
 
     .. math:: \mathrm{score}(h_t, \bar h_s) = h_t^\top \bar h_s
 
@@ -38,9 +39,11 @@ class DotScore(nn.Module):
                 f"{query_dim} and key_dim {key_dim}"
             )
 
-    def project(self, key: Float[Tensor, "batch keys key_dim"]) -> None:
-        """Return None: the keys are compared as they are."""
-        return
+    def project(
+        self, key: Float[Tensor, "batch keys key_dim"]
+    ) -> Float[Tensor, "batch keys hidden_dim"] | None:
+        """Return None: the keys are scored without a projection."""
+        return None
 
     def forward(
         self,
@@ -52,12 +55,12 @@ class DotScore(nn.Module):
 
 
 class GeneralScore(nn.Module):
-    r"""Compare by a dot product after a learned linear map.
+    r"""Score by a dot product after a learned linear map.
 
     .. math:: \mathrm{score}(h_t, \bar h_s) = h_t^\top W_a \bar h_s
 
-    The query is mapped, not the keys: :math:`(W_a^\top h_t)^\top \bar h_s` costs the
-    same whatever the sentence's length, and there is nothing to store.
+    The query is mapped and not the keys: :math:`(W_a^\top h_t)^\top \bar h_s` costs the
+    same for sentences of any length, and nothing has to be stored.
 
     Args:
         query_dim: size of a query :math:`h_t`.
@@ -75,9 +78,11 @@ class GeneralScore(nn.Module):
         super().__init__()
         self.query_proj = nn.Linear(query_dim, key_dim, bias=False)  # W_a^T
 
-    def project(self, key: Float[Tensor, "batch keys key_dim"]) -> None:
-        """Return None: the keys are compared as they are."""
-        return
+    def project(
+        self, key: Float[Tensor, "batch keys key_dim"]
+    ) -> Float[Tensor, "batch keys hidden_dim"] | None:
+        """Return None: the keys are scored without a projection."""
+        return None
 
     def forward(
         self,
@@ -89,13 +94,13 @@ class GeneralScore(nn.Module):
 
 
 class ConcatScore(nn.Module):
-    r"""Compare by a network of one hidden layer, as large as the query.
+    r"""Score by a network with one hidden layer, as large as the query.
 
     .. math::
         \mathrm{score}(h_t, \bar h_s) = v_a^\top \tanh(W_a [h_t ; \bar h_s])
             = v_a^\top \tanh(W_1 h_t + W_2 \bar h_s)
 
-    with :math:`W_a = [W_1, W_2]`: the score of
+    with :math:`W_a = [W_1, W_2]`, the score of
     :class:`attention_book.attention.bahdanau.AdditiveAttention`. :math:`W_2 \bar h_s`
     is the same for all queries.
 
@@ -103,10 +108,10 @@ class ConcatScore(nn.Module):
         query_dim: size of a query :math:`h_t`, and of the hidden layer.
         key_dim: size of a key :math:`\bar h_s`.
 
-    Memory: the hidden layer holds queries x keys x query_dim numbers a sentence.
-    Source: arXiv:1508.04025, section 3.1; some printings leave out :math:`v_a` and the
-        tanh. The authors had fixed :math:`W_2` to the identity (footnote to table 4);
-        here it is learned.
+    Memory: the hidden layer holds queries x keys x query_dim numbers per sentence.
+    Source: arXiv:1508.04025, section 3.1; some versions omit :math:`v_a` and the tanh.
+        The authors fixed :math:`W_2` to the identity (footnote to table 4); here it is
+        learned.
 
     Example:
         >>> import torch
@@ -124,7 +129,7 @@ class ConcatScore(nn.Module):
     def project(
         self, key: Float[Tensor, "batch keys key_dim"]
     ) -> Float[Tensor, "batch keys hidden_dim"]:
-        r"""Return :math:`W_2 \bar h_s` of all keys, to be given to ``forward``."""
+        r"""Return :math:`W_2 \bar h_s` of all keys, the input of ``forward``."""
         return self.key_proj(key)
 
     def forward(
@@ -137,11 +142,11 @@ class ConcatScore(nn.Module):
 
 
 class LocationScore(nn.Module):
-    r"""Score positions from the query alone: one row of :math:`W_a` a position.
+    r"""Score positions from the query alone, with one row of :math:`W_a` for each.
 
     .. math:: a_t = \mathrm{softmax}(W_a h_t)
 
-    A shorter sentence uses the first rows; a longer one has a tail without a score.
+    A shorter sentence uses the first rows; a longer one has no scores beyond the last.
 
     Args:
         query_dim: size of a query :math:`h_t`.
@@ -164,9 +169,11 @@ class LocationScore(nn.Module):
             raise ValueError(f"max_keys must be at least 1, got {max_keys}")
         self.query_proj = nn.Linear(query_dim, max_keys, bias=False)  # W_a
 
-    def project(self, key: Float[Tensor, "batch keys key_dim"]) -> None:
-        """Return None: the keys are not looked at."""
-        return
+    def project(
+        self, key: Float[Tensor, "batch keys key_dim"]
+    ) -> Float[Tensor, "batch keys hidden_dim"] | None:
+        """Return None: the keys are not used."""
+        return None
 
     def forward(
         self,
@@ -177,29 +184,39 @@ class LocationScore(nn.Module):
         return self.query_proj(query)[..., : key.shape[-2]]
 
 
-CONTENT_SCORES = {"dot": DotScore, "general": GeneralScore, "concat": ConcatScore}
-"""The scores that look at a key, by their names in the paper."""
+ContentScore = DotScore | GeneralScore | ConcatScore
+"""A score that depends on the key."""
+
+Score = ContentScore | LocationScore
+"""Any of the four scores."""
+
+CONTENT_SCORES: dict[str, type[ContentScore]] = {
+    "dot": DotScore,
+    "general": GeneralScore,
+    "concat": ConcatScore,
+}
+"""The scores that depend on the key, by their names in the paper."""
 
 
 def compared_keys(
-    score: nn.Module,
+    score: Score,
     query: Float[Tensor, "batch queries query_dim"],
     key: Float[Tensor, "batch keys key_dim"],
     value: Float[Tensor, "batch keys value_dim"],
     projected_key: Float[Tensor, "batch keys hidden_dim"] | None,
 ) -> Float[Tensor, "batch keys hidden_dim"]:
-    """Return what a score compares: the projected keys, or the keys themselves.
+    """Return the keys as a score takes them, projected or not, after checks.
 
     Args:
-        score: one of :data:`CONTENT_SCORES`.
-        query: what asks.
-        key: what is compared.
-        value: what is averaged.
-        projected_key: ``score.project(key)`` if the caller has it.
+        score: one of the four scores.
+        query: vectors that attend.
+        key: vectors that are scored against each query.
+        value: vectors that are averaged.
+        projected_key: ``score.project(key)``; None: computed here.
 
     Raises:
-        ValueError: if there are not as many rows of each as of the others (one row
-            would broadcast silently), or as many keys.
+        ValueError: if the inputs differ in their batch (a single row would broadcast
+            silently) or in their number of keys.
     """
     if len(query) != len(key) or value.shape[:2] != key.shape[:2]:
         raise ValueError(
@@ -213,7 +230,7 @@ def compared_keys(
         return key
     if projected_key.shape[:2] != key.shape[:2]:
         raise ValueError(
-            f"the projected key must have {tuple(key.shape[:2])} rows and keys to fit "
+            f"projected_key must have {tuple(key.shape[:2])} rows and keys to fit "
             f"key {tuple(key.shape)}, got {tuple(projected_key.shape)}"
         )
     return projected_key

@@ -1,7 +1,7 @@
-"""A window around a real position: which tokens are in it, take them, put them back.
+"""Windows around real-valued positions: list, gather and scatter their tokens.
 
-Positions count from 0. Nothing here touches more than the windows themselves, but for
-:func:`scatter_window`, which makes whole rows.
+Positions count from 0. Only :func:`scatter_window`, which returns whole rows, touches
+more than the windows themselves.
 """
 
 import torch
@@ -12,12 +12,12 @@ from attention_book.functional import Mask, check_mask
 
 
 class PredictedCentre(nn.Module):
-    r"""Say from the query alone where in the sentence to look.
+    r"""Predict the centre of the window from the query alone.
 
     .. math:: p_t = S \cdot \sigma(v_p^\top \tanh(W_p h_t))
 
     with ``query`` :math:`h_t` and ``length`` :math:`S`. :math:`p_t` is a real number
-    between 0 and :math:`S` and is not rounded: gradients pass through it.
+    between 0 and :math:`S`. It is not rounded, so that gradients pass through it.
 
     Args:
         query_dim: size of a query.
@@ -42,7 +42,7 @@ class PredictedCentre(nn.Module):
     ) -> Float[Tensor, "batch queries"]:
         """Return :math:`p_t` of each query."""
         logit = self.centre_proj(self.hidden_proj(query).tanh()).squeeze(-1)
-        # Under autocast it may be bfloat16, which cannot tell positions 256 and 257.
+        # Under autocast this may be bfloat16, which cannot distinguish 256 and 257.
         wide = torch.promote_types(logit.dtype, torch.float32)
         return length * logit.to(wide).sigmoid()
 
@@ -61,10 +61,10 @@ def window_positions(
         num_keys: positions from 0 to ``num_keys - 1`` are in the sentence.
 
     Returns:
-        ``(positions, inside)``, each of :math:`2D + 1` slots, which is how many there
-        are if :math:`p` is an integer; otherwise there is one less. A slot that is
-        outside has False, and some position of the sentence, so that it can be looked
-        up all the same.
+        ``(positions, inside)``, each with :math:`2D + 1` slots, the number of positions
+        if :math:`p` is an integer; otherwise there is one less. A slot outside of the
+        interval or the sentence is False in ``inside`` and holds some position of the
+        sentence, so that it can be looked up all the same.
 
     Example:
         >>> positions, inside = window_positions(torch.tensor([[2.5, 0.0]]), 1, 9)
@@ -83,7 +83,7 @@ def gaussian(
     centre: Float[Tensor, "batch queries"],
     window: int,
 ) -> Float[Tensor, "batch queries slots"]:
-    r"""Favour positions near the centre.
+    r"""Return factors that favour positions near the centre.
 
     .. math:: \exp\Bigl(-\frac{(s - p)^2}{2 \sigma^2}\Bigr), \qquad \sigma = \frac D 2
 
@@ -106,11 +106,11 @@ def gather_window(
     tokens: Float[Tensor, "batch keys dim"],
     positions: Int[Tensor, "batch queries slots"],
 ) -> Float[Tensor, "batch queries slots dim"]:
-    """Look up the tokens of each window: nothing outside the windows is read.
+    """Look up the tokens of each window; nothing outside of the windows is read.
 
     Args:
-        tokens: one vector a position; contiguous, or it is copied as a whole.
-        positions: where to look.
+        tokens: one vector per position; copied as a whole unless it is contiguous.
+        positions: positions of the slots of each window.
 
     Example:
         >>> gather_window(torch.tensor([[[5.0], [6.0]]]), torch.tensor([[[1, 1, 0]]]))
@@ -127,14 +127,15 @@ def gather_window(
 def expand_mask(
     mask: Mask, shape: tuple[int, int, int]
 ) -> Bool[Tensor, "batch queries keys"]:
-    """Give a mask its full size, without a copy.
+    """Expand a mask to its full size, without a copy.
 
     Args:
         mask: (batch, queries, keys), each axis of full size or 1.
         shape: the full sizes.
 
     Raises:
-        TypeError, ValueError: as :func:`check_mask`.
+        TypeError: from :func:`check_mask`.
+        ValueError: from :func:`check_mask`.
 
     Example:
         >>> expand_mask(torch.tensor([[[True, False]]]), (1, 2, 2)).tolist()
@@ -149,11 +150,11 @@ def scatter_window(
     positions: Int[Tensor, "batch queries slots"],
     num_keys: int,
 ) -> Float[Tensor, "batch queries keys"]:
-    """Put the weights of windows into whole rows, 0 elsewhere.
+    """Scatter the weights of windows into whole rows, with 0 elsewhere.
 
     Args:
-        weights: of each slot; 0 where it is outside.
-        positions: of each slot.
+        weights: weight of each slot, 0 for a slot outside of the sentence.
+        positions: position of each slot.
         num_keys: length of a row.
 
     Example:
@@ -161,6 +162,6 @@ def scatter_window(
         >>> scatter_window(torch.tensor([[[0.0, 0.7, 0.3]]]), positions, 4)
         tensor([[[0.7000, 0.3000, 0.0000, 0.0000]]])
     """
-    # Added, not set: a slot that is outside shares its position with one inside.
+    # Added, not set: a slot outside shares its position with one inside.
     rows = weights.new_zeros(*weights.shape[:2], num_keys)
     return rows.scatter_add(-1, positions, weights)

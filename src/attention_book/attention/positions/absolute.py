@@ -140,6 +140,7 @@ class SinusoidalPositions(nn.Module):
     def __init__(self, max_positions: int, embed_dim: int) -> None:
         super().__init__()
         table = sinusoids(max_positions, embed_dim).to(torch.get_default_dtype())
+        self.table: Tensor
         self.register_buffer("table", table, persistent=False)
 
     def forward(

@@ -1,6 +1,7 @@
 """Relative positions: a vector for each distance (Shaw et al., 2018)."""
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -122,6 +123,7 @@ class RelativePositions(nn.Module):
             causal=causal,
             need_weights=True,
         )
+        weights = cast(Tensor, weights)
         used = F.dropout(weights, dropout)
         by_distance = torch.zeros_like(by_distance).scatter_add(-1, row, used)
         context = used @ value + by_distance @ self.value_table

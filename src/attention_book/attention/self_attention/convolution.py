@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def kernel_shifts(kernel_size: int) -> Float[Tensor, "heads 2"]:
-    r"""List where the pixels of a square kernel lie, seen from its middle.
+    r"""List the offsets of the pixels of a square kernel from its centre.
 
     .. math::
         \Delta_K = \{-\lfloor K/2 \rfloor, \ldots, \lfloor K/2 \rfloor\}^2
@@ -16,10 +16,11 @@ def kernel_shifts(kernel_size: int) -> Float[Tensor, "heads 2"]:
         kernel_size: :math:`K`, odd.
 
     Returns:
-        Rows down and columns to the right, in the order of a kernel's weights.
+        Offsets in rows (down) and columns (right), in the order of the weights of a
+        kernel.
 
     Raises:
-        ValueError: if ``kernel_size`` is even or less than 1: it has no middle.
+        ValueError: if ``kernel_size`` is even or less than 1, as it has no centre then.
 
     Source: arXiv:1911.03584, theorem 1.
 
@@ -38,24 +39,24 @@ def quadratic_scores(
     centre: Float[Tensor, "heads 2"],
     sharpness: Float[Tensor, " heads"],
 ) -> Float[Tensor, "heads queries keys"]:
-    r"""Score each pixel by its place: a parabola around each head's favourite shift.
+    r"""Score pixels by their position, with a parabola around the shift of each head.
 
     .. math::
         A_{q,k} = v^{(h)\top} r_\delta, \qquad
         v^{(h)} = -\alpha^{(h)} (1, -2 \Delta^{(h)}_1, -2 \Delta^{(h)}_2), \qquad
         r_\delta = (\lVert \delta \rVert^2, \delta_1, \delta_2)
 
-    which is :math:`-\alpha^{(h)} \lVert \delta - \Delta^{(h)} \rVert^2` but for a
-    number that is the same for all keys. The larger :math:`\alpha` is, the closer the
-    softmax comes to weight 1 for the pixel at :math:`\Delta^{(h)}`.
+    which is :math:`-\alpha^{(h)} \lVert \delta - \Delta^{(h)} \rVert^2` up to a term
+    that is the same for all keys. The larger :math:`\alpha` is, the closer the weight
+    of the pixel at :math:`\Delta^{(h)}` comes to 1.
 
     Args:
         distance: :math:`\delta = k - q`, from the query's pixel to the key's.
         centre: :math:`\Delta^{(h)}`.
         sharpness: :math:`\alpha^{(h)}`.
 
-    Source: arXiv:1911.03584, lemma 2, with :math:`W_{qry} = W_{key} = 0`: no pixel's
-        content plays a part.
+    Source: arXiv:1911.03584, lemma 2, with :math:`W_{qry} = W_{key} = 0`: the content
+        of the pixels has no influence.
 
     Example:
         >>> distance = torch.tensor([[[0.0, -1.0], [0.0, 0.0], [0.0, 1.0]]])
@@ -68,31 +69,31 @@ def quadratic_scores(
 
 
 class QuadraticAttention(nn.Module):
-    r"""Let every pixel attend to its neighbours by where they are, a head a neighbour.
+    r"""Attend from every pixel to its neighbours by position, one head for each.
 
     .. math::
         \mathrm{MHSA}(X)_q = \sum_h \mathrm{softmax}(A^{(h)}_{q,:})\, X\, W^{(h)}
             + b_{out}
 
     with :math:`A^{(h)}` of :func:`quadratic_scores` and :math:`W^{(h)} = W_{val}^{(h)}
-    W_{out}^{(h)}`, the columns of ``out_proj`` that belong to head :math:`h`. At first
-    the :math:`K^2` heads look at the :math:`K^2` pixels of a kernel; where they look,
-    and how sharply, is learned with the rest.
+    W_{out}^{(h)}`, the columns of ``out_proj`` that belong to head :math:`h`. Initially
+    the :math:`K^2` heads attend to the :math:`K^2` pixels of a kernel. Their centres
+    and their sharpness are learned with the rest.
 
-    The pixels that attend are those of the image; those attended to are framed by
+    The queries are the pixels of the image. The keys also include a frame of
     :math:`\lfloor K/2 \rfloor` pixels of zeros.
 
     Args:
-        in_channels: size of a pixel.
-        out_channels: size of a pixel of the result.
+        in_channels: channels of the image.
+        out_channels: channels of the output.
         kernel_size: :math:`K`, odd.
-        sharpness: :math:`\alpha` of all heads at first.
+        sharpness: initial :math:`\alpha` of all heads.
 
     Raises:
-        ValueError: if ``kernel_size`` is even; from a call, if the image has not
+        ValueError: if ``kernel_size`` is even; from a call, if the image does not have
             ``in_channels`` channels.
 
-    Memory: the weights hold heads x pixels x framed pixels numbers, whatever the batch.
+    Memory: the weights hold heads x pixels x framed pixels numbers for any batch size.
     Source: arXiv:1911.03584, theorem 1.
 
     Example:
@@ -130,8 +131,8 @@ class QuadraticAttention(nn.Module):
         """Return ``(output, weights)``, or ``(output, None)``.
 
         Args:
-            image: the pixels, zeros not included.
-            need_weights: whether the weights are returned, pixels row by row.
+            image: the pixels, without the frame of zeros.
+            need_weights: whether the weights are returned, with the pixels row by row.
         """
         if image.ndim != 4 or image.shape[1] != self.in_channels:
             raise ValueError(
@@ -156,16 +157,16 @@ class QuadraticAttention(nn.Module):
 def attention_from_convolution(
     convolution: nn.Conv2d, *, sharpness: float = 46.0
 ) -> QuadraticAttention:
-    r"""Write a convolution as self-attention with a head for each pixel of its kernel.
+    r"""Write a convolution as self-attention, with one head per pixel of its kernel.
 
-    Head :math:`h` looks at the pixel at shift :math:`f(h)` from its own, and
-    :math:`W^{(h)}` is the convolution's matrix for that shift.
+    Head :math:`h` attends to the pixel at shift :math:`f(h)` from the query, and
+    :math:`W^{(h)}` is the matrix of the convolution for that shift.
 
     Args:
-        convolution: with an odd square kernel, and padded by zeros so that the image
-            keeps its size.
-        sharpness: :math:`\alpha`: the weights of other pixels are at most
-            :math:`e^{-\alpha}`, which from 17 on is less than float32 can add to 1.
+        convolution: a layer with an odd square kernel and a padding of zeros that keeps
+            the size of the image.
+        sharpness: :math:`\alpha`. The weights of other pixels are at most
+            :math:`e^{-\alpha}`, which from 17 on is below the precision of float32.
 
     Raises:
         ValueError: if the convolution is of another kind.
@@ -195,7 +196,7 @@ def attention_from_convolution(
         convolution.in_channels, convolution.out_channels, size, sharpness=sharpness
     ).to(convolution.weight)
     with torch.no_grad():
-        # Each row of the matrix runs over the shifts, and for each over the channels.
+        # Each row of the matrix runs over the shifts, and within them over channels.
         layer.out_proj.weight.copy_(convolution.weight.movedim(1, -1).flatten(1))
         layer.out_proj.bias.zero_()
         if convolution.bias is not None:

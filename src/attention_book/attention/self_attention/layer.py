@@ -1,4 +1,4 @@
-"""Query, key, value: the form that all attention shares, and asking oneself."""
+"""Query, key, value: the form that all attention shares, and self-attention."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,26 +27,26 @@ def query_key_value(
 ) -> tuple[
     Float[Tensor, "*axes queries value_dim"], Float[Tensor, "*axes queries keys"]
 ]:
-    r"""Attend in the form of which every mechanism of this book is a case.
+    r"""Attend in the general form, of which every mechanism here is a case.
 
     .. math::
         e_{ij} = \mathrm{score}(q_i, k_j), \qquad
         \alpha_{i} = \mathrm{normaliser}(e_{i}), \qquad
         c_i = \sum_j \alpha_{ij} v_j
 
-    with ``query`` :math:`q`, ``key`` :math:`k`, ``value`` :math:`v`. What is projected
-    is projected by the caller.
+    with ``query`` :math:`q`, ``key`` :math:`k`, ``value`` :math:`v`. Projections are
+    left to the caller.
 
     Args:
-        query: what asks.
-        key: what is compared with the queries.
-        value: what is averaged; blocked ones must be finite.
+        query: vectors that attend.
+        key: vectors that are scored against each query.
+        value: vectors that are averaged; blocked ones must be finite.
         mask: True where a query may attend; None: everywhere.
-        score: makes (..., queries, keys) of all queries and all keys, as
-            :func:`attention_book.functional.dot_scores` does.
-        normaliser: makes weights of scores and mask, as
-            :func:`attention_book.functional.masked_softmax` and
-            :func:`relu_over_length` do; blocked keys get 0.
+        score: function from all queries and all keys to scores (..., queries, keys),
+            such as :func:`attention_book.functional.dot_scores`.
+        normaliser: function from scores and mask to weights, which are 0 for blocked
+            keys, such as :func:`attention_book.functional.masked_softmax` or
+            :func:`relu_over_length`.
 
     Returns:
         ``(context, weights)``: :math:`c` and :math:`\alpha`.
@@ -75,20 +75,21 @@ def query_key_value(
 def relu_over_length(
     scores: Float[Tensor, "*axes keys"], mask: Mask | None = None
 ) -> Float[Tensor, "*axes keys"]:
-    r"""Turn scores into weights without comparing the keys with each other.
+    r"""Turn scores into weights without normalising over the keys.
 
     .. math:: \alpha_j = \frac{m_j \max(0, e_j)}{\sum_k m_k}
 
-    with ``scores`` :math:`e` and ``mask`` :math:`m` (1 for True). The sum below is the
-    number of keys that the query may attend to. The weights need not sum to 1, and may
-    all be 0.
+    with ``scores`` :math:`e` and ``mask`` :math:`m` (1 for True). The denominator is
+    the number of keys that the query may attend to. The weights need not sum to 1, and
+    may all be 0.
 
     Args:
-        scores: any number of axes; the last one runs over the keys.
+        scores: scores with any number of axes; the last one runs over the keys.
         mask: True where a query may attend; None: everywhere.
 
     Raises:
-        TypeError, ValueError: as :func:`attention_book.functional.check_mask`.
+        TypeError: from :func:`attention_book.functional.check_mask`.
+        ValueError: from :func:`attention_book.functional.check_mask`.
 
     Source: Wortsman et al., arXiv:2309.08586: ReLU in place of softmax, divided by the
         sequence length.
@@ -102,17 +103,17 @@ def relu_over_length(
         return scores.relu() / scores.shape[-1]
     check_mask(mask, scores.shape)
     allowed = mask.expand(*mask.shape[:-1], scores.shape[-1]).sum(-1, keepdim=True)
-    # Filled, not multiplied: a blocked score may be infinite. A query with no key is
-    # divided by 1.
+    # Filled, not multiplied: a blocked score may be infinite. Without a key the divisor
+    # is 1.
     return scores.masked_fill(~mask, 0.0).relu() / allowed.clamp(min=1)
 
 
 NORMALISERS = {"softmax": masked_softmax, "relu": relu_over_length}
-"""What makes weights of scores, by name."""
+"""Functions from scores to weights, by name."""
 
 
 class SelfAttention(nn.Module):
-    r"""Let every token of a sequence ask all tokens of the same sequence.
+    r"""Attend from every token of a sequence to all tokens of the same sequence.
 
     .. math::
         Q = X W^Q, \quad K = X W^K, \quad V = X W^V, \qquad
@@ -120,20 +121,20 @@ class SelfAttention(nn.Module):
 
     The tokens :math:`X` are ``query``, ``key`` and ``value`` at once:
     ``layer(x, x, x)``. With other keys and values the same layer attends to another
-    sequence. All positions are computed together, and nothing in the equation knows in
-    which order they stand.
+    sequence. All positions are computed in parallel, and nothing in the equation
+    depends on their order.
 
     Args:
         embed_dim: size of a token.
-        attention_dim: size of a projected query, key and value, and of a context.
+        attention_dim: size of a projected query, key or value, and of a context vector.
         score: "dot", scaled by the root of ``attention_dim``, or "additive".
         normaliser: "softmax" or "relu", which is :func:`relu_over_length`.
 
     Raises:
-        ValueError: if there is no such score or normaliser.
+        ValueError: if the score or the normaliser is unknown.
 
-    Memory: queries x keys numbers, with "additive" times ``attention_dim``; linear
-        for "dot" with "softmax" where no weights are asked for.
+    Memory: queries x keys numbers, times ``attention_dim`` for "additive"; linear for
+        "dot" with "softmax" if the weights are not needed.
     Source: arXiv:1706.03762, equation (1), for one head; the additive score is that of
         arXiv:1409.0473, A.1.2.
 
@@ -165,6 +166,7 @@ class SelfAttention(nn.Module):
         self.query_proj = nn.Linear(embed_dim, attention_dim, bias=False)  # W^Q
         self.key_proj = nn.Linear(embed_dim, attention_dim, bias=False)  # W^K
         self.value_proj = nn.Linear(embed_dim, attention_dim, bias=False)  # W^V
+        self.score_proj: nn.Linear | None
         if score == "additive":
             self.score_proj = nn.Linear(attention_dim, 1, bias=False)  # v
         else:
@@ -185,9 +187,9 @@ class SelfAttention(nn.Module):
         """Return ``(context, weights)``, or ``(context, None)``.
 
         Args:
-            query: what asks.
-            key: what is compared with the queries.
-            value: what is averaged.
+            query: vectors that attend.
+            key: vectors that are scored against each query.
+            value: vectors that are averaged.
             mask: True where a query may attend; None: everywhere.
             need_weights: whether the weights are returned.
 
