@@ -1,5 +1,6 @@
 """Seconds in turns and peak memory."""
 
+import math
 import time
 
 import pytest
@@ -66,6 +67,11 @@ def test_crossing():
 def test_errors():
     with pytest.raises(ValueError, match=r"must have 2 costs.*got 1 and 2"):
         crossing([1, 2], [1.0], [1.0, 2.0])
+    for wrong in 0.0, -1.0, math.inf, math.nan:
+        with pytest.raises(ValueError, match="costs must be positive and finite"):
+            crossing([1, 2], [1.0, wrong], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"sizes must increase, got \[2, 2\]"):
+        crossing([2, 2], [1.0, 2.0], [1.0, 2.0])
     for settings in ({"rounds": 0}, {"rounds": 1, "warm_up": -1}):
         with pytest.raises(ValueError, match="rounds must be at least 1"):
             seconds_in_turns({}, **settings)

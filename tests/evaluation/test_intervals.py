@@ -75,6 +75,9 @@ def test_yes_or_no_gets_an_interval_even_where_all_are_right():
     [
         (bootstrap_interval, ([],), "values must not be empty"),
         (student_interval, ([],), "values must not be empty"),
+        (bootstrap_interval, ([1, np.nan],), r"values must be finite, got \[nan\]"),
+        (student_interval, ([np.inf, 2],), r"values must be finite, got \[inf\]"),
+        (score_by_bin, ([1], [np.nan], [1, 3]), r"scores must be finite, got \[nan\]"),
         (
             proportion_interval,
             (3, 2),

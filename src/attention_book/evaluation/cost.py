@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 
@@ -14,17 +15,17 @@ def seconds_in_turns(
     warm_up: int = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Time several pieces of code, one after the other, again and again.
+    """Time several pieces of code in turns, round after round.
 
-    In turns, whatever else the machine does slows all of them down alike: the quotient
+    In turns, whatever else the machine does slows all of them down alike, so the ratio
     of two times of one round says more than either of them.
 
     Args:
-        steps: what is timed, by name.
-        rounds: how often each is timed, at least once.
-        warm_up: rounds before these that do not count.
-        clock: tells seconds; ``time.process_time`` tells those for which the process
-            itself was at work, which on a busy machine says more, with one thread.
+        steps: the code to time, by name.
+        rounds: number of times that each is timed, at least 1.
+        warm_up: number of rounds before these, which do not count.
+        clock: returns seconds. ``time.process_time`` returns the CPU time of the
+            process, which says more on a busy machine if there is one thread.
 
     Returns:
         Seconds of each round, by name.
@@ -55,15 +56,15 @@ def seconds_in_turns(
 
 
 def peak_bytes(step: Callable[[], object]) -> int:
-    """Measure how much memory tensors need while some code runs.
+    """Measure the peak memory of tensors while some code runs.
 
-    What was there before does not count, and what the code frees counts until then.
-    PyTorch reports each piece of memory that it takes or gives back, those inside its
-    kernels too; what it keeps from earlier calls for later ones, and Python's own
-    memory, do not appear. The code runs once, on the CPU, and more slowly than usual.
+    Only memory that the code allocates counts, until it is freed. PyTorch reports each
+    allocation, including those inside its kernels, but not what it caches from earlier
+    calls, nor Python's own memory. The code runs once, on the CPU, and more slowly than
+    usual.
 
     Args:
-        step: what is run; what it returns is let go.
+        step: the code to run; its result is dropped.
 
     Example:
         >>> peak_bytes(lambda: torch.zeros(1000).neg())  # twice 1,000 floats of 4 bytes
@@ -72,7 +73,7 @@ def peak_bytes(step: Callable[[], object]) -> int:
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
         step()
-    # These are the entries of the file that export_chrome_trace writes, without it.
+    # The entries that export_chrome_trace would write to a file.
     entries = profile.profiler.kineto_results.events()
     changes = [entry for entry in entries if entry.name() == "[memory]"]
     held = peak = 0
@@ -85,20 +86,21 @@ def peak_bytes(step: Callable[[], object]) -> int:
 def crossing(
     sizes: Sequence[int], first: Sequence[float], second: Sequence[float]
 ) -> float | None:
-    """Find the size from which on one cost is higher than another.
+    """Find the size above which one cost is higher than another.
 
     Args:
-        sizes: at which both were measured, growing, all above 0.
-        first: the cost that is the lower one at small sizes, all above 0.
-        second: the other one.
+        sizes: sizes at which both were measured, increasing and positive.
+        first: the cost that is lower at small sizes, positive.
+        second: the other cost, positive.
 
     Returns:
-        Where straight lines between the points cross, on logarithmic scales; the last
+        Where the lines between the points cross on logarithmic scales; the last
         crossing if there are several. None if ``first`` is not higher at the end, or
         is higher everywhere.
 
     Raises:
-        ValueError: if there is not one cost of each kind for each size.
+        ValueError: if there is not one cost of each kind for each size, sizes do not
+            increase, or one of the numbers is not positive and finite.
 
     Example:
         >>> round(crossing([1, 4], [1.0, 16.0], [2.0, 8.0]), 2)
@@ -106,11 +108,18 @@ def crossing(
     """
     if not len(sizes) == len(first) == len(second):
         raise ValueError(
-            f"first and second must have {len(sizes)} costs, one a size, got "
+            f"first and second must have {len(sizes)} costs, one per size, got "
             f"{len(first)} and {len(second)}"
         )
+    if any(not 0 < x < math.inf for x in (*sizes, *first, *second)):
+        raise ValueError(
+            f"sizes and costs must be positive and finite, got {list(sizes)}, "
+            f"{list(first)} and {list(second)}"
+        )
+    if any(a >= b for a, b in pairwise(sizes)):
+        raise ValueError(f"sizes must increase, got {list(sizes)}")
     gaps = [math.log(a / b) for a, b in zip(first, second, strict=True)]
-    below = [place for place, gap in enumerate(gaps) if gap <= 0]
+    below = [index for index, gap in enumerate(gaps) if gap <= 0]
     if not below or below[-1] == len(gaps) - 1:
         return None
     left, right = below[-1], below[-1] + 1
@@ -120,6 +129,6 @@ def crossing(
 
 
 def _wait() -> None:
-    """A GPU is given its work and does it later."""
+    """Wait for the GPU, which works through its kernels in the background."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()

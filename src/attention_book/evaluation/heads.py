@@ -1,4 +1,4 @@
-"""What attention heads look at: scores of their weights, each by a formula."""
+"""What attention heads look at: scores of their weights, each with its formula."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,30 +13,30 @@ Weights = Float[Tensor, "batch heads queries keys"]
 def share_of_weight(
     weights: Weights, chosen: Mask, real: Bool[Tensor, "batch queries"]
 ) -> Float[Tensor, " heads"]:
-    r"""Say how much of its weight each head puts on chosen keys.
+    r"""Share of its weight that each head puts on chosen keys.
 
     .. math:: s_h = \frac{\sum_{b,i} r_{bi} \sum_j S_{bij} \alpha_{bhij}}
         {\sum_{b,i} r_{bi}}
 
     with ``weights`` :math:`\alpha`, ``chosen`` :math:`S` and ``real`` :math:`r` (1 for
-    True). The keys may be chosen for each query anew: the word before it, for instance.
+    True). Each query may have its own chosen keys, for instance the word before it.
 
     Args:
-        weights: of all heads, padded queries and keys included.
-        chosen: True at the keys that count, (batch, queries, keys) with axes of full
-            size or 1.
-        real: True at the queries over which the mean runs: real tokens, and among these
-            perhaps only those that have a chosen key.
+        weights: weights of all heads, padded queries and keys included.
+        chosen: True at the chosen keys, (batch, queries, keys) with axes of full size
+            or 1.
+        real: True at the queries over which the mean runs: real tokens, or only those
+            real tokens that have a chosen key.
 
     Returns:
         A share from 0 to 1 for each head.
 
     Raises:
-        ValueError: if the shapes do not fit each other, or no query is real.
+        ValueError: if the shapes do not match, or no query is real.
         TypeError: if ``chosen`` is not boolean.
 
     Source: as in Clark et al., arXiv:1906.04341, section 3, who average the weight that
-        BERT's heads put on the token before, the token behind and the separators.
+        BERT's heads put on the previous token, the next token and the separators.
 
     Example:
         >>> weights = torch.tensor([[[[0.8, 0.2], [0.4, 0.6]]]])
@@ -53,13 +53,14 @@ def share_of_weight(
 def mean_entropy(
     weights: Weights, real: Bool[Tensor, "batch queries"]
 ) -> Float[Tensor, " heads"]:
-    r"""Say how spread out the rows of each head are, in nats.
+    r"""Mean entropy of the rows of each head, in nats: how spread out they are.
 
     .. math:: H_h = \frac{\sum_{b,i} r_{bi}
         \bigl(- \sum_j \alpha_{bhij} \ln \alpha_{bhij}\bigr)}{\sum_{b,i} r_{bi}}
 
-    with :math:`0 \ln 0 = 0`, so that blocked keys do not count. It is 0 where all rows
-    look at one key, and :math:`\ln n` where they look at :math:`n` keys alike.
+    with :math:`0 \ln 0 = 0`, so that blocked keys do not count. It is 0 if every row
+    looks at a single key, and :math:`\ln n` if every row looks at :math:`n` keys
+    equally.
 
     Args:
         weights: :math:`\alpha`.
@@ -80,7 +81,7 @@ def mean_entropy(
 def mean_distance(
     weights: Weights, real: Bool[Tensor, "batch queries"]
 ) -> Float[Tensor, " heads"]:
-    r"""Say how far away from the query each head looks, in tokens; self-attention only.
+    r"""Mean distance from the query to the keys, in tokens; self-attention only.
 
     .. math:: D_h = \frac{\sum_{b,i} r_{bi} \sum_j \alpha_{bhij} |i - j|}
         {\sum_{b,i} r_{bi}}
@@ -112,17 +113,17 @@ def mean_distance(
 def keys_at(
     offset: int, num_queries: int, num_keys: int
 ) -> Bool[Tensor, "1 queries keys"]:
-    r"""Choose for each query the key so many places behind it.
+    r"""Choose for each query the key at an offset from it.
 
     .. math:: S_{ij} = 1 \iff j = i + o
 
     Args:
-        offset: :math:`o`; 1 is the next token, 0 the token itself, -1 the one before.
-        num_queries: queries stand from 0 to ``num_queries`` - 1.
-        num_keys: keys stand from 0 to ``num_keys`` - 1.
+        offset: :math:`o`; 1 is the next token, 0 the token itself, -1 the previous one.
+        num_queries: number of queries, at positions from 0.
+        num_keys: number of keys, at positions from 0.
 
     Raises:
-        ValueError: if there is a negative number of queries or keys.
+        ValueError: if a number of queries or keys is negative.
 
     Example:
         >>> keys_at(-1, 3, 3)
@@ -139,17 +140,17 @@ def keys_at(
 
 
 def last_marked(marked: Bool[Tensor, "batch tokens"]) -> Bool[Tensor, "batch _ tokens"]:
-    r"""Choose for each token the last marked one up to it, itself included.
+    r"""Choose for each token the last marked token up to and including itself.
 
     .. math:: S_{ij} = 1 \iff j = \max \{k \le i : m_k = 1\}
 
-    A token with no marked one up to it gets none.
+    A token before the first marked one gets none.
 
     Args:
-        marked: :math:`m`, tokens of one kind.
+        marked: :math:`m`, True at tokens of one kind.
 
     Raises:
-        ValueError: if ``marked`` has not two axes.
+        ValueError: if ``marked`` does not have two axes.
 
     Example:
         >>> last_marked(torch.tensor([[False, True, False]]))

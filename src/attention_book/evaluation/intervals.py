@@ -1,4 +1,4 @@
-"""How sure one can be of a mean: intervals, for all sentences and by length."""
+"""Confidence intervals of means, for all sentences and by length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class BinScore:
     Attributes:
         low: shortest length of the bin, in tokens.
         high: longest length of the bin, in tokens.
-        count: number of sentences.
+        count: number of sentences in the bin.
         mean: mean of their scores.
         interval: lower and upper end of the mean's 95 % interval.
     """
@@ -31,18 +31,20 @@ class BinScore:
 def bootstrap_interval(
     values: Sequence[float | int] | np.ndarray, *, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Interval of a mean, from the means of resampled values (percentiles).
+    """Interval of a mean by the percentile bootstrap: from means of resampled values.
 
-    Values that are all the same, one alone for instance, give that value twice: they
-    say nothing about the spread. For values 0 and 1 see :func:`proportion_interval`.
+    If all values are equal, for instance because there is only one, they say nothing
+    about the spread, and both ends are that value. For values 0 and 1 see
+    :func:`proportion_interval`.
 
     Args:
-        values: one score a sentence, or a seed.
-        level: share of such intervals that hold the true mean.
-        seed: of the resampling.
+        values: one score for each sentence, or for each seed.
+        level: share of such intervals that contain the true mean.
+        seed: seed of the resampling.
 
     Raises:
-        ValueError: if there are no values, or ``level`` is not between 0 and 1.
+        ValueError: if there are no values, one of them is not finite, or ``level`` is
+            not between 0 and 1.
 
     Example:
         >>> low, high = bootstrap_interval([0.1, 0.5, 0.4, 0.3, 0.2])
@@ -51,9 +53,7 @@ def bootstrap_interval(
     """
     from scipy.stats import bootstrap
 
-    values = np.asarray(values, dtype=float)
-    if not values.size:
-        raise ValueError("values must not be empty")
+    values = _check_values("values", values)
     _check_level(level)
     if (values == values[0]).all():  # scipy warns and returns NaN
         return float(values[0]), float(values[0])
@@ -61,7 +61,7 @@ def bootstrap_interval(
         (values,),
         np.mean,
         n_resamples=1999,
-        batch=100,  # memory: so many copies of the values at a time
+        batch=100,  # copies of the values that are in memory at a time
         confidence_level=level,
         method="percentile",
         random_state=np.random.default_rng(seed),
@@ -103,16 +103,17 @@ def proportion_interval(
 def student_interval(
     values: Sequence[float | int] | np.ndarray, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Student's interval of the mean of a few values, such as one a seed.
+    """Student's interval of the mean of a few values, such as one for each seed.
 
-    One value alone gives that value twice: it says nothing about the spread.
+    A single value says nothing about the spread, so both ends are that value.
 
     Args:
-        values: independent, and about normally distributed.
-        level: share of such intervals that hold the true mean.
+        values: independent values that are roughly normally distributed.
+        level: share of such intervals that contain the true mean.
 
     Raises:
-        ValueError: if there are no values, or ``level`` is not between 0 and 1.
+        ValueError: if there are no values, one of them is not finite, or ``level`` is
+            not between 0 and 1.
 
     Example:
         >>> low, high = student_interval([1.0, 2.0, 3.0])
@@ -121,9 +122,7 @@ def student_interval(
     """
     from scipy.stats import t
 
-    values = np.asarray(values, dtype=float)
-    if not values.size:
-        raise ValueError("values must not be empty")
+    values = _check_values("values", values)
     _check_level(level)
     mean = float(values.mean())
     if len(values) == 1:
@@ -143,17 +142,18 @@ def score_by_bin(
     The intervals are Wilson's if all scores are 0 or 1, otherwise bootstrapped.
 
     Args:
-        lengths: of the source of each sentence, in tokens.
-        scores: of each sentence, in the same order.
-        edges: rising: the first length of each bin, and at the end the first length
+        lengths: length of each source sentence, in tokens.
+        scores: score of each sentence, in the same order.
+        edges: increasing; the first length of each bin, followed by the first length
             beyond the last bin.
 
     Returns:
-        The bins in rising order; one without a sentence is left out.
+        The bins in increasing order, without empty ones.
 
     Raises:
-        ValueError: if the numbers of sentences differ or are 0, ``edges`` do not rise,
-            or a length is in no bin: nothing that was measured is dropped.
+        ValueError: if the numbers of sentences differ or are 0, a score is not finite,
+            ``edges`` do not increase, or a length is in no bin: nothing that was
+            measured is dropped.
 
     Example:
         >>> for part in score_by_bin([1, 2, 5, 6], [1, 1, 0, 1], edges=[1, 3, 5, 7]):
@@ -170,7 +170,7 @@ def score_by_bin(
     edges = list(edges)
     if len(edges) < 2 or edges != sorted(set(edges)):
         raise ValueError(f"edges must be at least two rising numbers, got {edges}")
-    lengths, scores = np.asarray(lengths), np.asarray(scores, dtype=float)
+    lengths, scores = np.asarray(lengths), _check_values("scores", scores)
     outside = lengths[(lengths < edges[0]) | (lengths >= edges[-1])]
     if outside.size:
         raise ValueError(
@@ -191,6 +191,15 @@ def score_by_bin(
         )
         bins.append(BinScore(low, high - 1, count, float(chosen.mean()), interval))
     return bins
+
+
+def _check_values(name: str, values: Sequence[float | int] | np.ndarray) -> np.ndarray:
+    values = np.asarray(values, dtype=float)
+    if not values.size:
+        raise ValueError(f"{name} must not be empty")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, got {values[~np.isfinite(values)]}")
+    return values
 
 
 def _check_level(level: float) -> None:
