@@ -5,8 +5,14 @@ import time
 
 import pytest
 import torch
+from torch import nn
 
-from attention_book.evaluation.cost import crossing, peak_bytes, seconds_in_turns
+from attention_book.evaluation.cost import (
+    crossing,
+    multiplications,
+    peak_bytes,
+    seconds_in_turns,
+)
 
 
 def test_steps_take_turns_and_the_first_rounds_do_not_count():
@@ -75,3 +81,11 @@ def test_errors():
     for settings in ({"rounds": 0}, {"rounds": 1, "warm_up": -1}):
         with pytest.raises(ValueError, match="rounds must be at least 1"):
             seconds_in_turns({}, **settings)
+
+
+def test_multiplications_of_layers_are_those_of_their_formulas():
+    attention, x = nn.MultiheadAttention(6, 2, batch_first=True), torch.randn(3, 5, 6)
+    counted = multiplications(lambda: attention(x, x, x, need_weights=True))
+    assert counted == 3 * (4 * 5 * 6 * 6 + 2 * 5 * 5 * 6)
+    convolution = nn.Conv1d(6, 7, 3, padding=1)
+    assert multiplications(lambda: convolution(x.mT)) == 3 * 5 * 3 * 6 * 7

@@ -9,6 +9,7 @@ from .correlation import (
 )
 from .cost import (
     crossing,
+    multiplications,
     peak_bytes,
     seconds_in_turns,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "last_marked",
     "mean_distance",
     "mean_entropy",
+    "multiplications",
     "peak_bytes",
     "proportion_interval",
     "rank",

@@ -83,6 +83,27 @@ def peak_bytes(step: Callable[[], object]) -> int:
     return peak
 
 
+def multiplications(step: Callable[[], object]) -> int:
+    """Count the multiplications in the matrix products and convolutions of some code.
+
+    PyTorch counts floating-point operations: a multiplication and an addition each.
+    What is done number by number, such as a softmax, does not count.
+
+    Args:
+        step: the code; it runs once.
+
+    Example:
+        >>> a, b = torch.ones(2, 3), torch.ones(3, 5)
+        >>> multiplications(lambda: a @ b)
+        30
+    """
+    from torch.utils.flop_counter import FlopCounterMode  # here: few need it
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops() // 2
+
+
 def crossing(
     sizes: Sequence[int], first: Sequence[float], second: Sequence[float]
 ) -> float | None:

@@ -1,8 +1,9 @@
 """Figures of the chapter on self-attention."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+from attention_book.figures.curves import plot_curves
 from attention_book.figures.words import draw_word
 
 
@@ -111,6 +113,124 @@ def plot_kernel_heads(
         ax.grid(False)
         ax.set(xticks=[], yticks=[])
     return figure
+
+
+def plot_score_spreads(
+    dims: Sequence[int],
+    spreads: Mapping[str, Sequence[Sequence[float]]],
+) -> Figure:
+    """Draw what becomes of scores and weights as queries get more components.
+
+    Args:
+        dims: sizes of a query.
+        spreads: of each name the variance of the scores, the largest weight and the
+            size of the derivatives, for each of ``dims``.
+
+    Example:
+        >>> spreads = {"not divided": ([2.0, 8.0], [0.6, 0.9], [0.2, 0.1])}
+        >>> [ax.get_yscale() for ax in plot_score_spreads([2, 8], spreads).axes]
+        ['log', 'linear', 'linear']
+    """
+    labels = "variance of the scores", "largest weight", "size of the derivatives"
+    figure = plt.figure(figsize=(5.6, 8.4))
+    axes = figure.subplots(3, 1)
+    for row, (ax, label) in enumerate(zip(axes, labels, strict=True)):
+        curves = {name: found[row] for name, found in spreads.items()}
+        plot_curves(dims, curves, xlabel="d, numbers of a query", ylabel=label, ax=ax)
+        ax.set_xscale("log", base=2)
+    axes[0].set_yscale("log")
+    axes[1].set_ylim(0, 1.03)
+    axes[2].set_ylim(0, None)
+    return figure
+
+
+def plot_layer_costs(
+    token_counts: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[float]]]
+) -> Figure:
+    """Draw time or memory by the number of tokens, both on axes of powers.
+
+    Args:
+        token_counts: lengths of the sentences.
+        panels: the label of each panel with its curves.
+
+    Example:
+        >>> figure = plot_layer_costs([64, 128], {"milliseconds": {"GRU": [1, 2]}})
+        >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+        ['64', '128']
+    """
+    figure = plt.figure(figsize=(5.6, 3.2 * len(panels)))
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for ax, (label, curves) in zip(axes, panels.items(), strict=True):
+        plot_curves(token_counts, curves, xlabel="tokens", ylabel=label, ax=ax)
+        ax.set(xscale="log", yscale="log")
+        ax.set_xticks(token_counts, [f"{count:,}" for count in token_counts])
+        ax.minorticks_off()
+    return figure
+
+
+def plot_image_scores(
+    counts: Sequence[int],
+    scores: Mapping[str, Float[np.ndarray, "counts trials"]],
+    intervals: Mapping[str, Sequence[tuple[float, float]]],
+) -> Axes:
+    """Draw accuracy by the number of training images.
+
+    Args:
+        counts: numbers of images.
+        scores: of each name, a row for each number of images.
+        intervals: of each name, low and high for each number of images; drawn no
+            further than from 0 to 1.
+
+    Example:
+        >>> scores = {"GRU": np.array([[0.5], [0.9]])}
+        >>> bands = {"GRU": [(0.2, 0.8), (0.8, 1.4)]}
+        >>> plot_image_scores([60, 250], scores, bands).get_ylabel()
+        'accuracy on test images'
+    """
+    ax = plot_curves(
+        counts,
+        {name: rows.mean(axis=1) for name, rows in scores.items()},
+        intervals={name: np.clip(band, 0, 1) for name, band in intervals.items()},
+        xlabel="training images",
+        ylabel="accuracy on test images",
+    )
+    ax.set_xscale("log")
+    ax.set_xticks(counts, [f"{count:,}" for count in counts])
+    ax.minorticks_off()
+    ax.set_ylim(0.3, 1.02)
+    ax.legend(loc="lower right")
+    return ax
+
+
+def plot_distance_scores(
+    distances: Sequence[int],
+    scores: Mapping[str, Float[np.ndarray, "distances trials"]],
+    chance: float,
+) -> Axes:
+    """Draw accuracy by the distance of two tokens, with guessing as a dotted line.
+
+    Args:
+        distances: in tokens.
+        scores: of each name, a row for each distance.
+        chance: accuracy of the best guess, from 0 to 1.
+
+    Example:
+        >>> scores = {"GRU": np.array([[0.5], [0.9]])}
+        >>> plot_distance_scores([8, 16], scores, 0.5).get_xscale()
+        'log'
+    """
+    ax = plot_curves(
+        distances,
+        {name: rows.mean(axis=1) for name, rows in scores.items()},
+        xlabel="distance between the two tokens",
+        ylabel="accuracy",
+    )
+    ax.axhline(chance, color="#404040", lw=0.8, ls=":", marker="", zorder=0)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(distances, [str(distance) for distance in distances])
+    ax.set_ylim(0.25, 1.03)
+    ax.legend(loc="lower left")
+    return ax
 
 
 def _box(
