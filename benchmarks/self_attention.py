@@ -11,28 +11,15 @@ from functools import partial
 
 import torch
 from common import machine
-from torch import Tensor, nn
+from torch import Tensor
 
-from attention_book.attention.self_attention.layer import SelfAttention
 from attention_book.evaluation.cost import crossing, peak_bytes, seconds_in_turns
+from attention_book.recipes.mixing import compared_layers
 
 WIDTHS = 64, 512
 LENGTHS = 64, 128, 256, 512, 1024, 2048, 4096
 CLOCKS = {"wall": time.perf_counter, "process": time.process_time}
 OURS = "self-attention"
-
-
-def layers(width: int) -> dict[str, Callable[[Tensor], Tensor]]:
-    """What is compared, all from (batch, tokens, width) to the same."""
-    attention = SelfAttention(width, width)
-    gru = nn.GRU(width, width, batch_first=True)
-    convolution = nn.Conv1d(width, width, kernel_size=3, padding=1)
-    return {
-        OURS: lambda x: attention(x, x, x)[0],
-        "with its weights": lambda x: attention(x, x, x, need_weights=True)[0],
-        "GRU": lambda x: gru(x)[0],
-        "convolution": lambda x: convolution(x.mT).mT,
-    }
 
 
 def forward_and_backward(layer: Callable[[Tensor], Tensor], x: Tensor) -> None:
@@ -42,7 +29,7 @@ def forward_and_backward(layer: Callable[[Tensor], Tensor], x: Tensor) -> None:
 
 def compare(width: int, batch: int, rounds: int, clock: Callable[[], float]) -> None:
     """Print the table of one width, and where self-attention is overtaken."""
-    named = layers(width)
+    named = compared_layers(width)
     seconds: dict[str, list[float]] = {name: [] for name in named}
     mebibytes: dict[str, list[float]] = {name: [] for name in named}
     print(f"Width {width}: microseconds a token (ratio to {OURS}; MiB a sentence)")

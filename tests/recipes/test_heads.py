@@ -215,12 +215,12 @@ def test_two_heads_learn_what_one_cannot():
         neighbours = values[:, (token - 1) % 8, :4], values[:, (token + 2) % 8, :4]
         assert_close(wanted[:, token], torch.cat(neighbours, dim=-1))
     assert at.shape == values.shape == (3, 8, 16)
-    one, _ = heads.learn_neighbours(1, seed=0, steps=250)
-    two, weights = heads.learn_neighbours(2, seed=0, steps=250)
+    one, _ = heads.learn_neighbours(1, seed=0, steps=150)
+    two, weights = heads.learn_neighbours(2, seed=0, steps=150)
     assert two < one
     assert weights.shape == (2, 8, 8)
     total = torch.cat([torch.eye(4), torch.eye(4)])
-    summed, _ = heads.learn_neighbours(1, seed=0, steps=250, readout=total)
+    summed, _ = heads.learn_neighbours(1, seed=0, steps=150, readout=total)
     assert summed != one
 
 

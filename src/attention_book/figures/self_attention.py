@@ -154,7 +154,7 @@ def plot_layer_costs(
         panels: the label of each panel with its curves.
 
     Example:
-        >>> figure = plot_layer_costs([64, 128], {"milliseconds": {"GRU": [1, 2]}})
+        >>> figure = plot_layer_costs([64, 128], {"milliseconds": {"GRU": [1.0, 2.0]}})
         >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
         ['64', '128']
     """

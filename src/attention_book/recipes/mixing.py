@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attention_book.attention.bahdanau import AdditiveAttention, additive_scores
-from attention_book.attention.dot_product import dot_scores
+from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.attention.global_local.scores import ConcatScore
 from attention_book.attention.self_attention import SelfAttention
 from attention_book.data.sequences.adding_problem import adding_problem
@@ -19,6 +18,7 @@ from attention_book.data.sequences.digit_pixels import SIDE, digit_pixels
 from attention_book.data.sequences.labelled import labelled_batches
 from attention_book.evaluation.cost import peak_bytes, seconds_in_turns
 from attention_book.evaluation.intervals import student_interval
+from attention_book.functional import additive_scores, dot_scores
 from attention_book.models.self_attention import (
     AddingModel,
     MixingConfig,
