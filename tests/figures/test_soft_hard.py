@@ -12,7 +12,7 @@ from attention_book.figures.soft_hard import (
 )
 
 
-def test_weights_lie_over_the_picture_row_by_row():
+def test_weights_lie_over_the_image_row_by_row():
     _, ax = plt.subplots()
     weights = torch.arange(9) / 36
     assert plot_look(torch.rand(12, 12), weights, box=(2, 5, 4), ax=ax) is ax
@@ -24,7 +24,7 @@ def test_weights_lie_over_the_picture_row_by_row():
     assert (box.get_xy(), box.get_width()) == ((5, 2), 4)
 
 
-def test_a_panel_a_word():
+def test_one_panel_per_word():
     axes = plot_looks(
         torch.rand(8, 8), list("abc"), torch.eye(4)[:3], boxes=[None, (1, 2, 3), None],
         columns=2,
@@ -35,21 +35,21 @@ def test_a_panel_a_word():
         assert_close(torch.from_numpy(ax.images[1].get_array().data).argmax().item(), i)
 
 
-def test_hard_shows_one_place():
+def test_hard_shows_one_location():
     soft, hard = plot_soft_against_hard(torch.rand(8, 8), torch.ones(16) / 16, 6)
     assert soft.images[1].get_array().min() > 0
     assert hard.images[1].get_array().max() == 0
-    (place,) = hard.patches
-    assert (place.get_xy(), place.get_width()) == ((4, 2), 2)
+    (square,) = hard.patches
+    assert (square.get_xy(), square.get_width()) == ((4, 2), 2)
 
 
 def test_errors():
     image = torch.zeros(8, 8)
-    with pytest.raises(ValueError, match="square grid, got 5 places"):
+    with pytest.raises(ValueError, match="square grid, got 5 locations"):
         plot_look(image, torch.ones(5))
     with pytest.raises(ValueError, match="each of the 2 words, got 1 and 0"):
         plot_looks(image, ["a", "b"], torch.ones(1, 4))
     with pytest.raises(ValueError, match="each of the 1 words, got 1 and 2"):
         plot_looks(image, ["a"], torch.ones(1, 4), boxes=[None, None])
-    with pytest.raises(ValueError, match="place must be from 0 to 3, got 4"):
+    with pytest.raises(ValueError, match="location must be from 0 to 3, got 4"):
         plot_soft_against_hard(image, torch.ones(4), 4)

@@ -72,7 +72,7 @@ def test_guesses_stand_in_their_cells():
     [([["a"]], (1, 2)), ([["a", "b"]], (2, 1)), ([["a", "b"], ["c", "d"]], (1, 2))],
 )
 def test_guesses_that_do_not_fit_are_an_error(guesses, shape):
-    with pytest.raises(ValueError, match="each of 1 stages and 2 places"):
+    with pytest.raises(ValueError, match="each of 1 stages and 2 positions"):
         plot_guesses(guesses, torch.zeros(shape), ["s"], ["x", "y"])
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_book.data.captions.digit_scenes import digit_scenes, named_places
+from attention_book.data.captions.digit_scenes import digit_scenes, named_locations
 from attention_book.data.captions.flickr8k import FlickrImage
 from attention_book.data.vocab import EOS
 from attention_book.models.encoders.encoded import Encoded
@@ -179,7 +179,7 @@ def test_sampling_is_switched_off_again(task):
 
 def test_pointing_word_by_word():
     scenes = digit_scenes(train=3, test=1, max_digits=2, seed=5).train
-    inside, is_digit = named_places(scenes, grid=4)
+    inside, is_digit = named_locations(scenes, grid=4)
     generator = torch.Generator().manual_seed(0)
     weights = torch.rand(*inside.shape, generator=generator).softmax(dim=-1)
     hits, masses = [], []

@@ -23,13 +23,13 @@ def plot_search(
     Args:
         source: words that the encoder reads in both directions.
         target: words written so far and the one that this step writes, at least two.
-        weights: of the source words in this step; an arrow is the thicker the larger
-            its weight.
+        weights: weights of the source words in this step; the larger the weight, the
+            thicker the arrow.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
         ValueError: if there is no source word, there are fewer than two target words,
-            or not as many weights as source words.
+            or the number of weights is not that of the source words.
 
     Example:
         >>> ax = plot_search(["forty", "three"], ["drei", "und"], [0.1, 0.9])

@@ -1,19 +1,19 @@
-"""The colours of the book's drawings: one meaning, one colour.
+"""The colours of the book's drawings: one colour for each meaning.
 
 They are of Okabe and Ito's eight, which colour-blind readers can tell apart.
 """
 
 QUERY = "#009E73"
-"""What asks: a query, the decoder that has it."""
+"""A query, and the decoder that it belongs to."""
 
 KEY = "#56B4E9"
-"""What is looked at: keys, and the source that has them."""
+"""Keys, and the source that they belong to."""
 
 VALUE = "#E69F00"
-"""What is averaged, where it is drawn apart from the keys."""
+"""Values, where they are drawn apart from the keys."""
 
 CONTEXT = "#D55E00"
-"""What attention returns."""
+"""The context: the output of attention."""
 
 INK = "#404040"
 """Outlines, arrows and text."""

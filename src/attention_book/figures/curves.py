@@ -42,7 +42,7 @@ def plot_curves(
     """Draw one line for each name, and its interval as a band of the same colour.
 
     Args:
-        x: where the points stand, the same for all lines.
+        x: positions of the points, the same for all lines.
         curves: the lines by name; a name becomes an entry of the legend.
         xlabel: what ``x`` is, with its unit.
         ylabel: what the lines measure, with its unit.

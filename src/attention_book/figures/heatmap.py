@@ -23,17 +23,17 @@ def plot_weights(
     """Draw the weights of each query over the keys, on a fixed scale from 0 to 1.
 
     Args:
-        weights: one row a query; a row sums to 1, or to 0 where there is no key.
-        queries: a label for each row, mostly the target's words.
-        keys: a label for each column, mostly the source's words.
-        alignment: links (source position, target position), that is (column, row),
-            which are outlined: the known truth beside what was learned.
-        colorbar: whether the scale is drawn beside the picture.
+        weights: one row per query; a row sums to 1, or to 0 if it has no key.
+        queries: a label for each row, usually the target words.
+        keys: a label for each column, usually the source words.
+        alignment: links (source position, target position), that is (column, row), to
+            outline: the true alignment beside the learned one.
+        colorbar: whether to draw the scale beside the heat map.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if there is not a label for each row and column, or a link lies
-            outside the picture.
+        ValueError: if there is not one label for each row and column, or a link lies
+            outside the heat map.
 
     Example:
         >>> import torch

@@ -27,16 +27,16 @@ def plot_two_heads(
     """Draw one query of two heads: each averages the words in its own way.
 
     Args:
-        words: what is looked at.
-        first: weights of the words in the first head; an arrow is the thicker the
-            larger its weight.
-        second: those in the second head.
-        query: what asks.
+        words: the words attended to.
+        first: weights of the words in the first head; the larger the weight, the
+            thicker the arrow.
+        second: weights of the words in the second head.
+        query: the word whose query it is.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if there are fewer than two words, or a head has not a weight for
-            each of them.
+        ValueError: if there are fewer than two words, or a head does not have one
+            weight for each of them.
 
     Example:
         >>> ax = plot_two_heads(["forty", "three"], [0.9, 0.1], [0.2, 0.8], "und")
@@ -84,10 +84,10 @@ def plot_scores(
     *,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a table of shares from 0 to 1 as shades with their numbers.
+    """Draw a table of shares from 0 to 1 as shaded cells with numbers.
 
     Args:
-        scores: a row for each head, a column for each thing that it may look at.
+        scores: one row for each head, one column for each relation of query and key.
         heads: a label for each row.
         relations: a label for each column.
         ax: where to draw; None: the axes of a new figure.

@@ -1,4 +1,4 @@
-"""Results over seeds: one value a run, the mean of all, and its interval."""
+"""Results over seeds: one value per run, their mean, and its interval."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -16,17 +16,17 @@ def plot_seeds(
     baselines: Mapping[str, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw one line a name: each seed's value as a ring, their mean with its interval.
+    """Draw one row per name: the values of the seeds, and their mean with its interval.
 
     Args:
-        values: by name, a value a seed.
+        values: by name, one value for each seed, drawn as rings.
         intervals: by name, lower and upper end of the interval of the mean.
         xlabel: what the values measure, with its unit.
-        baselines: values to compare with, by name: a vertical line each.
+        baselines: values to compare with, by name, drawn as vertical lines.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if the names are not the same.
+        ValueError: if ``values`` and ``intervals`` have different names.
 
     Example:
         >>> ax = plot_seeds({"dot": [0.5, 0.7]}, {"dot": (0.5, 0.7)}, xlabel="loss")

@@ -22,18 +22,17 @@ def plot_asking(
     *,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw one word of a sentence that asks all of them, itself included.
+    """Draw the query of one word, which attends to all words, itself included.
 
     Args:
-        words: the sentence.
-        weights: what the asking word gives to each; a line is the thicker the larger
-            its weight.
-        asking: place of the word that asks, from 0.
+        words: words of the sentence.
+        weights: weights of the words; the larger the weight, the thicker the line.
+        asking: position of the query, from 0.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if there is not a weight for each word, or ``asking`` is no place
-            of the sentence.
+        ValueError: if there is not one weight for each word, or ``asking`` is not a
+            position in the sentence.
 
     Example:
         >>> ax = plot_asking(["the", "cup"], [0.2, 0.8], asking=0)
@@ -43,7 +42,7 @@ def plot_asking(
     if len(words) != len(weights) or not 0 <= asking < len(words):
         raise ValueError(
             f"plot_asking needs a weight for each of the {len(words)} words, and "
-            f"asking as one of their places, got {len(weights)} weights and asking "
+            f"asking as one of their positions, got {len(weights)} weights and asking "
             f"{asking}"
         )
     ax = ax or plt.figure(figsize=(5.6, 3.6)).subplots()
@@ -61,7 +60,7 @@ def plot_asking(
             solid_capstyle="butt",
             zorder=0,
         )
-        # Beside the line, a third of the way up: there the lines do not meet yet.
+        # On the line, a third of the way up, where the lines are still apart.
         ax.text(
             x + (asking - x) * 0.3,
             0.28 + 2.04 * 0.3,
@@ -82,14 +81,15 @@ def plot_asking(
 def plot_kernel_heads(
     weights: Float[Tensor, "heads height width"], query: tuple[int, int]
 ) -> Figure:
-    """Draw what one pixel gives to all pixels in each head, arranged as a kernel.
+    """Draw the weights of one pixel in each head, the heads arranged as a kernel.
 
     Args:
-        weights: of one query, for each head a picture; on a scale from 0 to 1.
-        query: row and column of the asking pixel, which is outlined.
+        weights: weights of one query over all pixels, one image per head, drawn on a
+            scale from 0 to 1.
+        query: row and column of the query, which is outlined.
 
     Raises:
-        ValueError: if the number of heads is no square.
+        ValueError: if the number of heads is not a square.
 
     Example:
         >>> import torch

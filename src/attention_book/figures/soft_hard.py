@@ -1,4 +1,4 @@
-"""Figures of the chapter on soft and hard attention: weights laid over pictures."""
+"""Figures of the chapter on soft and hard attention: weights laid over images."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -13,8 +13,8 @@ from torch import Tensor
 from attention_book.figures.words import word_labels
 
 _WEIGHT, _BOX = "#D55E00", "#0072B2"
-# From clear to opaque, by the root: of 64 places few get a weight above a tenth, and a
-# straight line would hide these.
+# From transparent to opaque, by the square root: of 64 locations few get a weight above
+# 0.1, and a linear scale would hide the others.
 _SHADES = [0.9 * (i / 255) ** 0.5 for i in range(256)]
 _VEIL = ListedColormap([(0.835, 0.369, 0.0, shade) for shade in _SHADES])
 
@@ -23,20 +23,20 @@ Corners = tuple[int, int, int]  # top, left and side of a square, in pixels
 
 def plot_look(
     image: Float[Tensor, "height width"],
-    weights: Float[Tensor, " places"],
+    weights: Float[Tensor, " locations"],
     *,
     box: Corners | None = None,
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the weights of one step over the picture, on a fixed scale from 0 to 1.
+    """Draw the weights of one step over the image, on a fixed scale from 0 to 1.
 
     Args:
         image: brightness from 0 to 1; drawn dark on white.
-        weights: of the places of a square grid, row by row.
-        box: top, left and side, in pixels, of a square to outline: where the digit is
-            of which the word tells.
-        title: above the picture, mostly the word.
+        weights: weights of the locations of a square grid, row by row.
+        box: top, left and side, in pixels, of a square to outline: the digit that the
+            word describes.
+        title: text above the image, usually the word.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
@@ -51,7 +51,7 @@ def plot_look(
     side = round(len(weights) ** 0.5)
     if not len(weights) or side * side != len(weights):
         raise ValueError(
-            f"weights must be those of a square grid, got {len(weights)} places"
+            f"weights must be those of a square grid, got {len(weights)} locations"
         )
     ax = ax or plt.figure(figsize=(2.5, 2.7)).subplots()
     height, width = image.shape
@@ -76,22 +76,23 @@ def plot_look(
 def plot_looks(
     image: Float[Tensor, "height width"],
     words: Sequence[str],
-    weights: Float[Tensor, "words places"],
+    weights: Float[Tensor, "words locations"],
     *,
     boxes: Sequence[Corners | None] = (),
     columns: int = 5,
 ) -> list[Axes]:
-    """Draw the weights of each word of a caption over the picture, word by word.
+    """Draw the weights of each word of a caption over the image, word by word.
 
     Args:
         image: brightness from 0 to 1.
-        words: the caption, in its order.
-        weights: a row for each word.
-        boxes: for each word the square to outline, or None; empty: none.
-        columns: words side by side.
+        words: the words of the caption.
+        weights: one row for each word.
+        boxes: for each word the square to outline, or None; empty: no squares.
+        columns: number of words side by side.
 
     Raises:
-        ValueError: if there is not a row of weights, and a box if any, for each word.
+        ValueError: if there is not one row of weights for each word, or there are boxes
+            but not one for each word.
 
     Example:
         >>> import torch
@@ -117,21 +118,21 @@ def plot_looks(
 
 def plot_soft_against_hard(
     image: Float[Tensor, "height width"],
-    weights: Float[Tensor, " places"],
-    place: int,
+    weights: Float[Tensor, " locations"],
+    location: int,
     *,
     axes: Sequence[Axes] | None = None,
 ) -> list[Axes]:
-    """Draw the two ways to use the same weights: average all, or draw one.
+    """Draw the two ways to use the same weights: average all, or sample one.
 
     Args:
         image: brightness from 0 to 1.
-        weights: of the places of a square grid, row by row.
-        place: the place that hard attention drew.
+        weights: weights of the locations of a square grid, row by row.
+        location: the location that hard attention drew.
         axes: where to draw, two; None: a new figure.
 
     Raises:
-        ValueError: if ``place`` is not on the grid.
+        ValueError: if ``location`` is not on the grid.
 
     Example:
         >>> import torch
@@ -139,17 +140,19 @@ def plot_soft_against_hard(
         >>> len(axes)
         2
     """
-    if not 0 <= place < len(weights):
-        raise ValueError(f"place must be from 0 to {len(weights) - 1}, got {place}")
+    if not 0 <= location < len(weights):
+        raise ValueError(
+            f"location must be from 0 to {len(weights) - 1}, got {location}"
+        )
     if axes is None:
         axes = plt.figure(figsize=(5.6, 3.0)).subplots(1, 2)
     soft, hard = axes
-    plot_look(image, weights, title="soft: the average\nof all places", ax=soft)
+    plot_look(image, weights, title="soft: the average\nof all locations", ax=soft)
     plot_look(
-        image, weights * 0, title="hard: one place,\ndrawn by its weight", ax=hard
+        image, weights * 0, title="hard: one location,\ndrawn by its weight", ax=hard
     )
     side = round(len(weights) ** 0.5)
-    row, column = divmod(place, side)
+    row, column = divmod(location, side)
     cell = image.shape[0] / side
     corner = (column * cell, row * cell)
     hard.add_patch(Rectangle(corner, cell, cell, fc=_WEIGHT, ec=_WEIGHT, alpha=0.8))

@@ -1,4 +1,4 @@
-"""Figures of the chapter on the Transformer: the model, and a sentence on its way."""
+"""Figures of the chapter on the Transformer: the model, and a sentence inside it."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
     """Draw the whole model: encoder on the left, decoder on the right.
 
     Args:
-        num_layers: written beside the layers that are repeated.
+        num_layers: number of layers, written beside them.
         ax: where to draw; None: the axes of a new figure.
 
     Example:
@@ -94,16 +94,16 @@ def plot_layers(
     *,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw tokens, layer over layer, with a line for each look at another token.
+    """Draw the tokens of each layer, with a line for each pair of query and key.
 
     Args:
         words: a label for each token, from left to right.
-        weights: of each layer, from the first; a line is the thicker the larger its
-            weight.
+        weights: weights of each layer, from the first; the larger the weight, the
+            thicker the line.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if the weights do not fit the words.
+        ValueError: if there is not one weight for each pair of words.
 
     Example:
         >>> import torch
@@ -140,18 +140,18 @@ def plot_step(
     *,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw one step of a decoder: what it looks at, and the word that it writes.
+    """Draw one step of a decoder: what it attends to, and the word that it writes.
 
     Args:
-        source: the source's words, below.
-        written: the words so far, above; the last of them asks.
-        found: the word that is written next, in bold behind them.
-        cross: weights over the source: straight lines.
-        own: weights over the words so far: arcs.
+        source: the source words, below.
+        written: the words written so far, above; the last of them is the query.
+        found: the word that is written next, in bold after them.
+        cross: weights over the source words, drawn as straight lines.
+        own: weights over the words written so far, drawn as arcs.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if there is not a weight for each word.
+        ValueError: if there is not one weight for each word.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Figures of what a Transformer learned: its heads, its guesses, its race."""
+"""Figures of what a Transformer learned: heads, predictions, learning curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,19 +19,21 @@ def plot_heads(
     *,
     figure: Figure | SubFigure | None = None,
 ) -> list[Axes]:
-    """Draw the weights of every head of every layer: a row a layer, a column a head.
+    """Draw the weights of every head: one row of heat maps for each layer.
+
+    With more than four heads, a layer takes several rows.
 
     Args:
-        weights: on a fixed scale from 0 to 1.
-        queries: a label for each row of a picture.
-        keys: a label for each column of a picture.
+        weights: weights of all heads, drawn on a fixed scale from 0 to 1.
+        queries: a label for each row of a heat map.
+        keys: a label for each column of a heat map.
         figure: where to draw; None: a new figure.
 
     Returns:
         The axes, those of the first layer first.
 
     Raises:
-        ValueError: if there is not a label for each row and column.
+        ValueError: if there is not one label for each row and column.
 
     Example:
         >>> import torch
@@ -81,23 +83,24 @@ def plot_heads(
 
 def plot_guesses(
     guesses: Sequence[Sequence[str]],
-    chances: Float[Tensor, "stages places"],
+    chances: Float[Tensor, "stages positions"],
     stages: Sequence[str],
     wanted: Sequence[str],
     *,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw which word each place would write after each stage, the first stage below.
+    """Draw the word that each position predicts after each stage, from the bottom up.
 
     Args:
-        guesses: the most probable word, a row for each stage.
+        guesses: the most probable word at each position, one row per stage.
         chances: probability of the right word, which shades the cell.
         stages: a label for each row.
-        wanted: the right words, over the columns.
+        wanted: the right words, above the columns.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if there is not a guess and a chance for each stage and place.
+        ValueError: if there is not one guess and one probability for each stage and
+            position.
 
     Example:
         >>> import torch
@@ -110,7 +113,7 @@ def plot_guesses(
     if chances.shape != shape or [len(row) for row in guesses] != [shape[1]] * shape[0]:
         raise ValueError(
             f"there must be a guess and a chance for each of {shape[0]} stages and "
-            f"{shape[1]} places, got chances {tuple(chances.shape)} and rows of "
+            f"{shape[1]} positions, got chances {tuple(chances.shape)} and rows of "
             f"{[len(row) for row in guesses]} guesses"
         )
     ax = ax or plt.figure(figsize=(5.6, 0.8 + 0.32 * len(stages))).subplots()
@@ -135,17 +138,17 @@ def plot_race(
     ylabel: str,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how far each model is, a line for each of its runs.
+    """Draw learning curves of several models, one line for each run.
 
     Args:
-        runs: by the model's name, for each run the points (x, y); those of one model
-            have one colour and one sort of line.
+        runs: by the model's name, for each run its points (x, y); the lines of one
+            model share colour and line style.
         xlabel: what is spent, with its unit.
         ylabel: what is reached, with its unit.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if a model has no run.
+        ValueError: if a model has no runs.
 
     Example:
         >>> ax = plot_race({"a": [[(0, 0.0), (1, 0.5)]]}, xlabel="s", ylabel="right")

@@ -20,7 +20,7 @@ from attention_book.data.captions.captions import (
 from attention_book.data.captions.digit_scenes import (
     DigitScene,
     digit_scenes,
-    named_places,
+    named_locations,
     scene_images,
 )
 from attention_book.data.captions.flickr8k import (
@@ -397,7 +397,7 @@ def pointing(
         >>> pointing(torch.full((1, 9, 64), 1 / 64), scene).mass  # a box covers 4 of 64
         0.0625
     """
-    inside, is_digit = named_places(scenes, grid=round(weights.shape[-1] ** 0.5))
+    inside, is_digit = named_locations(scenes, grid=round(weights.shape[-1] ** 0.5))
     largest = weights.argmax(dim=-1, keepdim=True)
     hit = inside.gather(-1, largest)[..., 0][is_digit]
     mass = (weights * inside).sum(dim=-1)[is_digit]

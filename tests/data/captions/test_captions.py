@@ -1,4 +1,4 @@
-"""Caption batches: padded ids, pictures with several captions, a seeded order."""
+"""Caption batches: padded ids, images with several captions, a seeded order."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def test_batch_is_padded_and_masked(sources, vocab):
     assert batch.target.tolist() == right
     assert_close(batch.target_mask, batch.target != PAD)
     assert batch.num_tokens == 3 + 6 + 2 + 3
-    assert batch.source[:, 0, 0].tolist() == [0, 1, 1, 2]  # two captions, one picture
+    assert batch.source[:, 0, 0].tolist() == [0, 1, 1, 2]  # two captions, one image
     assert batch.source_mask is None
     assert len(batch) == 4
     assert batch.to("meta").target.device.type == "meta"
@@ -77,13 +77,13 @@ def test_a_batch_is_as_wide_as_its_longest_caption(sources, vocab):
 
 
 def test_errors(sources, vocab):
-    with pytest.raises(ValueError, match="got 3 pictures and 2 groups"):
+    with pytest.raises(ValueError, match="got 3 images and 2 groups"):
         caption_batch(sources, CAPTIONS[:2], vocab)
-    with pytest.raises(ValueError, match="got 0 pictures and 0 groups"):
+    with pytest.raises(ValueError, match="got 0 images and 0 groups"):
         caption_batch(sources[:0], [], vocab)
-    with pytest.raises(ValueError, match=r"picture 1 needs captions.*got \[\]"):
+    with pytest.raises(ValueError, match=r"image 1 needs captions.*got \[\]"):
         caption_batch(sources[:2], [CAPTIONS[0], []], vocab)
-    with pytest.raises(ValueError, match=r"picture 0 needs captions.*\(\)"):
+    with pytest.raises(ValueError, match=r"image 0 needs captions.*\(\)"):
         caption_batch(sources[:1], [[()]], vocab)
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         caption_loader(sources, CAPTIONS, vocab, batch_size=0)

@@ -1,4 +1,4 @@
-"""Digit scenes: picture, caption and boxes say the same; parts share no digit."""
+"""Digit scenes: image, caption and boxes say the same; parts share no digit."""
 
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +13,7 @@ from attention_book.data.captions.digit_scenes import (
     DIGITS,
     SIDE,
     digit_scenes,
-    named_places,
+    named_locations,
     scene_images,
 )
 
@@ -54,7 +54,7 @@ def test_caption_boxes_and_picture_say_the_same(splits, images):
             assert scene.caption[word] == DIGITS[label]
             assert scene.owners[word - 1 : word + 3] == (number,) * 4
             left[box.top : box.top + SIDE, box.left : box.left + SIDE] = 0
-        assert (left == 0).all()  # nothing else is in the picture
+        assert (left == 0).all()  # nothing else is in the image
         ands = [i for i, word in enumerate(scene.caption) if word == "and"]
         assert all(scene.owners[i] is None for i in ands)
 
@@ -97,7 +97,7 @@ def test_other_sizes():
 @pytest.mark.parametrize("grid", [4, 8])
 def test_named_places_one_place_at_a_time(splits, grid):
     scenes = splits.test[:20]
-    places, is_digit = named_places(scenes, grid)
+    places, is_digit = named_locations(scenes, grid)
     for s, scene in enumerate(scenes):
         assert is_digit[s].nonzero().flatten().tolist() == list(scene.digit_words)
         for w in range(places.shape[1]):
@@ -138,4 +138,4 @@ def test_other_errors(splits):
     with pytest.raises(ValueError, match="at least one scene, got none"):
         scene_images([])
     with pytest.raises(ValueError, match="grid must be at least 1, got 0"):
-        named_places([scene], 0)
+        named_locations([scene], 0)

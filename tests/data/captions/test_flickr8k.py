@@ -1,4 +1,4 @@
-"""Flickr8k: the real captions, where the mirror is there; an archive of own pictures.
+"""Flickr8k: the real captions, where the mirror is there; an archive of own images.
 
 No mirror holds the photographs: the test makes an archive in the form of the real one.
 """
@@ -55,17 +55,17 @@ def jpeg(size, colour, mode):
 
 
 def packed(change=lambda raw: raw):
-    """The pictures, packed as in the real archive; ``change`` is done to the second."""
+    """The images, packed as in the real archive; ``change`` is done to the second."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("Flicker8k_Dataset/", "")  # so it is spelled there
-        for number, (name, *picture) in enumerate(PICTURES):
-            raw = jpeg(*picture)
+        for number, (name, *image) in enumerate(PICTURES):
+            raw = jpeg(*image)
             archive.writestr(
                 f"Flicker8k_Dataset/{name}", change(raw) if number == 1 else raw
             )
-        archive.writestr(f"__MACOSX/Flicker8k_Dataset/{PICTURES[0][0]}", b"no picture")
-        archive.writestr("__MACOSX/Flicker8k_Dataset/._12_ab.jpg", b"no picture")
+        archive.writestr(f"__MACOSX/Flicker8k_Dataset/{PICTURES[0][0]}", b"no image")
+        archive.writestr("__MACOSX/Flicker8k_Dataset/._12_ab.jpg", b"no image")
     return file.getvalue()
 
 
@@ -164,7 +164,7 @@ def test_image_that_the_archive_lacks_is_an_error_at_once(install):
 
 
 @pytest.mark.parametrize(
-    "change", [lambda raw: b"no picture", lambda raw: raw[: len(raw) // 2]]
+    "change", [lambda raw: b"no image", lambda raw: raw[: len(raw) // 2]]
 )
 def test_damaged_photograph_is_an_error_when_it_comes(install, change):
     install(packed(change))

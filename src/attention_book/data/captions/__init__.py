@@ -10,7 +10,7 @@ from attention_book.data.captions.digit_scenes import (
     Box,
     DigitScene,
     SceneSplits,
-    named_places,
+    named_locations,
     scene_images,
 )
 from attention_book.data.captions.flickr8k import (
@@ -30,6 +30,6 @@ __all__ = [
     "caption_loader",
     "flickr8k_images",
     "flickr8k_lines",
-    "named_places",
+    "named_locations",
     "scene_images",
 ]

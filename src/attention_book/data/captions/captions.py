@@ -1,4 +1,4 @@
-"""Pictures, or their annotation vectors, in batches with captions."""
+"""Images, or their annotation vectors, in batches with captions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ Caption = tuple[str, ...]
 
 @dataclass(frozen=True)
 class CaptionBatch:
-    """Pictures and padded captions; a caption starts with ``BOS``, ends in ``EOS``.
+    """Images and padded captions; a caption starts with ``BOS``, ends in ``EOS``.
 
     Attributes:
-        source: pictures, or annotation vectors (batch, places, dim): whatever the
-            model's encoder reads.
-        source_mask: None: every place of a picture may be looked at.
+        source: images, or annotation vectors (batch, locations, dim): the input of the
+            model's encoder.
+        source_mask: None, because every location of an image may be attended to.
         target: ids, padded on the right.
         target_mask: True at real tokens, special ones included.
         num_tokens: number of tokens to predict, the real ones without ``BOS``; a plain
@@ -51,19 +51,19 @@ def caption_batch(
     captions: Sequence[Sequence[Caption]],
     vocab: Vocab,
 ) -> CaptionBatch:
-    """Put all captions into one batch; a picture appears once for each of its captions.
+    """Put all captions into one batch; an image appears once for each of its captions.
 
     Args:
-        sources: pictures or annotation vectors.
-        captions: one or more captions of each picture, as words.
-        vocab: of the captions.
+        sources: images or annotation vectors.
+        captions: one or more captions of each image, as words.
+        vocab: vocabulary of the captions.
 
     Returns:
         The batch, on the device of ``sources``.
 
     Raises:
-        ValueError: if there are no pictures, not a group of captions for each picture,
-            or a picture has no caption, or a caption no words.
+        ValueError: if there are no images, not one group of captions for each image, an
+            image has no caption, or a caption has no words.
 
     Example:
         >>> vocab = Vocab(["a", "seven"])
@@ -83,14 +83,14 @@ def caption_loader(
     batch_size: int,
     seed: int | None = None,
 ) -> DataLoader:
-    """Batches of captions with their pictures, in an order from ``seed`` alone.
+    """Batches of captions with their images, in an order from ``seed`` alone.
 
     Args:
-        sources: pictures or annotation vectors, in memory once.
-        captions: one or more captions of each picture, as words; they are encoded once.
-        vocab: of the captions.
+        sources: images or annotation vectors, kept in memory once.
+        captions: one or more captions of each image, as words; they are encoded once.
+        vocab: vocabulary of the captions.
         batch_size: number of captions in a batch.
-        seed: of the random order. None: the order of ``captions``, for evaluation.
+        seed: seed of the random order. None: the order of ``captions``, for evaluation.
 
     Returns:
         A loader of :class:`CaptionBatch`; its length is the number of batches.
@@ -110,14 +110,14 @@ class _CaptionData:
     ) -> None:
         if not len(sources) or len(sources) != len(captions):
             raise ValueError(
-                "captions must hold a group for each picture, and there must be some: "
-                f"got {len(sources)} pictures and {len(captions)} groups"
+                "captions must hold a group for each image, and there must be some: "
+                f"got {len(sources)} images and {len(captions)} groups"
             )
         rows, images = [], []
         for image, group in enumerate(captions):
             if not group or not all(group):
                 raise ValueError(
-                    f"picture {image} needs captions with at least one word each, got "
+                    f"image {image} needs captions with at least one word each, got "
                     f"{list(group)}"
                 )
             rows += [[BOS, *vocab.encode(caption), EOS] for caption in group]

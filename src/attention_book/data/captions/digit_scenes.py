@@ -1,4 +1,4 @@
-"""Pictures of a few handwritten digits, and captions that say where each one stands."""
+"""Images of a few handwritten digits, with captions that say where each digit is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HELD_OUT = {"test": 0.2, "dev": 0.1}
 
 @dataclass(frozen=True)
 class Box:
-    """A square of a picture: rows and columns from 0 at the top left, in pixels."""
+    """A square of an image: rows and columns from 0 at the top left, in pixels."""
 
     top: int
     left: int
@@ -29,15 +29,15 @@ class Box:
 
 @dataclass(frozen=True)
 class DigitScene:
-    """A picture, its caption, and what each word of the caption is about.
+    """An image, its caption, and what each word of the caption is about.
 
     Attributes:
         image: brightness from 0 to 1.
-        caption: words.
-        boxes: where the digits stand, in the order in which the caption names them.
-        owners: for each word of the caption the number of the digit that it tells
-            of, from 0; None for a word between two digits.
-        digit_words: the positions, in the caption, of the words that name a digit.
+        caption: words of the caption.
+        boxes: where the digits are, in the order in which the caption names them.
+        owners: for each word of the caption the number of the digit that it describes,
+            from 0; None for a word between two digits.
+        digit_words: positions in the caption of the words that name a digit.
 
     Raises:
         ValueError: if there is no digit, or not one owner for each word.
@@ -61,12 +61,12 @@ class DigitScene:
 
 @dataclass(frozen=True)
 class SceneSplits:
-    """Scenes of which no two parts show the same image of a digit.
+    """Scenes in three parts that have no image of a digit in common.
 
     Attributes:
-        train: scenes to learn from.
-        dev: scenes to choose a model by.
-        test: scenes to report.
+        train: scenes to train on.
+        dev: scenes to select a model with.
+        test: scenes to report results on.
     """
 
     train: list[DigitScene]
@@ -84,25 +84,24 @@ def digit_scenes(
     size: int = 32,
     seed: int = 0,
 ) -> SceneSplits:
-    """Scenes with real handwritten digits at random places, and their captions.
+    """Scenes with real handwritten digits at random locations, and their captions.
 
-    A scene has up to four quarters with a digit each, somewhere inside its quarter:
-    digits never overlap, and the quarter that the caption names is never in doubt. The
-    caption goes through the quarters row by row, so there is one right caption.
+    Each digit lies somewhere inside its own quarter of the image, so that digits never
+    overlap and there is no doubt about the quarter that the caption names. The caption
+    lists the quarters row by row, so each scene has exactly one right caption.
 
-    Size: as asked for; a caption has 4 words a digit and an "and" between two.
+    Size: as requested; a caption has 4 words per digit and an "and" between two digits.
     Source: scikit-learn's copy of the UCI "Optical Recognition of Handwritten Digits"
         (1,797 images of 8 x 8 pixels, CC BY 4.0), installed with it; no download.
 
     Args:
-        train: number of scenes to learn from.
-        test: number of scenes to report.
-        dev: number of scenes to choose a model by.
-        min_digits: fewest digits of a scene.
-        max_digits: most digits of a scene; all counts are equally likely.
-        size: height and width of a picture in pixels, even.
-        seed: decides everything, together with the other arguments: also which images
-            go to which part.
+        train: number of scenes to train on.
+        test: number of scenes to report results on.
+        dev: number of scenes to select a model with.
+        min_digits: smallest number of digits in a scene.
+        max_digits: largest number of digits in a scene; all counts are equally likely.
+        size: height and width of an image in pixels, even.
+        seed: seed of all random choices, also of which images go to which part.
 
     Raises:
         ValueError: if ``train`` or ``test`` is not positive or ``dev`` is negative, if
@@ -120,12 +119,12 @@ def digit_scenes(
     if not 1 <= min_digits <= max_digits:
         raise ValueError(
             f"min_digits must be from 1 to max_digits ({max_digits}), got {min_digits}:"
-            " a scene without a digit has nothing to tell"
+            " a scene without a digit has no caption"
         )
     quarters = len(ROWS) * len(COLUMNS)
     if max_digits > quarters:
         raise ValueError(
-            f"max_digits must be at most {quarters}, one a quarter of the picture, "
+            f"max_digits must be at most {quarters}, one per quarter of the image, "
             f"got {max_digits}"
         )
     if size % 2 or size // 2 < SIDE:
@@ -154,7 +153,7 @@ def digit_scenes(
 
 
 def scene_images(scenes: Sequence[DigitScene]) -> Float[Tensor, "scenes height width"]:
-    """Stack the pictures of scenes.
+    """Stack the images of scenes.
 
     Raises:
         ValueError: if there are no scenes.
@@ -164,20 +163,20 @@ def scene_images(scenes: Sequence[DigitScene]) -> Float[Tensor, "scenes height w
     return torch.stack([scene.image for scene in scenes])
 
 
-def named_places(
+def named_locations(
     scenes: Sequence[DigitScene], grid: int
-) -> tuple[Bool[Tensor, "scenes words places"], Bool[Tensor, "scenes words"]]:
-    """For each word, the places of a grid that lie on the digit of which it tells.
+) -> tuple[Bool[Tensor, "scenes words locations"], Bool[Tensor, "scenes words"]]:
+    """For each word, the locations of a grid that lie on the digit it describes.
 
-    A place stands for a square of the picture, and lies on a digit if the middle of its
-    square is inside the digit's box. Places are counted row by row.
+    A location stands for a square of the image, and lies on a digit if the centre of
+    its square is inside the digit's box. Locations are counted row by row.
 
     Args:
         scenes: scenes of one size; captions are padded to the longest.
-        grid: places on each side of the grid.
+        grid: locations on each side of the grid.
 
     Returns:
-        True at the places on the word's digit, nowhere for a word without one; and
+        True at the locations on the word's digit, nowhere for a word without one; and
         True at the words that name a digit.
 
     Raises:
@@ -185,17 +184,17 @@ def named_places(
 
     Example:
         >>> scenes = digit_scenes(train=1, test=1, seed=8).train
-        >>> places, is_digit = named_places(scenes, grid=8)
-        >>> places.shape, is_digit[0].nonzero().flatten().tolist()
+        >>> locations, is_digit = named_locations(scenes, grid=8)
+        >>> locations.shape, is_digit[0].nonzero().flatten().tolist()
         (torch.Size([1, 9, 64]), [1, 6])
-        >>> places[0].sum(-1).tolist()  # 2 x 2 places on each digit, none for "and"
+        >>> locations[0].sum(-1).tolist()  # a digit covers 2 x 2
         [4, 4, 4, 4, 0, 4, 4, 4, 4]
     """
     if grid < 1:
         raise ValueError(f"grid must be at least 1, got {grid}")
     size = scene_images(scenes).shape[-1]
     words = max(len(scene.caption) for scene in scenes)
-    corners = torch.full((len(scenes), words, 2), -size)  # outside the picture
+    corners = torch.full((len(scenes), words, 2), -size)  # outside the image
     is_digit = torch.zeros(len(scenes), words, dtype=torch.bool)
     for row, scene in enumerate(scenes):
         is_digit[row, list(scene.digit_words)] = True
@@ -211,7 +210,7 @@ def named_places(
 
 @cache
 def _digits() -> tuple[np.ndarray, np.ndarray]:
-    # Imported here since it takes a second, and most of the package does without.
+    # Imported here because it takes a second, and few need it.
     from sklearn.datasets import load_digits
 
     data = load_digits()
