@@ -9,6 +9,7 @@ from torch import nn
 
 from attention_book.evaluation.cost import (
     crossing,
+    kept_bytes,
     multiplications,
     peak_bytes,
     seconds_in_turns,
@@ -89,3 +90,17 @@ def test_multiplications_of_layers_are_those_of_their_formulas():
     assert counted == 3 * (4 * 5 * 6 * 6 + 2 * 5 * 5 * 6)
     convolution = nn.Conv1d(6, 7, 3, padding=1)
     assert multiplications(lambda: convolution(x.mT)) == 3 * 5 * 3 * 6 * 7
+
+
+def test_kept_memory_is_counted_once_and_without_what_is_given():
+    x = torch.randn(7, 3, requires_grad=True)
+    weight = torch.randn(3, 5, requires_grad=True)
+    whole = kept_bytes(lambda: ((x @ weight).exp() * 2).sum())
+    assert whole == 4 * (7 * 3 + 3 * 5 + 7 * 5)
+    assert kept_bytes(lambda: ((x @ weight).exp() * 2).sum(), (x, weight)) == 4 * 7 * 5
+    assert kept_bytes(lambda: (weight[1] * weight[:2]).sum()) == 4 * 3 * 5
+
+
+def test_kept_memory_needs_a_gradient():
+    with pytest.raises(ValueError, match="must return a tensor with a gradient"):
+        kept_bytes(lambda: torch.zeros(3).exp())

@@ -5,10 +5,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from attention_book.figures.global_local import (
-    plot_centres,
-    plot_window,
-)
+from attention_book.figures.global_local import plot_centres, plot_kinds, plot_window
 
 
 def test_bars_window_centre_and_curve():
@@ -57,3 +54,16 @@ def test_errors(no_shape_checks):
         plot_window(torch.ones(1), ["a"], centre=1.0)
     with pytest.raises(ValueError, match="2 centres and 1 queries"):
         plot_centres(torch.ones(1, 1), ["x"], ["a"], torch.ones(2), 1)
+
+
+def test_kinds_stand_below_each_other():
+    rows = {"global": torch.tensor([0.2, 0.8]), "local": torch.tensor([0.0, 1.0])}
+    axes = plot_kinds(rows, ["a", "b"], centres={"local": 1.5}, window=1)
+    assert [ax.get_title(loc="left") for ax in axes] == ["global", "local"]
+    heights = [[round(bar.get_height(), 6) for bar in ax.patches[-2:]] for ax in axes]
+    assert heights == [[0.2, 0.8], [0.0, 1.0]]
+    assert [len(ax.lines) for ax in axes] == [0, 1]  # the centre
+    curved = plot_kinds(
+        rows, ["a", "b"], centres={"local": 1.5}, window=1, curves=["local"]
+    )
+    assert len(curved[1].lines) == 2

@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.testing import assert_close
 from attention_book.data.translation.pairs import Pair
 from attention_book.data.vocab import Vocab
 from attention_book.evaluation.intervals import score_by_bin
+from attention_book.evaluation.metrics import Bleu
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.global_local import LuongConfig, LuongTranslator
 from attention_book.models.transformer import Transformer, TransformerConfig
@@ -18,10 +20,12 @@ from attention_book.recipes.translation import (
     TrainingPlan,
     TranslationTask,
     all_links,
+    bleu_text,
     crossing_links,
     decoder_weights,
     digit_links,
     error_rates,
+    fit_stages,
     is_power,
     iwslt15_task,
     length_table,
@@ -207,6 +211,43 @@ def test_one_attention_layer_is_needed(task):
         shared.links(model, shared.test)
 
 
+def test_measured_are_outputs_and_links(task, model):
+    kinds = {"all": all_links, "power": power_links}
+    found = task.measure(model, kinds)
+    assert found.outputs == task.translate(model)
+    assert found.exact.tolist() == task.exact_match(model).tolist()
+    assert found.links == task.links(model, task.test)
+    assert found.loss == model.loss(task.batch(task.test)).item()
+    assert found.rates == error_rates(found.links, task.test, kinds)
+
+
+def test_links_are_not_measured_where_none_are_known(task, model):
+    unknown = [replace(pair, alignment=None) for pair in task.test]
+    found = replace(task, test=unknown).measure(model, {"all": all_links})
+    assert found.links == []
+    assert math.isnan(found.rates["all"])
+
+
+def test_stages_go_on_from_the_weights_before(task):
+    def build(window):
+        sizes = {"embed_dim": 5, "hidden_dim": 6, "attention": "local-p"}
+        return task.build(LuongTranslator, LuongConfig, 1, **sizes, window=window)
+
+    still = TrainingPlan(
+        batch=PLAN.batch, learning_rate=1.0, schedule=lambda n: lambda step: 0.0
+    )
+    (wide, first), (narrow, second) = fit_stages(
+        task, PLAN, build, [({"window": 8}, 2), ({"window": 1}, 1)], seed=0
+    )
+    assert (wide.config.window, narrow.config.window) == (8, 1)
+    assert (len(first.dev_loss), len(second.dev_loss)) == (2, 1)
+    fresh = build(window=8).state_dict()
+    assert any((fresh[k] != x).any() for k, x in wide.state_dict().items())
+    stages = [({"window": 8}, 1), ({"window": 2}, 1)]
+    (_, _), (kept, _) = fit_stages(task, still, build, stages, seed=0)
+    assert_close(kept.state_dict(), fresh)
+
+
 CROSSED = Pair(
     words("three hundred forty two"),
     words("drei hundert zwei und vierzig"),
@@ -369,6 +410,11 @@ def test_bleu_compares_joined_tokens_with_the_lines():
     assert exact.bleu(output).score < 99
     assert lower.bleu(output).score == pytest.approx(100)
     assert "case:lc" in lower.bleu(output).signature
+
+
+def test_bleu_as_text():
+    assert bleu_text(Bleu(3.5, "nrefs:1")) == "BLEU 3.50  nrefs:1"
+    assert bleu_text(Bleu(3.5, "s", 2.25, 5.0)) == "BLEU 3.50 (2.25 to 5.00)  s"
 
 
 def test_bleu_of_some_sentences():

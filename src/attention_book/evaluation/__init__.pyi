@@ -9,6 +9,7 @@ from .correlation import (
 )
 from .cost import (
     crossing,
+    kept_bytes,
     multiplications,
     peak_bytes,
     seconds_in_turns,
@@ -56,6 +57,7 @@ __all__ = [
     "corpus_bleu",
     "crossing",
     "exact_match",
+    "kept_bytes",
     "keys_at",
     "last_marked",
     "mean_distance",

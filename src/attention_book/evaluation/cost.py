@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import torch
 
 
 def seconds_in_turns(
-    steps: dict[str, Callable[[], object]],
+    steps: Mapping[str, Callable[[], object]],
     *,
     rounds: int,
     warm_up: int = 1,
@@ -102,6 +102,43 @@ def multiplications(step: Callable[[], object]) -> int:
     with FlopCounterMode(display=False) as counter:
         step()
     return counter.get_total_flops() // 2
+
+
+def kept_bytes(
+    step: Callable[[], torch.Tensor], given: Iterable[torch.Tensor] = ()
+) -> int:
+    """Measure how much memory a computation keeps for its backward pass.
+
+    Each piece of memory counts once, whole, even if only a part of it is kept.
+
+    Args:
+        step: what is run; it returns a tensor with a gradient.
+        given: tensors that are there in any case, such as parameters and inputs: they
+            do not count.
+
+    Raises:
+        ValueError: if the result has no gradient: nothing is kept for it.
+
+    Example:
+        >>> x = torch.ones(3, 5, requires_grad=True)
+        >>> kept_bytes(lambda: (2 * x).exp().sum())  # the exponentials, in 4 bytes each
+        60
+    """
+    known = {tensor.untyped_storage().data_ptr() for tensor in given}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = step()
+    # As long as the result is alive, nothing that was kept is freed and used again.
+    if not result.requires_grad:
+        raise ValueError("step must return a tensor with a gradient, this one has none")
+    return sum(kept.values())
 
 
 def crossing(

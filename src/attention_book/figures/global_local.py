@@ -1,6 +1,6 @@
 """Figures of the chapter on global and local attention."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -65,6 +65,42 @@ def plot_window(
     ax.set(xlim=(-0.7, len(keys) - 0.3), ylim=(0, 1.05), ylabel="weight")
     ax.grid(axis="x", visible=False)
     return ax
+
+
+def plot_kinds(
+    weights: Mapping[str, Float[Tensor, " keys"]],
+    keys: Sequence[str],
+    *,
+    centres: Mapping[str, float],
+    window: int,
+    curves: Collection[str] = (),
+) -> list[Axes]:
+    """Draw one query's weights under several kinds of attention, one below the other.
+
+    Args:
+        weights: by kind, over the same keys.
+        keys: a word for each key.
+        centres: of the kinds that have a window, its centre, a position from 0.
+        window: half the width of all windows, in tokens.
+        curves: the kinds whose Gaussian is drawn.
+
+    Raises:
+        ValueError: as from :func:`plot_window`.
+    """
+    figure = plt.figure(figsize=(5.6, 1.87 * len(weights)))
+    axes = list(figure.subplots(len(weights), 1, sharex=True, squeeze=False)[:, 0])
+    for ax, (kind, row) in zip(axes, weights.items(), strict=True):
+        centre = centres.get(kind)
+        plot_window(
+            row,
+            keys,
+            centre=centre,
+            window=None if centre is None else window,
+            curve=kind in curves,
+            ax=ax,
+        )
+        ax.set_title(kind, loc="left")
+    return axes
 
 
 def plot_centres(

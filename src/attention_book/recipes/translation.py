@@ -70,6 +70,27 @@ class TrainingPlan:
     clip_norm: float | None = 1.0
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """How well a model translates the test set, and where it looks.
+
+    Attributes:
+        loss: under teacher forcing, in nats per token.
+        outputs: the tokens that it writes for each source.
+        exact: whether each output is right as a whole, 1 or 0.
+        links: the source position with the largest weight for each target word, a set a
+            pair; empty where the alignment is not known.
+        rates: alignment error rates from 0 to 1 by kind of link; NaN where they are not
+            known.
+    """
+
+    loss: float
+    outputs: list[list[str]]
+    exact: Float[np.ndarray, " sentences"]
+    links: list[frozenset[Link]]
+    rates: dict[str, float]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TranslationTask:
     """A translation data set, ready for models that run on one device.
@@ -252,6 +273,27 @@ class TranslationTask:
         """
         weights = decoder_weights(model.to(self.device), self.batch(pairs))
         return argmax_links(weights, [len(pair.target) for pair in pairs])
+
+    def measure(
+        self, model: nn.Module, kinds: Mapping[str, Callable[[Pair], Collection[Link]]]
+    ) -> Measured:
+        """Translate the test set, and score the links where the true ones are known.
+
+        Args:
+            model: a translator with one attention layer.
+            kinds: by name, a function that chooses true links of a pair.
+        """
+        outputs = self.translate(model)
+        exact = exact_match(outputs, self.references)
+        teacher_forced: Any = model.loss
+        with torch.no_grad():
+            loss = teacher_forced(self.batch(self.test)).item()
+        links: list[frozenset[Link]] = []
+        rates = dict.fromkeys(kinds, float("nan"))
+        if self.has_alignment:
+            links = self.links(model, self.test)
+            rates = error_rates(links, self.test, kinds)
+        return Measured(loss, outputs, exact, links, rates)
 
     def bleu(
         self,
@@ -463,6 +505,49 @@ def make_vocabs(
         vocab = Vocab(both, min_count=min_count)
         return vocab, vocab
     return Vocab(sources, min_count=min_count), Vocab(targets, min_count=min_count)
+
+
+def fit_stages(
+    task: TranslationTask,
+    plan: TrainingPlan,
+    build: Callable[..., _Model],
+    stages: Sequence[tuple[Mapping[str, Any], int]],
+    *,
+    seed: int,
+    description: str = "",
+) -> list[tuple[_Model, History]]:
+    """Train a model in stages whose configs differ in what is no parameter.
+
+    Each stage starts from the last weights of the stage before, with a fresh optimizer
+    and a schedule of its own. On a task with dev pairs, the best epoch of each stage is
+    kept.
+
+    Args:
+        task: what is learned.
+        plan: how; the same for all stages.
+        build: makes a model from options of its config.
+        stages: for each stage the options, and its epochs.
+        seed: of the order of the pairs, the same for each stage.
+        description: words in front of the progress bar.
+
+    Returns:
+        Model and history of each stage.
+    """
+    trained: list[tuple[_Model, History]] = []
+    for options, epochs in stages:
+        model = build(**options)
+        if trained:
+            model.load_state_dict(trained[-1][0].state_dict())
+        history = task.fit(
+            model,
+            plan,
+            epochs=epochs,
+            seed=seed,
+            choose=bool(task.dev),
+            description=description,
+        )
+        trained.append((model, history))
+    return trained
 
 
 @torch.no_grad()
@@ -762,6 +847,17 @@ def length_table(by_length: Mapping[str, Sequence[BinScore]]) -> str:
             f"{first.low:5} to {first.high:2}   {first.count:9}   " + "   ".join(cells)
         )
     return "\n".join(lines)
+
+
+def bleu_text(bleu: Bleu) -> str:
+    """BLEU as text, with its interval where there is one, and sacrebleu's signature.
+
+    Example:
+        >>> bleu_text(Bleu(28.345, "nrefs:1", 27.0, 30.0))
+        'BLEU 28.34 (27.00 to 30.00)  nrefs:1'
+    """
+    interval = "" if bleu.low is None else f" ({bleu.low:.2f} to {bleu.high:.2f})"
+    return f"BLEU {bleu.score:.2f}{interval}  {bleu.signature}"
 
 
 def _encode(pair: Pair, subwords: Subwords) -> Pair:

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.attention.global_local.scores import (
@@ -238,17 +238,7 @@ class LocalAttention(nn.Module):
         """
         compared = compared_keys(self.score, query, key, value, projected_key)
         num_keys = key.shape[1]
-        if mask is not None:
-            mask = expand_mask(mask, (*query.shape[:2], num_keys))
-        if length is None:
-            every = query.new_full((len(query), 1), num_keys, dtype=torch.long)
-            length = every if mask is None else mask.sum(-1)
-        centres = self.centres(query, length, step)
-        positions, inside = window_positions(centres, self.window, num_keys)
-        if mask is None:
-            inside = inside & (positions < length[..., None])
-        else:
-            inside = inside & mask.gather(-1, positions)
+        centres, positions, inside = self._window(query, num_keys, mask, length, step)
         windows = gather_window(compared, positions)
         values = windows if value is compared else gather_window(value, positions)
         # Each query has its own keys: one query for each window.
@@ -261,3 +251,29 @@ class LocalAttention(nn.Module):
         if not need_weights:
             return context, None
         return context, scatter_window(weights, positions, num_keys)
+
+    def _window(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        num_keys: int,
+        mask: Mask | None,
+        length: Int[Tensor, "batch _"] | None,
+        step: Int[Tensor, "batch queries"] | None,
+    ) -> tuple[
+        Float[Tensor, "batch queries"],
+        Int[Tensor, "batch queries slots"],
+        Bool[Tensor, "batch queries slots"],
+    ]:
+        """Return centres, positions of the windows, and which of these may be used."""
+        if mask is not None:
+            mask = expand_mask(mask, (*query.shape[:2], num_keys))
+        if length is None:
+            every = query.new_full((len(query), 1), num_keys, dtype=torch.long)
+            length = every if mask is None else mask.sum(-1)
+        centres = self.centres(query, length, step)
+        positions, inside = window_positions(centres, self.window, num_keys)
+        if mask is None:
+            inside = inside & (positions < length[..., None])
+        else:
+            inside = inside & mask.gather(-1, positions)
+        return centres, positions, inside

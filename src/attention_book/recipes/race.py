@@ -1,0 +1,274 @@
+"""Translators side by side: equal numbers of parameters, equal time, equal data."""
+
+import math
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from attention_book.data.translation.pairs import Pair, PairBatch
+from attention_book.evaluation.alignment import Link
+from attention_book.evaluation.cost import seconds_in_turns
+from attention_book.recipes.translation import Measured, TrainingPlan, TranslationTask
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trained numbers in a model, shared ones counted once.
+
+    Example:
+        >>> count_parameters(nn.Linear(3, 5))
+        20
+    """
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def size_for_parameters(
+    build: Callable[[int], nn.Module], wanted: int, *, largest: int = 1024
+) -> int:
+    """Find the size with which a model has about a wanted number of parameters.
+
+    Args:
+        build: makes the model of a size; its number of parameters grows with the size.
+        wanted: number of parameters.
+        largest: the largest size, the smallest being 1.
+
+    Returns:
+        The size whose number of parameters is nearest to the wanted one.
+
+    Example:
+        >>> size_for_parameters(lambda size: nn.Linear(size, 10), 200)
+        19
+    """
+    low, high = 2, largest
+    while low < high:
+        middle = (low + high) // 2
+        if count_parameters(build(middle)) < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    candidates = (low - 1, low)
+    return min(candidates, key=lambda n: abs(count_parameters(build(n)) - wanted))
+
+
+def training_seconds(
+    models: Mapping[str, nn.Module],
+    batch: PairBatch,
+    *,
+    rounds: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Time training steps of several models on one batch, in turns.
+
+    A step is the loss, its gradients and a step of Adam.
+
+    Args:
+        models: by name; they are moved to the batch's device, and trained.
+        batch: what each step learns from.
+        rounds: how often each model is timed.
+        warm_up: rounds before these that do not count.
+        clock: as for :func:`attention_book.evaluation.cost.seconds_in_turns`.
+
+    Returns:
+        Seconds of each round, by name.
+    """
+    steps = {name: _training_step(model, batch) for name, model in models.items()}
+    return seconds_in_turns(steps, rounds=rounds, warm_up=warm_up, clock=clock)
+
+
+def _training_step(model: nn.Module, batch: PairBatch) -> Callable[[], None]:
+    model.to(batch.source.device)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    loss: Any = model.loss
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss(batch).backward()
+        optimizer.step()
+
+    return step
+
+
+def equal_time_steps(
+    seconds: Mapping[str, float], reference: str, num_steps: int
+) -> dict[str, int]:
+    """Steps that each model can take in the time of one of them.
+
+    Args:
+        seconds: of one training step, by name.
+        reference: name of the model that takes ``num_steps``.
+        num_steps: its number of steps.
+
+    Returns:
+        Numbers of steps by name, at least 1.
+
+    Example:
+        >>> equal_time_steps({"slow": 0.5, "fast": 0.2}, "slow", 100)
+        {'slow': 100, 'fast': 250}
+    """
+    budget = num_steps * seconds[reference]
+    return {name: max(1, round(budget / own)) for name, own in seconds.items()}
+
+
+def pairs_for_steps(
+    task: TranslationTask, plan: TrainingPlan, pairs: Sequence[Pair], num_steps: int
+) -> tuple[Sequence[Pair], int]:
+    """Choose how many pairs, and epochs, make about a number of steps.
+
+    Args:
+        task: the task that has the pairs.
+        plan: tells the size of a batch.
+        pairs: those that may be used, the first ones first.
+        num_steps: optimizer steps, as in whole epochs of equal length.
+
+    Returns:
+        The pairs and the number of epochs.
+    """
+    per_step = len(pairs) / task.num_steps(plan, pairs)
+    epochs = max(1, math.ceil(num_steps * per_step / len(pairs)))
+    return pairs[: max(1, round(num_steps * per_step / epochs))], epochs
+
+
+def train_variants(
+    task: TranslationTask,
+    plan: TrainingPlan,
+    builders: Mapping[str, Callable[[int], nn.Module]],
+    num_steps: Mapping[str, int],
+    seeds: Sequence[int],
+    kinds: Mapping[str, Callable[[Pair], Collection[Link]]],
+) -> dict[str, list[Measured]]:
+    """Train variants of a translator, each for its own number of steps, and measure.
+
+    All steps are one epoch, with one schedule: the training pairs are repeated, or cut,
+    to as many as are needed.
+
+    Args:
+        task: what is learned; with dev pairs, they choose the best weights.
+        plan: how; ``batch`` must have ``batch_size``.
+        builders: by name, a function from a seed to a fresh model.
+        num_steps: optimizer steps, by name.
+        seeds: one run for each; it also orders the pairs.
+        kinds: of links, as for :meth:`TranslationTask.measure`.
+
+    Returns:
+        By name, what came out for each seed.
+    """
+    results: dict[str, list[Measured]] = {name: [] for name in builders}
+    for name, build in builders.items():
+        needed = num_steps[name] * plan.batch["batch_size"]
+        pairs = (task.train * math.ceil(needed / len(task.train)))[:needed]
+        for seed in seeds:
+            model = build(seed)
+            task.fit(
+                model,
+                plan,
+                epochs=1,
+                seed=seed,
+                pairs=pairs,
+                choose=bool(task.dev),
+                description=f"{name}, seed {seed}",
+            )
+            results[name].append(task.measure(model, kinds))
+    return results
+
+
+@dataclass(frozen=True)
+class RaceRun:
+    """One model's way through a race.
+
+    Attributes:
+        right: share of what is right, from 0 to 1, by the number of steps taken.
+        right_time: after as many steps as the time allows.
+        right_data: after as many steps as every other model.
+        error_time: alignment error rate after equal time; NaN if there is none.
+        error_data: alignment error rate after equal data.
+        outputs: tokens that the trained model writes for each test source.
+        decoding: tokens that it writes in a second, ``<eos>`` included.
+    """
+
+    right: dict[int, float]
+    right_time: float
+    right_data: float
+    error_time: float
+    error_data: float
+    outputs: list[list[str]]
+    decoding: float
+
+
+def run_race(
+    task: TranslationTask,
+    plan: TrainingPlan,
+    model: nn.Module,
+    *,
+    time_steps: int,
+    data_steps: int,
+    num_points: int,
+    measure: Callable[[nn.Module], float],
+    error: Callable[[nn.Module], float],
+    seed: int,
+    clock: Callable[[], float] = time.perf_counter,
+    description: str = "",
+) -> RaceRun:
+    """Train a model, and measure it on its way.
+
+    It is trained for the larger of two numbers of steps, on one schedule. Batches may
+    come out a few steps short: then the end stands for the steps that are missing.
+
+    Args:
+        task: what is learned.
+        plan: how.
+        model: a fresh model.
+        time_steps: steps that fit into the time that all models have.
+        data_steps: steps that all models take.
+        num_points: how often it is measured up to ``time_steps``.
+        measure: the share of what a model gets right.
+        error: a model's alignment error rate; NaN if it has none.
+        seed: of the order of the pairs.
+        clock: tells seconds, for the speed of decoding.
+        description: words in front of the progress bar.
+    """
+    pairs, epochs = pairs_for_steps(task, plan, task.train, max(time_steps, data_steps))
+    points = {
+        max(1, round(k / num_points * time_steps)) for k in range(1, num_points + 1)
+    } | {data_steps}
+    right: dict[int, float] = {}
+    errors: dict[int, float] = {}
+
+    def look(step: int) -> None:
+        if step in points:
+            right[step] = measure(model)
+        if step in (time_steps, data_steps):
+            errors[step] = error(model)
+
+    history = task.fit(
+        model,
+        plan,
+        epochs=epochs,
+        seed=seed,
+        pairs=pairs,
+        on_step=look,
+        description=description,
+    )
+    end = len(history.step_loss)
+    points.add(end)
+    look(end)
+
+    def at(values: dict[int, float], step: int) -> float:
+        if step in values:
+            return values[step]
+        return right[max(right)] if values is right else error(model)
+
+    found = {
+        "right_time": at(right, time_steps),
+        "error_time": at(errors, time_steps),
+        "right_data": at(right, data_steps),
+        "error_data": at(errors, data_steps),
+    }
+    start = clock()
+    outputs = task.translate(model)
+    seconds = clock() - start
+    decoding = sum(len(tokens) + 1 for tokens in outputs) / seconds
+    return RaceRun(right=right, **found, outputs=outputs, decoding=decoding)
