@@ -5,7 +5,12 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from attention_book.figures.transformer import plot_layers, plot_model, plot_step
+from attention_book.figures.transformer import (
+    plot_layers,
+    plot_model,
+    plot_step,
+    plot_way,
+)
 
 
 def texts(ax):
@@ -73,3 +78,17 @@ def test_step_asks_from_the_last_word(grow_evenly):
 def test_steps_without_a_weight_for_each_word_are_an_error(cross, own):
     with pytest.raises(ValueError, match=f"{cross} weights, 2 words so far and {own}"):
         plot_step(list("abc"), ["x", "y"], "z", torch.zeros(cross), torch.zeros(own))
+
+
+def test_the_way_has_the_encoder_and_each_step():
+    torch.manual_seed(0)
+    source, target = ["two", "<eos>"], ["<bos>", "a", "b"]
+    sizes = {"encoder": (2, 2), "decoder": (3, 3), "cross": (3, 2)}
+    weights = {k: torch.rand(2, 4, *size).softmax(-1) for k, size in sizes.items()}
+    axes = plot_way(source, target, ["x", "y", "z"], weights, [0, 2])
+    assert len(axes[0].lines) == 2 * 2 * 2
+    assert [ax.get_title(loc="left") for ax in axes[1:]] == ["step 1", "step 3"]
+    assert texts(axes[2]) == [*source, *target, "z"]
+    wanted = weights["cross"].mean(dim=(0, 1))[2]
+    widths = [line.get_linewidth() for line in axes[2].lines]
+    assert widths == pytest.approx((0.3 + 3.5 * wanted).tolist(), rel=1e-5)

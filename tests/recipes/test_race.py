@@ -47,13 +47,13 @@ def test_the_size_is_the_nearest_one():
 
 def test_training_steps_are_timed_in_turns(task, model):
     ticks = iter(range(100))
-    before = model.output_proj.weight.clone()
+    before = model.decoder.output_proj.weight.clone()
     models = {"a": model, "b": task.build(RNNSearch, RNNSearchConfig, 1, **SIZES)}
     times = training_seconds(
         models, task.batch(task.train[:3]), rounds=2, clock=lambda: float(next(ticks))
     )
     assert times == {"a": [1, 1], "b": [1, 1]}
-    assert (model.output_proj.weight != before).any()
+    assert (model.decoder.output_proj.weight != before).any()
 
 
 def test_steps_in_equal_time():

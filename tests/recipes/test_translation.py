@@ -117,6 +117,11 @@ def test_fit_trains_on_the_pairs_and_falls_to_zero(task, model):
     assert not model.training
 
 
+def test_the_first_batch_is_that_of_the_plan(task):
+    batch = task.first_batch(PLAN)
+    assert_close(batch.target, task.batch(task.train[:8]).target)
+
+
 def test_the_seed_decides_the_order_of_the_pairs(task):
     losses = []
     for seed in (1, 1, 2):

@@ -1,6 +1,6 @@
 """Figures of the chapter on the Transformer: the model, and a sentence inside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from jaxtyping import Float
@@ -188,6 +188,44 @@ def plot_step(
     ax.set(xlim=(-1.6, max(len(source), len(written) + 1) - 0.4), ylim=(-0.3, 1.95))
     ax.axis("off")
     return ax
+
+
+def plot_way(
+    source: Sequence[str],
+    target: Sequence[str],
+    outputs: Sequence[str],
+    weights: Mapping[str, Float[Tensor, "layers heads _queries _keys"]],
+    steps: Sequence[int],
+) -> list[Axes]:
+    """Draw a sentence's way through an encoder, and some steps of its decoder.
+
+    Args:
+        source: the source's words, ``<eos>`` included.
+        target: what the decoder reads, from ``<bos>`` on.
+        outputs: the word that it writes at each step.
+        weights: of one sentence, "encoder", "decoder" (its self-attention) and "cross".
+        steps: the decoder's steps that are drawn, from 0.
+
+    Returns:
+        The axes: the encoder's, with the mean over its heads, and one for each step,
+        with the mean over heads and layers.
+    """
+    figure = plt.figure(figsize=(5.6, 2.6 + 1.75 * len(steps)))
+    ratios = [1.6, *[1.0] * len(steps)]
+    axes = list(figure.subplots(1 + len(steps), 1, height_ratios=ratios))
+    plot_layers(source, weights["encoder"].mean(dim=1), ax=axes[0])
+    for ax, step in zip(axes[1:], steps, strict=True):
+        plot_step(
+            source,
+            target[: step + 1],
+            outputs[step],
+            weights["cross"][:, :, step].mean(dim=(0, 1)),
+            weights["decoder"][:, :, step, : step + 1].mean(dim=(0, 1)),
+            ax=ax,
+        )
+        ax.set_title(f"step {step + 1}", loc="left", fontsize=9)
+        ax.set_xlim(-1.0, max(len(source), len(target) + 1) - 0.4)
+    return axes
 
 
 def _line(

@@ -165,6 +165,11 @@ class TranslationTask:
         """Put pairs into one batch on the task's device."""
         return pair_batch(pairs, self.vocabs).to(self.device)
 
+    def first_batch(self, plan: TrainingPlan) -> PairBatch:
+        """Return the first batch of ``train``, not shuffled, on the task's device."""
+        loader = pair_loader(self.train, self.vocabs, **plan.batch)
+        return next(iter(loader)).to(self.device)
+
     def num_steps(self, plan: TrainingPlan, pairs: Sequence[Pair] | None = None) -> int:
         """Optimizer steps of one epoch of ``pairs`` (None: of all of ``train``)."""
         pairs = self.train if pairs is None else pairs

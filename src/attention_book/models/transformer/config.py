@@ -1,13 +1,14 @@
 """The settings of a Transformer: its sizes, and its parts, for ablations."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from attention_book.models.checks import check_sizes
 
 POSITIONS = ("sinusoidal", "learned", "rotary", "none")
 SHARE = ("none", "target", "all")
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "tiny": {
         "embed_dim": 64,
         "num_heads": 4,

@@ -1,0 +1,238 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.testing import assert_close
+
+from attention_book.data.translation.pairs import Pair
+from attention_book.data.vocab import EOS
+from attention_book.models.seq2seq import Seq2Seq
+from attention_book.models.transformer import Transformer, TransformerConfig
+from attention_book.recipes.race import count_parameters
+from attention_book.recipes.transformer import (
+    LADDER,
+    TRANSFORMER_PRESETS,
+    alignment_error,
+    best_head,
+    cross_error_rates,
+    forced_and_free,
+    ladder_builders,
+    layer_weights,
+    norm_leaks,
+    share_right,
+    signal_at_start,
+    stage_accuracy,
+    stage_guesses,
+    stage_logits,
+    stages,
+    warm_up_plan,
+)
+from attention_book.recipes.translation import all_links, error_rates, numbers_task
+
+SIZES = {
+    "embed_dim": 8,
+    "num_heads": 2,
+    "hidden_dim": 11,
+    "num_layers": 3,
+    "dropout": 0.0,
+    "share": "all",
+}
+
+
+@pytest.fixture(scope="module")
+def task():
+    options = {"max_digits": 4, "shared_vocab": True, "device": torch.device("cpu")}
+    return numbers_task("en", "de", train=40, dev=6, test=9, **options)
+
+
+def make(task, seed=0, **changes):
+    return task.build(Transformer, TransformerConfig, seed, **(SIZES | changes))
+
+
+@pytest.fixture
+def model(task):
+    return make(task).eval()
+
+
+def test_presets_fit_a_transformer(task):
+    assert TRANSFORMER_PRESETS.keys() == {"quick", "full"}
+    for preset in TRANSFORMER_PRESETS.values():
+        assert TransformerConfig(source_vocab=9, target_vocab=9, **preset.sizes)
+
+
+def test_the_rate_rises_then_falls_with_the_root():
+    schedule = warm_up_plan({"batch_size": 2}, 0.1, 4).schedule(100)
+    assert [schedule(n) for n in (0, 1, 3, 15)] == [0.25, 0.5, 1.0, 0.5]
+    assert warm_up_plan({"batch_size": 2}, 0.1, 90).schedule(100)(24) == 1.0
+    assert warm_up_plan({"batch_size": 2}, 0.1, 9).schedule(3)(0) == 1.0
+
+
+def test_without_warm_up_the_rate_starts_at_the_top():
+    plan = warm_up_plan({"batch_size": 2}, 0.1, 4, warm_up=False)
+    assert [plan.schedule(100)(n) for n in (0, 3, 15)] == [1.0, 1.0, 0.5]
+    assert plan.optimizer == "adam_transformer"
+
+
+def test_the_last_stage_is_what_the_model_computes(task, model):
+    batch = task.batch(task.test[:4])
+    names, tokens = zip(*stages(model, batch), strict=True)
+    logits = model(batch.source, batch.target[:, :-1], batch.source_mask)
+    real = batch.target_mask[:, 1:]
+    assert_close(tokens[-1][real], logits[real])
+    assert len(names) == len(set(names)) == 2 + 2 * 3 + 2 + 3 * 3 + 1
+    assert names[0] == "source, embedding"
+    assert names[-2] == "decoder 3, feed-forward"
+
+
+def test_guesses_end_in_the_models_own(task, model):
+    pair = task.test[0]
+    batch = task.batch([pair])
+    found = stage_guesses(task, model, pair)
+    logits = model(batch.source, batch.target[:, :-1], batch.source_mask)[0]
+    best = logits.argmax(dim=-1).tolist()
+    names = {EOS: "<eos>", 0: "<pad>", 1: "<bos>"}
+    vocab = task.vocabs[1]
+    assert found.words[-1] == [
+        names.get(i) or (vocab.decode([i]) or ["<pad>"])[0] for i in best
+    ]
+    wanted = batch.target[0, 1:]
+    chances = logits.softmax(-1).gather(-1, wanted[:, None])[:, 0]
+    assert_close(found.chances[-1], chances.detach())
+    assert found.stages[:3] == ["embedding", "+ positions", "1, self-attention"]
+    assert len(found.words) == len(found.chances) == 2 + 3 * 3
+
+
+def test_accuracy_of_each_stage_word_by_word(task, model):
+    batch = task.batch(task.test[:5])
+    shares = stage_accuracy(model, batch)
+    for name, logits in stage_logits(model, batch).items():
+        hits = [
+            logits[row, step].argmax() == batch.target[row, step + 1]
+            for row in range(5)
+            for step in range(batch.target.shape[1] - 1)
+            if batch.target_mask[row, step + 1]
+        ]
+        assert shares[name] == pytest.approx(sum(map(int, hits)) / len(hits))
+
+
+def test_the_signal_pair_by_pair(task):
+    batch = task.batch(task.test[:3])
+    found = signal_at_start(make(task), batch)
+    model = make(task)
+    tokens = model.encode(batch.source, batch.source_mask)
+    cosines, squares = [], []
+    for row, mask in zip(tokens, batch.source_mask, strict=True):
+        own = row[mask]
+        squares += own.flatten().square().tolist()
+        cosines += [
+            F.cosine_similarity(own[i], own[j], dim=0).item()
+            for i in range(len(own))
+            for j in range(len(own))
+            if i != j
+        ]
+    assert found.cosine == pytest.approx(sum(cosines) / len(cosines), abs=1e-5)
+    assert found.size == pytest.approx(math.sqrt(sum(squares) / len(squares)), rel=1e-5)
+    model.loss(batch).backward()
+    for value, layer in (
+        (found.first, model.encoder.layers[0]),
+        (found.last, model.decoder.layers[-1]),
+    ):
+        gradient = layer.feed_forward.out_proj.weight.grad
+        assert value == pytest.approx(gradient.norm().item(), rel=1e-5)
+
+
+def test_a_layer_norm_keeps_sentences_apart_and_a_batch_norm_does_not(task):
+    kept = norm_leaks(task, make(task, norm="layer"))
+    leaking = norm_leaks(task, make(task, norm="batch"))
+    assert max(kept) < 1e-4
+    assert min(leaking) > 1e-3
+
+
+def test_shares_of_words_and_of_sentences(task, model):
+    pairs = task.test[:4]
+    hits = words = whole = 0
+    for pair in pairs:
+        batch = task.batch([pair])
+        logits = model(batch.source, batch.target[:, :-1], batch.source_mask)
+        own = (logits[0].argmax(-1) == batch.target[0, 1:]).tolist()
+        hits, words, whole = hits + sum(own), words + len(own), whole + all(own)
+    assert share_right(task, model, pairs, whole=False) == pytest.approx(hits / words)
+    assert share_right(task, model, pairs, whole=True) == whole / 4
+    forced, free = forced_and_free(task, model, pairs, whole=True)
+    assert forced == pytest.approx(hits / words)
+    assert free == task.exact_match(model, pairs).mean()
+    assert forced_and_free(task, model, pairs, whole=False) == (forced, forced)
+
+
+def test_weights_by_use(task, model):
+    batch = task.batch(task.test[:5])
+    source, target = batch.source.shape[1], batch.target.shape[1] - 1
+    shapes = {use: tuple(x.shape) for use, x in layer_weights(model, batch).items()}
+    assert shapes == {
+        "encoder": (3, 5, 2, source, source),
+        "decoder": (3, 5, 2, target, target),
+        "cross": (3, 5, 2, target, source),
+    }
+
+
+def test_error_rates_of_heads_and_means(task, model):
+    pairs = task.test
+    rates = cross_error_rates(task, model, pairs)
+    assert list(rates)[:4] == [
+        "layer 1, head 1",
+        "layer 1, head 2",
+        "layer 1, mean",
+        "layer 2, head 1",
+    ]
+    weights = layer_weights(model, task.batch(pairs))["cross"]
+    kinds = {"all": all_links}
+    for name, table in (
+        ("layer 3, head 2", weights[2, :, 1]),
+        ("layer 2, mean", weights[1].mean(dim=1)),
+    ):
+        links = [
+            {(row.argmax().item(), j) for j, row in enumerate(rows[: len(pair.target)])}
+            for rows, pair in zip(table, pairs, strict=True)
+        ]
+        assert rates[name] == error_rates(links, pairs, kinds)["all"]
+    shifted = cross_error_rates(task, model, pairs, shift=1)
+    links = [
+        {
+            (row.argmax().item(), j)
+            for j, row in enumerate(rows[1 : len(pair.target) + 1])
+        }
+        for rows, pair in zip(weights[2, :, 1], pairs, strict=True)
+    ]
+    assert shifted["layer 3, head 2"] == error_rates(links, pairs, kinds)["all"]
+
+
+def test_the_head_is_chosen_on_dev_and_scored_on_others(task, model):
+    name, rate = best_head(task, model, task.test)
+    on_dev = cross_error_rates(task, model, task.dev)
+    assert on_dev[name] == min(on_dev.values())
+    assert rate == cross_error_rates(task, model, task.test)[name]
+    assert alignment_error(task, model, task.test) == rate
+
+
+def test_the_ladder_has_equal_parameters_and_one_error_for_each(task):
+    builders = ladder_builders(task, SIZES | {"embed_dim": 32, "hidden_dim": 90})
+    assert tuple(builders) == LADDER
+    models = {name: build(3) for name, build in builders.items()}
+    counts = [count_parameters(model) for model in models.values()]
+    assert max(counts) < 1.05 * min(counts)
+    again = builders["Bahdanau"](3).state_dict()
+    assert_close(again, models["Bahdanau"].state_dict())
+    assert isinstance(models["seq2seq"], Seq2Seq)
+    errors = {k: alignment_error(task, m.eval(), task.test) for k, m in models.items()}
+    assert math.isnan(errors.pop("seq2seq"))
+    assert all(0 <= error <= 1 for error in errors.values())
+    links = task.links(models["Luong"], task.test)
+    wanted = error_rates(links, task.test, {"all": all_links})["all"]
+    assert errors["Luong"] == wanted
+
+
+def test_no_error_without_a_known_alignment(task, model):
+    unknown = replace(task, test=[Pair(pair.source, pair.target) for pair in task.test])
+    assert math.isnan(alignment_error(unknown, model, unknown.test))
