@@ -8,7 +8,9 @@ from attention_book.evaluation.intervals import bootstrap_interval, student_inte
 from attention_book.evaluation.ranking import rank
 from attention_book.recipes.sentence_pairs.comparison import (
     MEASURES,
+    PairedGain,
     item_quality,
+    main_measure,
     measure,
     paired_gain,
     refit_scores,
@@ -86,3 +88,13 @@ def test_a_refit_finds_the_feature_that_tells(classes):
         features[part] = np.column_stack([noise, 100 + labels])
     for part, scores in refit_scores(classes, features).items():
         assert measure(classes, scores, part)["accuracy"] == 1
+
+
+def test_a_gain_is_written_with_its_interval_over_groups():
+    gain = PairedGain(0.0123, (-1.0, 1.0), (-0.02, 0.04))
+    assert str(gain) == "+0.012 (-0.020 to +0.040)"
+
+
+def test_the_first_measure_is_the_main_one(classes, graded, ranking):
+    for task in classes, graded, ranking:
+        assert main_measure(task, SCORES) == next(iter(measure(task, SCORES).values()))

@@ -15,7 +15,7 @@ from attention_book.recipes.sentence_pairs.training import (
     PairTraining,
     build_abcnn,
     pair_features,
-    score_pairs,
+    pair_scores,
     train_abcnn,
     train_mpcnn,
 )
@@ -33,7 +33,7 @@ def task(request):
 
 def test_mpcnn_fits_the_task_and_a_seed_gives_the_same_model(task):
     models = [train_mpcnn(task, TRAINING, seed=seed, **SMALL) for seed in (1, 1, 2)]
-    one, same, other = (score_pairs(model, task) for model in models)
+    one, same, other = (pair_scores(model, task) for model in models)
     np.testing.assert_array_equal(one, same)
     assert (one != other).all()
     assert models[0].config.grades == task.grades
@@ -78,7 +78,7 @@ def test_abcnn_is_measured_and_goes_back_to_its_best(ranking, variant):
             assert at[i].tolist() == list(measure(ranking, scores[part], part).values())
     for part in "dev", "test":
         np.testing.assert_allclose(
-            score_pairs(model, ranking, part), run.scores_at_best(part), rtol=1e-6
+            pair_scores(model, ranking, part), run.scores_at_best(part), rtol=1e-6
         )
     again = build_abcnn(
         ranking, variant, seed=0, batch_size=8, num_filters=3, max_tokens=4
@@ -103,7 +103,7 @@ def test_scores_and_features_stand_in_the_order_of_the_data(ranking):
     model = build_abcnn(
         ranking, "BCNN", seed=0, batch_size=8, num_filters=3, max_tokens=4
     )
-    scores = score_pairs(model, ranking, "train")
+    scores = pair_scores(model, ranking, "train")
     features = pair_features(model, ranking, "train")
     assert not model.training
     alone = torch.cat(
@@ -124,6 +124,6 @@ def test_batches_may_be_changed_before_they_are_scored(ranking):
         seen.append(len(batch))
         return batch
 
-    plain = score_pairs(model, ranking)
-    np.testing.assert_array_equal(score_pairs(model, ranking, change=change), plain)
+    plain = pair_scores(model, ranking)
+    np.testing.assert_array_equal(pair_scores(model, ranking, change=change), plain)
     assert sum(seen) == 9

@@ -51,6 +51,17 @@ def measure(task: PairTask, scores: np.ndarray, part: str = "test") -> dict[str,
     }
 
 
+def main_measure(task: PairTask, scores: np.ndarray, part: str = "test") -> float:
+    """Return the first of the task's :data:`MEASURES`: accuracy, r or MAP.
+
+    Args:
+        task: the data.
+        scores: one for each pair, in the order of the data.
+        part: "train", "dev" or "test".
+    """
+    return measure(task, scores, part)[MEASURES[task.kind][0]]
+
+
 def item_quality(
     task: PairTask, scores: np.ndarray, part: str = "test"
 ) -> Float[np.ndarray, " items"]:
@@ -87,6 +98,11 @@ class PairedGain:
     mean: float
     over_seeds: tuple[float, float]
     over_groups: tuple[float, float]
+
+    def __str__(self) -> str:
+        """The mean, with its interval over groups in brackets."""
+        low, high = self.over_groups
+        return f"{self.mean:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def paired_gain(
@@ -149,6 +165,30 @@ def describe_runs(measures: Sequence[Mapping[str, float]]) -> str:
         spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
         texts.append(f"{name} {np.mean(values):.3f}{spread}")
     return ", ".join(texts)
+
+
+def results_table(results: Mapping[str, Sequence[Sequence[float]]]) -> str:
+    """Write one line for each system: the means of its measures over runs.
+
+    Where there are several runs, the 95 % interval (Student's) of the first measure
+    follows.
+
+    Args:
+        results: for each system the measures of each of its runs.
+
+    Example:
+        >>> print(results_table({"blind": [[0.2, 0.3]], "BCNN": [[0.5, 0.6]] * 3}))
+        blind             0.200  0.300
+        BCNN              0.500  0.600  (0.500 to 0.500 over 3 seeds)
+    """
+    lines = []
+    for name, runs in results.items():
+        row = "  ".join(f"{value:.3f}" for value in np.mean(runs, axis=0))
+        if len(runs) > 1:
+            low, high = student_interval([measures[0] for measures in runs])
+            row += f"  ({low:.3f} to {high:.3f} over {len(runs)} seeds)"
+        lines.append(f"{name:17} {row}")
+    return "\n".join(lines)
 
 
 def refit_scores(

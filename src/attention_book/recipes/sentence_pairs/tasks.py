@@ -1,7 +1,7 @@
 """Sentence pairs ready for training: three parts, word vectors, batches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -82,6 +82,8 @@ class PairTask:
         vectors: word vectors, as they were trained.
         matrix: a vector for each id of ``vocab``, for the models.
         vectors_title: where the vectors come from, to be named beside a result.
+        random_unknown: whether words without a vector have a random one each.
+        mean_length: to which the vectors of ``matrix`` are scaled; None: they are not.
         grades: lowest and highest grade; None unless ``kind`` is "grades".
         idf_sentences: those that inverse document frequencies are counted on.
         max_tokens: words of a sentence that models read, from its start; None: all.
@@ -95,6 +97,8 @@ class PairTask:
     vectors: WordVectors
     matrix: Float[Tensor, "vocab dim"]
     vectors_title: str
+    random_unknown: bool = False
+    mean_length: float | None = None
     grades: tuple[int, int] | None = None
     idf_sentences: Sequence[Sequence[str]]
     max_tokens: int | None = None
@@ -121,6 +125,10 @@ class PairTask:
         return np.array(
             [i if p.group is None else p.group for i, p in enumerate(self.pairs[part])]
         )
+
+    def num_groups(self, part: str) -> int:
+        """Return the number of questions or functions that a part's pairs stem from."""
+        return len(np.unique(self.groups(part)))
 
     def counts(self, part: str) -> Float[np.ndarray, "pairs counts"]:
         """Lengths and shared words of a part's pairs, scaled on the training part.
@@ -238,11 +246,46 @@ def make_task(
         vectors=vectors,
         matrix=scaled_matrix(vectors, vocab, mean_length),
         vectors_title=vectors_title,
+        random_unknown=random_unknown,
+        mean_length=mean_length,
         grades=grades,
         idf_sentences=idf_sentences,
         max_tokens=max_tokens,
         selection=selection or {},
     )
+
+
+def with_fewer_pairs(task: PairTask, count: int) -> PairTask:
+    """The same task with only the first pairs of its training part.
+
+    Words that are in no pair any more are unknown.
+
+    Args:
+        task: the whole task.
+        count: training pairs that are kept.
+
+    Raises:
+        ValueError: if ``count`` is less than 1.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    return make_task(
+        task.name,
+        [task.pairs["train"][:count], task.pairs["dev"], task.pairs["test"]],
+        task.vectors,
+        task.vectors_title,
+        kind=task.kind,
+        grades=task.grades,
+        random_unknown=task.random_unknown,
+        mean_length=task.mean_length,
+        max_tokens=task.max_tokens,
+    )
+
+
+def with_vector_length(task: PairTask, mean_length: float) -> PairTask:
+    """The same task with its word vectors scaled to another mean length."""
+    matrix = scaled_matrix(task.vectors, task.vocab, mean_length)
+    return replace(task, matrix=matrix, mean_length=mean_length)
 
 
 def scaled_matrix(
