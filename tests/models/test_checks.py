@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from attention_book.models.checks import check_lengths, check_sizes, check_source
+from attention_book.models.checks import check_lengths, check_padding, check_sizes
 
 MASK = torch.tensor([[True, True, True], [True, False, False]])
 
@@ -30,38 +30,43 @@ def test_dropout_is_a_probability_below_one(dropout):
 
 
 def test_ids_or_vectors_padded_on_the_right_pass():
-    check_source(torch.zeros(2, 3).long(), MASK)
-    check_source(torch.zeros(2, 3, 5), MASK)
+    check_padding("source", torch.zeros(2, 3).long(), MASK)
+    check_padding("source", torch.zeros(2, 3, 5), MASK)
 
 
 @pytest.mark.parametrize("mask", [MASK[:, :2], MASK[:1], MASK[..., None]])
 def test_a_mask_of_another_shape(mask, no_shape_checks):
     with pytest.raises(ValueError, match=r"the shape of source, \(2, 3\), got \("):
-        check_source(torch.zeros(2, 3).long(), mask)
+        check_padding("source", torch.zeros(2, 3).long(), mask)
 
 
 def test_a_mask_of_another_type(no_shape_checks):
     with pytest.raises(
         TypeError, match=r"source_mask must be boolean, got torch.int64"
     ):
-        check_source(torch.zeros(2, 3).long(), MASK.long())
+        check_padding("source", torch.zeros(2, 3).long(), MASK.long())
 
 
 @pytest.mark.parametrize("row", [[False, True, True], [True, False, True]])
 def test_padding_before_a_token_names_the_row(row):
     mask = torch.cat([MASK, torch.tensor([row])])
-    with pytest.raises(ValueError, match="on the right: in row 2 of source_mask"):
-        check_source(torch.zeros(3, 3).long(), mask)
+    with pytest.raises(ValueError, match="on the right, but row 2 of source_mask has"):
+        check_padding("source", torch.zeros(3, 3).long(), mask)
 
 
 def test_a_row_of_padding_is_named():
     mask = torch.cat([MASK, torch.zeros(2, 3, dtype=torch.bool)])
-    message = "at least one token, but row 2 of source_mask is all padding"
+    message = "one token in each row, but row 2 of source_mask is all padding"
     with pytest.raises(ValueError, match=message):
-        check_source(torch.zeros(4, 3).long(), mask)
+        check_padding("source", torch.zeros(4, 3).long(), mask)
     with pytest.raises(ValueError, match=message):
-        check_lengths(mask.sum(dim=1))
+        check_lengths("source", mask.sum(dim=1))
+
+
+def test_the_name_of_the_tokens_is_in_the_message():
+    with pytest.raises(ValueError, match=r"first must .* row 0 of first_mask is all"):
+        check_padding("first", torch.zeros(1, 3).long(), MASK[:1] & False)
 
 
 def test_no_rows_are_no_error():
-    check_source(torch.zeros(0, 3).long(), MASK[:0])
+    check_padding("source", torch.zeros(0, 3).long(), MASK[:0])

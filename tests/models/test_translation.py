@@ -204,7 +204,7 @@ def test_a_source_without_a_token_is_an_error(make, batch):
 
 def test_a_source_padded_on_the_left_is_an_error(make, batch):
     source, mask = pad(batch.source, (1, 0)), pad(batch.source_mask, (1, 0))
-    with pytest.raises(ValueError, match="padded on the right: in row 0 of source_m"):
+    with pytest.raises(ValueError, match="padded on the right, but row 0 of source_"):
         make().start(source, mask)
 
 

@@ -16,8 +16,8 @@ from .bahdanau import (
 )
 from .checks import (
     check_lengths,
+    check_padding,
     check_sizes,
-    check_source,
 )
 from .embedding import (
     TokenEmbedding,
@@ -188,8 +188,8 @@ __all__ = [
     "all_ap",
     "apply_to_nonpad",
     "check_lengths",
+    "check_padding",
     "check_sizes",
-    "check_source",
     "com_u1",
     "com_u2",
     "coverage_penalty",

@@ -1,4 +1,4 @@
-"""Checks that the models share: sizes in a config, a batch of padded sources."""
+"""Checks that the models share: sizes in a config, padded sentences in a batch."""
 
 from typing import Any
 
@@ -22,47 +22,51 @@ def check_sizes(config: Any) -> None:
             raise ValueError(f"dropout must be in [0, 1), got {value}")
 
 
-def check_source(
-    source: Shaped[Tensor, "rows source_tokens *features"],
-    source_mask: Bool[Tensor, "rows source_tokens"],
+def check_padding(
+    name: str,
+    tokens: Shaped[Tensor, "rows tokens *features"],
+    mask: Bool[Tensor, "rows tokens"],
 ) -> None:
-    """Check that a mask fits the sources, and that padding follows the real tokens.
+    """Check that a mask fits the tokens, and that padding follows the real ones.
 
-    A mask with fewer columns would silently cut the sources short, and a source padded
+    A mask with fewer columns would silently cut sentences short, and a sentence padded
     on the left would be read from its padding on.
 
     Args:
-        source: token ids, or one vector for each token.
-        source_mask: True at real tokens.
+        name: of the tokens, for the message; the mask's ends in ``_mask``.
+        tokens: ids, or one vector for each token.
+        mask: True at real tokens.
 
     Raises:
         ValueError: if the shapes differ; on a CPU, if a row has no real token, or has
             padding before one. On a GPU, reading the mask would stall the device.
-        TypeError: if ``source_mask`` is not boolean.
+        TypeError: if ``mask`` is not boolean.
     """
-    if source.shape[:2] != source_mask.shape:
+    if tokens.shape[:2] != mask.shape:
         raise ValueError(
-            f"source_mask must have the shape of source, {tuple(source.shape[:2])}, "
-            f"got {tuple(source_mask.shape)}"
+            f"{name}_mask must have the shape of {name}, {tuple(tokens.shape[:2])}, "
+            f"got {tuple(mask.shape)}"
         )
-    if source_mask.dtype != torch.bool:
-        raise TypeError(f"source_mask must be boolean, got {source_mask.dtype}")
-    if source_mask.device.type == "cpu" and not torch.compiler.is_compiling():
-        lengths = source_mask.sum(dim=1)
-        check_lengths(lengths)
-        positions = torch.arange(source_mask.shape[1])
-        gaps = (source_mask & (positions >= lengths[:, None])).any(dim=1)
+    if mask.dtype != torch.bool:
+        raise TypeError(f"{name}_mask must be boolean, got {mask.dtype}")
+    if mask.device.type == "cpu" and not torch.compiler.is_compiling():
+        lengths = mask.sum(dim=1)
+        check_lengths(name, lengths)
+        positions = torch.arange(mask.shape[1])
+        gaps = (mask & (positions >= lengths[:, None])).any(dim=1)
         if gaps.any():
+            row = int(gaps.nonzero()[0])
             raise ValueError(
-                "sources must be padded on the right: in row "
-                f"{int(gaps.nonzero()[0])} of source_mask padding comes before a token"
+                f"{name} must be padded on the right, but row {row} of {name}_mask has "
+                "padding before a token"
             )
 
 
-def check_lengths(lengths: Tensor) -> None:
-    """Check that each source has a token.
+def check_lengths(name: str, lengths: Tensor) -> None:
+    """Check that each sentence has a token.
 
     Args:
+        name: as for :func:`check_padding`.
         lengths: number of real tokens in each row, on the CPU.
 
     Raises:
@@ -71,6 +75,6 @@ def check_lengths(lengths: Tensor) -> None:
     if len(lengths) and not lengths.all():
         row = int((lengths == 0).nonzero()[0])
         raise ValueError(
-            f"each source must have at least one token, but row {row} of source_mask "
-            "is all padding"
+            f"{name} must have at least one token in each row, but row {row} of "
+            f"{name}_mask is all padding"
         )

@@ -209,8 +209,36 @@ def test_errors(vectors, batch, no_shape_checks):
         make(vectors).loss(bare)
 
 
+@pytest.mark.parametrize("side", ["first", "second"])
+def test_sentences_that_are_no_sentences(vectors, batch, side, no_shape_checks):
+    model = make(vectors)
+    ids, mask = getattr(batch, side), getattr(batch, f"{side}_mask").clone()
+    for wrong, message in (
+        ({side: ids.masked_fill(mask, 99)}, "ids must be from 0 to"),
+        (
+            {f"{side}_mask": mask & (ids != ids[1])},
+            f"row 1 of {side}_mask is all padding",
+        ),
+        ({f"{side}_mask": mask.flip(1)}, f"{side} must be padded on the right"),
+        ({f"{side}_mask": mask[:, 1:]}, f"{side}_mask must have the shape of {side}"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.score(dataclasses.replace(batch, **wrong))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_compiles_to_one_graph(vectors, batch, variant, no_shape_checks):
+def test_forward_is_called_compiled_exported_and_copied(
+    vectors, batch, variant, check_forward
+):
     model = make(vectors, variant=variant)
-    compiled = torch.compile(model.score, backend="eager", fullgraph=True)
-    assert_close(compiled(batch), model.score(batch))
+    inputs = batch.first, batch.first_mask, batch.second, batch.second_mask
+    assert_close(model(*inputs, batch.features), model.score(batch))
+    check_forward(model, batch, *inputs, batch.features)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_the_type_of_the_weights_is_kept(vectors, batch, dtype):
+    model = make(vectors, variant="ABCNN-3")
+    wanted, model = model.loss(batch), model.to(dtype)
+    assert model.score(batch).dtype == dtype
+    assert_close(model.loss(batch).double(), wanted, atol=0.05, rtol=0.05)

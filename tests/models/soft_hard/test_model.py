@@ -332,6 +332,13 @@ def test_baseline_leaves_less_variance(paths):
     assert variances[1] < variances[0] / 2
 
 
+def test_an_id_outside_the_vocabulary_is_an_error(make, batch):
+    model, wrong = make(), batch.target.clone()
+    wrong[1, 1] = 99
+    with pytest.raises(ValueError, match=r"ids must be from 0 to \d+, .* to 99"):
+        model.decode(wrong, model.start(batch.source))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_gives_the_same_loss_twice(make, batch, kind):
     losses = []
@@ -384,8 +391,27 @@ def test_weights_can_be_recorded(make, batch):
         assert_close(steps.sum(-1), torch.ones(steps.shape[:2]).double())
 
 
-def test_compiles_to_one_graph(make, batch, no_shape_checks):
-    for kind in ("soft", "mean"):
-        model = make(kind=kind)
-        compiled = torch.compile(model.score, backend="eager", fullgraph=True)
-        assert_close(compiled(batch)[0], model.score(batch)[0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_forward_is_called_compiled_exported_and_copied(
+    make, batch, kind, check_forward
+):
+    model = make(kind=kind)
+    inputs = batch.source, batch.target[:, :-1]
+    result = model(*inputs)
+    assert_close(result.logits, model.decode(inputs[1], model.start(inputs[0]))[0])
+    check_forward(model, batch, *inputs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_the_type_of_the_weights_is_kept(make, vocab, kind, dtype):
+    model = make(GridEncoder(3, 2), kind=kind).to(dtype).train()
+    pictures = torch.rand(2, 8, 8)  # float32, as images come
+    batch = caption_batch(pictures, CAPTIONS, vocab)
+    model.loss(batch).backward()
+    model.after_step()
+    result = model(batch.source, batch.target)
+    assert {x.dtype for x in (result.logits, result.weights, result.log_prob)} == {
+        dtype
+    }
+    assert model.baseline.dtype == dtype

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from attention_book.attention.abcnn import AttentionMaps, AttentionPooling, window_sum
 from attention_book.models.abcnn.config import ABCNNConfig
 
-# Of sentence 0 and of sentence 1: (batch, tokens, dim), and masks (batch, tokens).
 Both = tuple[Tensor, Tensor]
+"""One tensor for each of the two sentences: columns (batch, tokens, dim), or masks
+(batch, tokens)."""
 
 
 class ABCNNBlock(nn.Module):
@@ -18,13 +19,13 @@ class ABCNNBlock(nn.Module):
     .. math:: p_i = \tanh(W c_i + b), \qquad 0 < i < n + w
 
     where :math:`c_i` are the columns :math:`i - w + 1` to :math:`i`, zeros outside the
-    sentence of :math:`n` words. So it has :math:`n + w - 1` columns, and the pooling
-    over each :math:`w` of them gives back :math:`n`. In a batch the padding is zeros as
-    well: the first :math:`n + w - 1` columns are what the sentence gives alone, and all
+    sentence of :math:`n` words. The output has :math:`n + w - 1` columns, and pooling
+    over each window of :math:`w` of them returns :math:`n`. In a batch the padding is
+    zeros as well, so the first :math:`n + w - 1` columns do not depend on it, and all
     others are masked.
 
     Args:
-        in_dim: size of a column that comes in.
+        in_dim: size of an input column.
         config: sizes and parts.
 
     Source: arXiv:1512.05193, sections 3 and 4.
@@ -40,7 +41,7 @@ class ABCNNBlock(nn.Module):
             if before
             else None
         )
-        # The attention map is a second channel, here beside the first in one column.
+        # The attention map is a second channel, concatenated to the first.
         channels = 2 * in_dim if before else in_dim
         self.conv = nn.Conv1d(
             channels, config.num_filters, config.width, padding=config.width - 1
@@ -51,58 +52,58 @@ class ABCNNBlock(nn.Module):
         """Return ``(pooled, summary)`` of both sentences.
 
         Args:
-            columns: of sentence 0 and 1, zeros at padding.
+            columns: columns of sentences 0 and 1, zeros at padding.
             masks: True at real words.
 
         Returns:
-            ``pooled``: as many columns as came in, zeros at padding (w-ap).
-            ``summary``: one vector a sentence (all-ap): the mean over the real columns,
-            weighed by attention if it comes after the convolution.
+            ``pooled``: as many columns as in the input, zeros at padding (w-ap).
+            ``summary``: one vector for each sentence (all-ap), the mean over the real
+            columns, weighted if attention comes after the convolution.
         """
+        first, second = columns
         if self.maps is not None:
-            maps, _ = self.maps(*columns, _pairwise(*masks))
-            columns = tuple(
-                torch.cat(channels, dim=-1)
-                for channels in zip(columns, maps, strict=True)
-            )
-        places = tuple(wide_mask(mask, self.width) for mask in masks)
-        found = tuple(
-            self.conv(sentence.transpose(1, 2))
-            .tanh()
-            .transpose(1, 2)
-            .masked_fill(~place[..., None], 0.0)
-            for sentence, place in zip(columns, places, strict=True)
-        )
+            maps, _ = self.maps(first, second, _pairwise(*masks))
+            first = torch.cat([first, maps[0]], dim=-1)
+            second = torch.cat([second, maps[1]], dim=-1)
+        wide = wide_mask(masks[0], self.width), wide_mask(masks[1], self.width)
+        outputs = self._convolve(first, wide[0]), self._convolve(second, wide[1])
         if self.attention_pool is not None:
-            (pooled, found), _ = self.attention_pool(*found, _pairwise(*places))
+            (pooled, outputs), _ = self.attention_pool(*outputs, _pairwise(*wide))
         else:
-            pooled = tuple(window_sum(c, self.width) / self.width for c in found)
-        pooled = tuple(
-            sentence.masked_fill(~mask[..., None], 0.0)
-            for sentence, mask in zip(pooled, masks, strict=True)
+            first, second = (window_sum(c, self.width) / self.width for c in outputs)
+            pooled = first, second
+        return (
+            (_masked(pooled[0], masks[0]), _masked(pooled[1], masks[1])),
+            (all_ap(outputs[0], wide[0]), all_ap(outputs[1], wide[1])),
         )
-        return pooled, tuple(map(all_ap, found, places))
+
+    def _convolve(
+        self,
+        columns: Float[Tensor, "batch tokens channels"],
+        mask: Bool[Tensor, "batch columns"],
+    ) -> Float[Tensor, "batch columns filters"]:
+        return _masked(self.conv(columns.transpose(1, 2)).tanh().transpose(1, 2), mask)
 
 
 def wide_mask(
     mask: Bool[Tensor, "batch tokens"], width: int
-) -> Bool[Tensor, "batch places"]:
-    """Mark the columns that a wide convolution makes of real words: n + width - 1.
+) -> Bool[Tensor, "batch columns"]:
+    """Mark the n + width - 1 output columns of a wide convolution over n real words.
 
     Args:
         mask: True at real words, all before the padding.
-        width: of the filters.
+        width: width of the filters.
 
     Example:
         >>> wide_mask(torch.tensor([[True, True, False]]), 2)
         tensor([[ True,  True,  True, False]])
     """
-    # One more for each word to the left, in a sentence that has any.
+    # width - 1 more on the left, unless the sentence has no words.
     return F.pad(mask, (width - 1, 0), value=True) & mask.any(dim=1, keepdim=True)
 
 
 def all_ap(
-    columns: Float[Tensor, "batch places dim"], mask: Bool[Tensor, "batch places"]
+    columns: Float[Tensor, "batch columns dim"], mask: Bool[Tensor, "batch columns"]
 ) -> Float[Tensor, "batch dim"]:
     """Average a sentence's real columns into one vector.
 
@@ -115,3 +116,7 @@ def all_ap(
 
 def _pairwise(first: Tensor, second: Tensor) -> Tensor:
     return first[:, :, None] & second[:, None]
+
+
+def _masked(columns: Tensor, mask: Tensor) -> Tensor:
+    return columns.masked_fill(~mask[..., None], 0.0)

@@ -14,13 +14,13 @@ class ABCNNConfig:
         variant: "BCNN" (no attention), "ABCNN-1" (before the convolution), "ABCNN-2"
             (after it) or "ABCNN-3" (both).
         num_filters: filters of each convolution.
-        width: of the filters and of the pooling, in words.
-        num_blocks: convolutions with their poolings, one above the other.
-        max_tokens: longest sentence; attention before the convolution has a learned
-            vector for each position.
-        shared_maps: whether both sentences use the same ones.
-        extra_features: further numbers of each pair, such as word counts, that the
-            last layer reads; 0: none.
+        width: width of the filters and of the pooling, in words.
+        num_blocks: number of blocks, each a convolution and its pooling.
+        max_tokens: longest sentence, in words; attention before the convolution has a
+            learned vector for each position.
+        shared_maps: whether both sentences use the same learned vectors.
+        extra_features: number of further features of each pair, such as word counts,
+            that the last layer reads; 0: none.
         l2: weight of the penalty on all parameters.
 
     Raises:

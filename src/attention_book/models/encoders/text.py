@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
 )
 
-from attention_book.models.checks import check_lengths, check_source
+from attention_book.models.checks import check_lengths, check_padding
 from attention_book.models.encoders.encoded import Encoded, LSTMState
 
 
@@ -27,7 +27,7 @@ class BidirectionalGRU(nn.Module):
 
     Raises:
         ValueError: from a call, as
-            :func:`attention_book.models.checks.check_source`.
+            :func:`attention_book.models.checks.check_padding`.
 
     Source: arXiv:1409.0473, 3.2 and A.2.1. This is :class:`torch.nn.GRU`, whose reset
         gate multiplies :math:`U h`, not :math:`h`, and whose :math:`z` is the share of
@@ -74,7 +74,7 @@ class StackedLSTM(nn.Module):
 
     Raises:
         ValueError: from a call, as
-            :func:`attention_book.models.checks.check_source`.
+            :func:`attention_book.models.checks.check_padding`.
 
     Source: arXiv:1409.3215, section 2; arXiv:1508.04025, section 2.
 
@@ -116,9 +116,11 @@ class StackedLSTM(nn.Module):
 
 def _pack(inputs: Tensor, mask: Tensor) -> PackedSequence:
     """Leave padding out, so that a state ends at a sentence's own last token."""
-    check_source(inputs, mask)
+    check_padding("source", inputs, mask)
     lengths = mask.sum(dim=1).cpu()
-    check_lengths(lengths)  # on a GPU too: here the lengths have arrived anyway
+    check_lengths(
+        "source", lengths
+    )  # on a GPU too: here the lengths have arrived anyway
     return pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
 
 

@@ -1,4 +1,4 @@
-"""How MPCNN compares two sentences: like with like, in three measures."""
+"""How MPCNN compares two sentences: corresponding outputs, by up to three measures."""
 
 import torch
 import torch.nn.functional as F
@@ -13,20 +13,20 @@ def com_u2(
 
     .. math:: \mathrm{comU}_2(x, y) = \{\cos(x, y), \lVert x - y \rVert_2\}
 
-    The distance is exact at 0 too, and its gradient there is 0: PyTorch's norm takes
-    care of the point where a square root has none. A zero vector has cosine 0.
+    The distance is exact at 0 as well, and its gradient there is 0: PyTorch's norm
+    handles the point where a square root has no derivative. A zero vector has cosine 0.
 
     Args:
         x: vectors along the last axis.
-        y: what they are compared with.
+        y: the vectors that they are compared with.
 
     Example:
         >>> com_u2(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
         tensor([0., 5.])
     """
     distance = torch.linalg.vector_norm(x - y, dim=-1)
-    # The length in the divisor is at least 1e-6, so that the gradient at a vector of
-    # zeros is bounded by that.
+    # The norm in the divisor is at least 1e-6, which bounds the gradient at a vector of
+    # zeros.
     cosine = F.cosine_similarity(x, y, dim=-1, eps=1e-6)
     return torch.stack([cosine, distance], dim=-1)
 
@@ -34,17 +34,17 @@ def com_u2(
 def com_u1(
     x: Float[Tensor, "*axes dim"], y: Float[Tensor, "*axes dim"]
 ) -> Float[Tensor, "*axes features"]:
-    r"""Compare two vectors by angle, by distance, and number by number.
+    r"""Compare two vectors by angle, by distance, and component by component.
 
     .. math::
         \mathrm{comU}_1(x, y) = \{\cos(x, y), \lVert x - y \rVert_2, |x - y|\}
 
     Args:
         x: vectors along the last axis.
-        y: what they are compared with.
+        y: the vectors that they are compared with.
 
     Returns:
-        2 + dim numbers a pair.
+        2 + dim features for each pair.
 
     Example:
         >>> com_u1(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
@@ -57,10 +57,11 @@ def horizontal(
     first: Float[Tensor, "batch poolings widths filters"],
     second: Float[Tensor, "batch poolings widths filters"],
 ) -> Float[Tensor, "batch features"]:
-    """Algorithm 1: compare what each filter number found at all widths.
+    """Algorithm 1: compare the outputs of one filter over all widths.
 
-    For each pooling and each filter, :func:`com_u2` of two vectors with one number a
-    width. "Horizontal", since these are the rows of a matrix of filters by widths.
+    For each pooling and each filter number, :func:`com_u2` of two vectors with one
+    component per width. "Horizontal" because these are the rows of a matrix of filters
+    by widths.
 
     Args:
         first: pooled outputs of block A for the first sentence.
@@ -73,10 +74,10 @@ def vertical(
     first: Float[Tensor, "batch poolings widths filters"],
     second: Float[Tensor, "batch poolings widths filters"],
 ) -> Float[Tensor, "batch features"]:
-    """Algorithm 2 for block A: compare what all filters found at two widths.
+    """Algorithm 2 for block A: compare the outputs of all filters at two widths.
 
-    For each pooling and each pair of a width for the first and one for the second
-    sentence, :func:`com_u1` of two vectors with one number a filter.
+    For each pooling, and each pair of one width for the first and one for the second
+    sentence, :func:`com_u1` of two vectors with one component per filter.
 
     Args:
         first: pooled outputs of block A for the first sentence.

@@ -1,4 +1,4 @@
-"""The multi-perspective CNN: its settings, and how much it compares."""
+"""The multi-perspective CNN: its settings, and the size of its comparison."""
 
 from dataclasses import dataclass
 
@@ -12,27 +12,29 @@ LIGHT = {"poolings": ("max",), "num_dim_filters": 0}
 class MPCNNConfig:
     """Sizes and parts of an :class:`MPCNN`; the defaults are the paper's for SICK.
 
-    Without one of the parts, a comparison of models shows what it contributes.
+    Every part can be left out, so that an ablation shows what it contributes.
 
     Attributes:
         embed_dim: size of a word vector.
-        num_filters: filters of a group of block A.
-        num_dim_filters: filters of a dimension in a group of block B; 0: no block B.
-        widths: of the filters, in words; the infinite one is ``whole_sentence``.
-        poolings: of block A.
-        dim_poolings: of block B.
+        num_filters: filters in each group of block A.
+        num_dim_filters: filters for each dimension in a group of block B; 0: no block
+            B.
+        widths: widths of the filters, in words; the infinite one is
+            ``whole_sentence``.
+        poolings: poolings of block A.
+        dim_poolings: poolings of block B.
         whole_sentence: whether the poolings of the word vectors themselves are
             compared: the filter width "infinity".
         horizontal: whether algorithm 1 is part of the comparison.
         vertical: whether algorithm 2 for block A is.
-        attention: whether the words are weighed first (He et al., 2016); the filters
-            then see twice as many numbers a word.
+        attention: whether attention reweights the words first (He et al., 2016); a
+            word's vector is then twice as large.
         hidden_dim: size of the hidden layer that reads the comparison.
         grades: lowest and highest whole grade of a score, such as (1, 5) for SICK;
-            None: the model tells classes apart.
-        num_classes: number of classes, for ``grades`` None.
+            None: the model predicts classes.
+        num_classes: number of classes, if ``grades`` is None.
         l2: weight of the penalty on all parameters, lambda.
-        dropout: probability of dropping a hidden number (the paper: 0).
+        dropout: probability of setting a hidden unit to 0 (the paper: 0).
 
     Raises:
         ValueError: if a setting is out of its range, or nothing is left to compare.
@@ -85,27 +87,27 @@ class MPCNNConfig:
 
     @property
     def word_dim(self) -> int:
-        """Numbers of a word that the filters see."""
+        """Size of a word's vector as the filters read it."""
         return 2 * self.embed_dim if self.attention else self.embed_dim
 
     @property
     def sentence_is_a_width(self) -> bool:
         """Whether pooled words and pooled filters are vectors of the same size.
 
-        Only then can width infinity be compared with the others, as one of them.
+        Only then can width infinity be compared with the other widths.
         """
         return self.whole_sentence and self.word_dim == self.num_filters
 
     @property
     def num_outputs(self) -> int:
-        """Grades or classes."""
+        """Number of grades or classes."""
         if self.grades is None:
             return self.num_classes
         return self.grades[1] - self.grades[0] + 1
 
     @property
     def num_features(self) -> int:
-        """Numbers of the whole comparison."""
+        """Number of features in the whole comparison."""
         poolings, widths = len(self.poolings), len(self.widths)
         rows = widths + self.sentence_is_a_width
         count = 0

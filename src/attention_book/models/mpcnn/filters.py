@@ -1,4 +1,4 @@
-"""What MPCNN sees of a sentence: filters over words, and poolings over places."""
+"""How MPCNN encodes a sentence: filters over words, poolings over positions."""
 
 import torch
 import torch.nn.functional as F
@@ -12,35 +12,35 @@ POOLINGS = ("max", "min", "mean")
 
 def window_mask(
     mask: Bool[Tensor, "batch tokens"], width: int
-) -> Bool[Tensor, "batch places"]:
-    """Mark where a filter of some width stands on real words only.
+) -> Bool[Tensor, "batch positions"]:
+    """Mark the positions where a filter of some width covers real words only.
 
-    A sentence of n words has n - width + 1 such places. A shorter sentence than the
-    filter has one, the first: there the filter reads zeros after the last word.
+    A sentence of n words has n - width + 1 such positions. A sentence shorter than the
+    filter has one, the first, where the filter reads zeros after the last word.
 
     Args:
         mask: True at real words, all before the padding.
-        width: of the filter, at most the padded length.
+        width: width of the filter, at most the padded length.
 
     Example:
         >>> window_mask(torch.tensor([[True, True, True], [True, False, False]]), 2)
         tensor([[ True,  True],
                 [ True, False]])
     """
-    places = (mask.sum(dim=1) - width + 1).clamp_min(1)
-    return token_mask(places, mask.shape[1] - width + 1)
+    counts = (mask.sum(dim=1) - width + 1).clamp_min(1)
+    return token_mask(counts, mask.shape[1] - width + 1)
 
 
 def masked_pool(
-    values: Float[Tensor, "batch *inner places"],
-    mask: Bool[Tensor, "batch places"],
+    values: Float[Tensor, "batch *inner positions"],
+    mask: Bool[Tensor, "batch positions"],
     pooling: str,
 ) -> Float[Tensor, "batch ..."]:
-    """Take the largest, the smallest or the mean value over the real places.
+    """Take the largest, the smallest or the mean value over the real positions.
 
     Args:
-        values: at each place.
-        mask: True at real places, at least one a sentence.
+        values: values at each position.
+        mask: True at real positions, at least one in each sentence.
         pooling: "max", "min" or "mean".
 
     Raises:
@@ -52,7 +52,7 @@ def masked_pool(
         tensor([[2.]])
     """
     mask = mask.view(len(mask), *[1] * (values.ndim - 2), -1)
-    # .max and .min keep places for the way back, .amax and .amin all the values.
+    # For the backward pass .max and .min keep indices, .amax and .amin all values.
     if pooling == "max":
         return values.masked_fill(~mask, -torch.inf).max(dim=-1).values
     if pooling == "min":
@@ -63,12 +63,12 @@ def masked_pool(
 
 
 class HolisticFilters(nn.Module):
-    r"""Block A: each filter sees whole word vectors.
+    r"""Block A: each filter reads whole word vectors.
 
     .. math:: out_F[i] = \tanh(w_F \cdot sent_{i : i + ws - 1} + b_F)
 
-    followed by a pooling over :math:`i`, in groups of filters of one width and one
-    pooling that share nothing.
+    followed by a pooling over :math:`i`. There is one group of filters for each width
+    and each pooling; groups share no parameters.
 
     Args:
         in_dim: size of a word vector.
@@ -77,7 +77,7 @@ class HolisticFilters(nn.Module):
         poolings: of "max", "min" and "mean".
 
     Source: He, Gimpel and Lin, EMNLP 2015, section 3. The authors' code has one more
-        convolution of width 1 before the wider ones, which the paper has not.
+        convolution, of width 1 before the wider ones, that is not in the paper.
 
     Example:
         >>> block = HolisticFilters(3, 5, widths=(1, 2), poolings=("max",))
@@ -95,7 +95,7 @@ class HolisticFilters(nn.Module):
     ) -> None:
         super().__init__()
         self.poolings = poolings
-        # All poolings' filters side by side: one convolution, no parameter shared.
+        # The filters of all poolings side by side: one convolution, nothing shared.
         out_dim = len(poolings) * num_filters
         self.convs = nn.ModuleList(nn.Conv1d(in_dim, out_dim, w) for w in widths)
 
@@ -109,12 +109,12 @@ class HolisticFilters(nn.Module):
 
 
 class PerDimensionFilters(nn.Module):
-    r"""Block B: each filter sees one number of each word vector.
+    r"""Block B: each filter reads one component of each word vector.
 
     .. math::
         out^{[k]}[i] = \tanh(w^{[k]} \cdot sent^{[k]}_{i : i + ws - 1} + b^{[k]})
 
-    with weights of their own for every dimension :math:`k`: a convolution in as many
+    with separate weights for every dimension :math:`k`: a convolution with as many
     groups as dimensions.
 
     Args:
@@ -124,8 +124,8 @@ class PerDimensionFilters(nn.Module):
         poolings: of "max", "min" and "mean"; the paper has the first two.
 
     Memory: batch x tokens x in_dim x num_filters x poolings numbers for each width.
-    Source: He, Gimpel and Lin, EMNLP 2015, section 3. The authors' code uses the same
-        filters for all dimensions, the paper does not.
+    Source: He, Gimpel and Lin, EMNLP 2015, section 3. The authors' code, unlike the
+        paper, uses the same filters for all dimensions.
 
     Example:
         >>> block = PerDimensionFilters(3, 5, widths=(1, 2), poolings=("max",))
@@ -164,25 +164,25 @@ def _pooled(
     groups: int,
     poolings: tuple[str, ...],
 ) -> Float[Tensor, "batch poolings widths filters groups"]:
-    """Convolve with each width, then pool each pooling's share of the filters."""
+    """Convolve with each width, then apply each pooling to its filters."""
     channels = words.masked_fill(~mask[..., None], 0.0).transpose(1, 2)
     widest = max(conv.kernel_size[0] for conv in convs)
     missing = max(0, widest - mask.shape[1])
     channels, mask = F.pad(channels, (0, missing)), F.pad(mask, (0, missing))
-    found = []
+    widths = []
     for conv in convs:
-        places = window_mask(mask, conv.kernel_size[0])
-        # A group's outputs follow each other, in it those of a pooling.
+        windows = window_mask(mask, conv.kernel_size[0])
+        # The outputs of a group are adjacent, and within it those of a pooling.
         outputs = conv(channels).unflatten(1, (groups, len(poolings), -1))
         parts = zip(outputs.unbind(dim=2), poolings, strict=True)
-        pooled = [_tanh_pool(part, places, pooling) for part, pooling in parts]
-        found.append(torch.stack(pooled, dim=1))
-    return torch.stack(found, dim=2).transpose(3, 4)
+        pooled = [_tanh_pool(part, windows, pooling) for part, pooling in parts]
+        widths.append(torch.stack(pooled, dim=1))
+    return torch.stack(widths, dim=2).transpose(3, 4)
 
 
-def _tanh_pool(values: Tensor, places: Tensor, pooling: str) -> Tensor:
-    # tanh rises, so the largest of its values is that of the largest argument: the
-    # same number, and a tanh of one place instead of all.
+def _tanh_pool(values: Tensor, windows: Tensor, pooling: str) -> Tensor:
+    # tanh is increasing, so it commutes with max and min: the same value for one tanh
+    # instead of one at each position.
     if pooling == "mean":
-        return masked_pool(values.tanh(), places, pooling)
-    return masked_pool(values, places, pooling).tanh()
+        return masked_pool(values.tanh(), windows, pooling)
+    return masked_pool(values, windows, pooling).tanh()

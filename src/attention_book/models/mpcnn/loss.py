@@ -1,4 +1,4 @@
-"""The losses of models of sentence pairs: for graded scores, and for classes."""
+"""Losses of models of sentence pairs: for graded scores, and for classes."""
 
 import torch
 import torch.nn.functional as F
@@ -9,15 +9,15 @@ from torch import Tensor, nn
 def sparse_target(
     score: Float[Tensor, " batch"], low: int, high: int
 ) -> Float[Tensor, "batch grades"]:
-    r"""Spread a score over the two whole grades around it.
+    r"""Distribute a score over the two nearest whole grades.
 
     .. math::
         f_i = \begin{cases} y - \lfloor y \rfloor & i = \lfloor y \rfloor + 1 \\
         \lfloor y \rfloor - y + 1 & i = \lfloor y \rfloor \\ 0 & \text{otherwise}
         \end{cases}
 
-    which is :math:`\max(0, 1 - |y - i|)` in one line. The mean of the grades under
-    :math:`f` is :math:`y`.
+    that is, :math:`\max(0, 1 - |y - i|)`. The mean of the grades under :math:`f` is
+    :math:`y`.
 
     Args:
         score: :math:`y`, from ``low`` to ``high``.
@@ -41,13 +41,13 @@ def graded_loss(
     low: int,
     high: int,
 ) -> Float[Tensor, ""]:
-    r"""Divergence of the predicted grades from the sparse target, in nats per pair.
+    r"""KL divergence of the predicted grades from the sparse target, in nats per pair.
 
     .. math:: \frac{1}{m} \sum_k \mathrm{KL}(f^{(k)} \,\Vert\, \hat f^{(k)})
 
     Args:
-        logits: of the grades; :math:`\hat f` is their softmax.
-        score: as for :func:`sparse_target`, which gives :math:`f`.
+        logits: logits of the grades; :math:`\hat f` is their softmax.
+        score: as for :func:`sparse_target`, which returns :math:`f`.
         low: lowest grade.
         high: highest grade.
 
@@ -55,21 +55,23 @@ def graded_loss(
         >>> graded_loss(torch.zeros(1, 5), torch.tensor([3.0]), 1, 5).exp()
         tensor(5.)
     """
-    target = sparse_target(score, low, high)
-    return F.kl_div(logits.log_softmax(dim=-1), target, reduction="batchmean")
+    log_probs = logits.log_softmax(dim=-1)
+    target = sparse_target(score.to(log_probs.dtype), low, high)
+    return F.kl_div(log_probs, target, reduction="batchmean")
 
 
 def hinge_loss(
     logits: Float[Tensor, "batch classes"], label: Int[Tensor, " batch"]
 ) -> Float[Tensor, ""]:
-    r"""How far the right class is from leading all others by 1; mean over the pairs.
+    r"""Hinge loss: the right class must lead every other by a margin of 1.
 
     .. math:: \sum_{y' \ne y} \max(0, 1 + f(x, y') - f(x, y))
 
-    Only differences of :math:`f` count: logits and their log-softmax give the same.
+    and the mean over the pairs. Only differences of :math:`f` matter, so logits and
+    their log-softmax give the same loss.
 
     Args:
-        logits: :math:`f(x, \cdot)`, of the classes.
+        logits: :math:`f(x, \cdot)` of the classes.
         label: :math:`y`, the right class.
 
     Example:
@@ -82,6 +84,6 @@ def hinge_loss(
 
 
 def squared_norm(model: nn.Module) -> Float[Tensor, ""]:
-    """Sum of the squares of all parameters that are trained."""
+    """Return the sum of the squares of all trainable parameters."""
     trained = [p for p in model.parameters() if p.requires_grad]
     return torch.stack([p.square().sum() for p in trained]).sum()

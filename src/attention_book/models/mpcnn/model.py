@@ -1,4 +1,4 @@
-"""The multi-perspective CNN (He, Gimpel and Lin, 2015), with attention or without."""
+"""The multi-perspective CNN (He, Gimpel and Lin, 2015), with or without attention."""
 
 import torch
 import torch.nn.functional as F
@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from attention_book.attention.mpcnn import InputAttention
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
+from attention_book.models.checks import check_padding
+from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.mpcnn.compare import com_u1, horizontal, vertical
 from attention_book.models.mpcnn.config import MPCNNConfig
 from attention_book.models.mpcnn.filters import (
@@ -18,24 +20,24 @@ from attention_book.models.mpcnn.loss import graded_loss, hinge_loss, squared_no
 
 
 class MPCNN(nn.Module):
-    r"""Compare two sentences by what many kinds of filters and poolings find in them.
+    r"""Compare two sentences by the outputs of many kinds of filters and poolings.
 
-    Both sentences pass the same filters. Their pooled outputs, the "perspectives", are
-    compared like with like (algorithms 1 and 2 of the paper), and one hidden layer
-    reads all comparisons:
+    The same filters read both sentences. Their pooled outputs, the "perspectives", are
+    compared with their counterparts (algorithms 1 and 2 of the paper), and one hidden
+    layer reads all comparisons:
 
     .. math:: f = W_2 \tanh(W_1 \cdot \mathrm{features} + b_1) + b_2
 
-    Padding enters no pooling. A filter wider than a sentence stands once, at its start,
-    and reads zeros after the last word; the authors add words there instead.
+    No pooling includes padding. A filter wider than a sentence is applied once, at its
+    start, and reads zeros after the last word; the authors' code appends words instead.
 
     Width infinity, the poolings of the word vectors, is compared with the other widths
-    if the vectors have the same size, as in the paper (300 and 300); if not, with
-    itself alone, and algorithm 1 is about the finite widths.
+    if the vectors have the same size, as in the paper (300 and 300). Otherwise it is
+    compared with itself only, and algorithm 1 covers the finite widths.
 
     Args:
         config: sizes and parts; kept as ``self.config``.
-        vectors: a word vector for each id, row 0 for padding; training leaves them.
+        vectors: a word vector for each id, row 0 for padding; they are not trained.
 
     Raises:
         ValueError: if the vectors are not of size ``config.embed_dim``.
@@ -58,7 +60,7 @@ class MPCNN(nn.Module):
                 f"{vectors.shape[1]}"
             )
         self.config = config
-        self.embedding = nn.Embedding.from_pretrained(vectors.clone(), freeze=True)
+        self.embedding = TokenEmbedding.from_pretrained(vectors.clone(), freeze=True)
         self.attention = InputAttention() if config.attention else None
         self.holistic = HolisticFilters(
             config.word_dim, config.num_filters, config.widths, config.poolings
@@ -77,45 +79,77 @@ class MPCNN(nn.Module):
         self.output_proj = nn.Linear(config.hidden_dim, config.num_outputs)
         self.dropout = nn.Dropout(config.dropout)
 
-    def features(self, batch: SentencePairBatch) -> Float[Tensor, "batch features"]:
-        """Return the whole comparison of each pair: ``config.num_features`` numbers.
+    def forward(
+        self,
+        first: Int[Tensor, "batch first_tokens"],
+        first_mask: Bool[Tensor, "batch first_tokens"],
+        second: Int[Tensor, "batch second_tokens"],
+        second_mask: Bool[Tensor, "batch second_tokens"],
+    ) -> Float[Tensor, "batch outputs"]:
+        """Return the logits of the grades or classes.
+
+        Args:
+            first: word ids of the first sentences, padded on the right.
+            first_mask: True at real words.
+            second: word ids of the second sentences, padded on the right.
+            second_mask: True at real words.
+
+        Raises:
+            ValueError: as :func:`attention_book.models.checks.check_padding`.
+        """
+        features = self.compare(first, first_mask, second, second_mask)
+        hidden = self.hidden_proj(features).tanh()
+        return self.output_proj(self.dropout(hidden))
+
+    def compare(
+        self,
+        first: Int[Tensor, "batch first_tokens"],
+        first_mask: Bool[Tensor, "batch first_tokens"],
+        second: Int[Tensor, "batch second_tokens"],
+        second_mask: Bool[Tensor, "batch second_tokens"],
+    ) -> Float[Tensor, "batch features"]:
+        """Return the whole comparison of each pair: ``config.num_features`` features.
 
         Their order: algorithm 1; algorithm 2 for block A; width infinity, if it could
         not be compared with the others; algorithm 2 for block B.
         """
-        words, mask = self._words(batch)
-        config, found = self.config, []
+        words, mask = self._words(first, first_mask, second, second_mask)
+        config, features = self.config, []
         blocks = self.holistic(words, mask)
         if config.whole_sentence:
-            whole = [
+            pooled = [
                 masked_pool(words.transpose(1, 2), mask, p) for p in config.poolings
             ]
-            whole = torch.stack(whole, dim=1)[:, :, None]
+            whole = torch.stack(pooled, dim=1)[:, :, None]
         if config.sentence_is_a_width:
             blocks = torch.cat([blocks, whole], dim=2)
         if config.horizontal:
-            found.append(horizontal(*blocks.chunk(2)))
+            features.append(horizontal(*blocks.chunk(2)))
         if config.vertical:
-            found.append(vertical(*blocks.chunk(2)))
+            features.append(vertical(*blocks.chunk(2)))
             if config.whole_sentence and not config.sentence_is_a_width:
-                found.append(com_u1(*whole.chunk(2)).flatten(1))
+                features.append(com_u1(*whole.chunk(2)).flatten(1))
         if self.per_dimension is not None:
-            found.append(com_u1(*self.per_dimension(words, mask).chunk(2)).flatten(1))
-        return torch.cat(found, dim=1)
+            outputs = self.per_dimension(words, mask)
+            features.append(com_u1(*outputs.chunk(2)).flatten(1))
+        return torch.cat(features, dim=1)
+
+    def features(self, batch: SentencePairBatch) -> Float[Tensor, "batch features"]:
+        """Return the comparison of the batch's pairs, as :meth:`compare` does."""
+        return self.compare(*_sentences(batch))
 
     def logits(self, batch: SentencePairBatch) -> Float[Tensor, "batch outputs"]:
-        """Return the scores of the grades or classes, before the softmax."""
-        hidden = self.hidden_proj(self.features(batch)).tanh()
-        return self.output_proj(self.dropout(hidden))
+        """Return the logits of the grades or classes."""
+        return self(*_sentences(batch))
 
     def score(self, batch: SentencePairBatch) -> Float[Tensor, " batch"]:
-        r"""Return one number a pair: the more, the more alike.
+        r"""Return a similarity for each pair: higher means more alike.
 
-        With grades, their mean :math:`\hat y = \sum_i i \hat f_i`; with two classes, by
-        how much class 1 leads class 0.
+        With grades it is their mean :math:`\hat y = \sum_i i \hat f_i`; with two
+        classes the logit of class 1 minus that of class 0.
 
         Raises:
-            ValueError: if there are more classes: they have no order.
+            ValueError: if there are more than two classes, which have no order.
         """
         logits = self.logits(batch)
         if self.config.grades is None:
@@ -129,17 +163,18 @@ class MPCNN(nn.Module):
         return logits.softmax(dim=-1) @ grades
 
     def predict(self, batch: SentencePairBatch) -> Int[Tensor, " batch"]:
-        """Return the best class of each pair, or the best grade, from 0."""
+        """Return the most probable class or grade of each pair, counted from 0."""
         return self.logits(batch).argmax(dim=-1)
 
     def loss(self, batch: SentencePairBatch) -> Float[Tensor, ""]:
-        r"""Return what is to be made small, the mean over the pairs.
+        r"""Return the training loss, a mean over the pairs.
 
-        For grades the divergence from the sparse target in nats, for classes the hinge
-        loss; in training :math:`\frac{\lambda}{2} \lVert \theta \rVert^2` is added.
+        For grades it is the KL divergence from the sparse target in nats, for classes
+        the hinge loss; in training :math:`\frac{\lambda}{2} \lVert \theta \rVert^2` is
+        added.
 
         Raises:
-            ValueError: if the batch has no score, or no label, as needed.
+            ValueError: if the batch lacks the scores or the labels.
         """
         wanted = "label" if self.config.grades is None else "score"
         if getattr(batch, wanted) is None:
@@ -152,19 +187,29 @@ class MPCNN(nn.Module):
         return loss + self.config.l2 / 2 * squared_norm(self) if self.training else loss
 
     def _words(
-        self, batch: SentencePairBatch
+        self,
+        first_ids: Int[Tensor, "batch first_tokens"],
+        first_mask: Bool[Tensor, "batch first_tokens"],
+        second_ids: Int[Tensor, "batch second_tokens"],
+        second_mask: Bool[Tensor, "batch second_tokens"],
     ) -> tuple[Float[Tensor, "pairs tokens dim"], Bool[Tensor, "pairs tokens"]]:
-        """All words of the first sentences, then those of the second: one batch."""
-        first, second = self.embedding(batch.first), self.embedding(batch.second)
+        """Return all words as one batch: the first sentences, then the second."""
+        check_padding("first", first_ids, first_mask)
+        check_padding("second", second_ids, second_mask)
+        first, second = self.embedding(first_ids), self.embedding(second_ids)
         if self.attention is not None:
-            both = batch.first_mask[:, :, None] & batch.second_mask[:, None]
-            weighed, _ = self.attention(first, second, both)
+            both = first_mask[:, :, None] & second_mask[:, None]
+            reweighted, _ = self.attention(first, second, both)
             first, _ = self.attention(second, first, both.transpose(1, 2))
-            second = weighed
+            second = reweighted
         longest = max(first.shape[1], second.shape[1])
         words, masks = [], []
-        for side, mask in (first, batch.first_mask), (second, batch.second_mask):
+        for side, mask in (first, first_mask), (second, second_mask):
             missing = longest - mask.shape[1]
             words.append(F.pad(side, (0, 0, 0, missing)))
             masks.append(F.pad(mask, (0, missing)))
         return torch.cat(words), torch.cat(masks)
+
+
+def _sentences(batch: SentencePairBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return batch.first, batch.first_mask, batch.second, batch.second_mask

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_sizes, check_source
+from attention_book.models.checks import check_padding, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.translation import teacher_forced_loss
 
@@ -197,7 +197,7 @@ class RNNEncoderDecoder(nn.Module):
         source_mask: Bool[Tensor, "rows source_tokens"],
     ) -> Float[Tensor, "rows summary_dim"]:
         """Encode the sources as their summaries :math:`c`."""
-        check_source(source, source_mask)
+        check_padding("source", source, source_mask)
         embedded = self.dropout(self.source_embedding(source))
         first = embedded.new_zeros(len(source), self.config.hidden_dim)
         _, last = self.encoder(embedded, first, mask=source_mask)

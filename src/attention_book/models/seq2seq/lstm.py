@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_sizes, check_source
+from attention_book.models.checks import check_padding, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.encoders.encoded import LSTMState
 from attention_book.models.encoders.text import StackedLSTM
@@ -28,7 +28,7 @@ def reverse_words(
         source_mask: True at real tokens.
 
     Raises:
-        ValueError: as :func:`attention_book.models.checks.check_source`.
+        ValueError: as :func:`attention_book.models.checks.check_padding`.
         TypeError: if ``source_mask`` is not boolean.
 
     Example:
@@ -36,7 +36,7 @@ def reverse_words(
         >>> reverse_words(a_b_eos_pad, a_b_eos_pad != 0)
         tensor([[8, 7, 2, 0]])
     """
-    check_source(source, source_mask)
+    check_padding("source", source, source_mask)
     positions = torch.arange(source.shape[1], device=source.device).expand_as(source)
     last_word = source_mask.sum(dim=1, keepdim=True) - 2
     return source.gather(

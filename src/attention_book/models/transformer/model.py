@@ -14,7 +14,7 @@ from attention_book.attention.positions.absolute import (
 )
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_source
+from attention_book.models.checks import check_padding
 from attention_book.models.transformer.config import TransformerConfig
 from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
@@ -153,7 +153,7 @@ class Transformer(nn.Module):
             source_mask: True at real tokens.
             nonpad: ``source_nonpad`` of :meth:`forward`.
         """
-        check_source(source, source_mask)
+        check_padding("source", source, source_mask)
         tokens = self._embed(self.source_embedding, self.source_positions, source)
         return self.encoder(tokens, source_mask[:, None], nonpad)
 
