@@ -13,6 +13,7 @@ from attention_book.functional import (
     additive_scores,
     attend,
     causal_mask,
+    check_pair,
     dot_scores,
     masked_softmax,
     run_uncompiled,
@@ -264,3 +265,10 @@ def test_hooks_are_called_in_a_model_that_was_compiled(no_shape_checks):
         assert_close(compiled(x), want)
     assert calls == [1]
     hook.remove()
+
+
+@pytest.mark.parametrize("shape", [(1, K, V), (B, K, V + 1), (K, V), (B, H, K, V)])
+def test_sequences_that_do_not_fit_each_other(shape):
+    check_pair(torch.zeros(B, Q, V), torch.zeros(B, K, V))
+    with pytest.raises(ValueError, match=r"query and key must have shapes.*\(2, 3, 11"):
+        check_pair(torch.zeros(B, Q, V), torch.zeros(shape))

@@ -117,6 +117,28 @@ def check_mask(mask: Mask, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_pair(query: Tensor, key: Tensor) -> None:
+    """Refuse two sequences that are not of one batch and one size of vectors.
+
+    Args:
+        query: expected to be (batch, queries, dim).
+        key: expected to be (batch, keys, dim).
+
+    Raises:
+        ValueError: if the shapes do not fit each other. A batch of one would otherwise
+            broadcast silently.
+
+    Example:
+        >>> check_pair(torch.zeros(2, 3, 7), torch.zeros(2, 5, 7))
+    """
+    fits = query.ndim == key.ndim == 3 and len(query) == len(key)
+    if not fits or query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            "query and key must have shapes (batch, queries, dim) and (batch, keys, "
+            f"dim), got {tuple(query.shape)} and {tuple(key.shape)}"
+        )
+
+
 def dot_scores(
     query: Float[Tensor, "*axes queries dim"],
     key: Float[Tensor, "*axes keys dim"],

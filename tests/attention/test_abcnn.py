@@ -130,3 +130,9 @@ def test_padding_changes_nothing(layer, inputs, mask):
 def test_a_sentence_longer_than_the_map_is_an_error(inputs):
     with pytest.raises(ValueError, match=r"max_tokens \(6\) tokens, got 5 and 7"):
         AttentionMaps(DIM, 6).double()(*inputs)
+
+
+def test_a_batch_of_one_does_not_broadcast(inputs, no_shape_checks):
+    query, key = inputs
+    with pytest.raises(ValueError, match="query and key must have shapes"):
+        match_scores(query[:1], key)

@@ -86,3 +86,9 @@ def test_zero_vectors_have_cosine_0_and_finite_gradients():
     assert_close(weights, torch.full((1, 1, K), 1 / K))
     weights.square().sum().backward()
     assert query.grad.isfinite().all()
+
+
+def test_a_batch_of_one_does_not_broadcast(inputs, no_shape_checks):
+    query, key = inputs
+    with pytest.raises(ValueError, match="query and key must have shapes"):
+        InputAttention()(query[:1], key)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, check_mask
+from attention_book.functional import Mask, check_mask, check_pair
 
 
 def match_scores(
@@ -28,13 +28,14 @@ def match_scores(
 
     Raises:
         TypeError: from :func:`check_mask`.
-        ValueError: from :func:`check_mask`.
+        ValueError: from :func:`check_mask` and :func:`check_pair`.
 
     Example:
         >>> key = torch.tensor([[[0.0, 0.0], [3.0, 4.0]]])
         >>> match_scores(key[:, :1], key)
         tensor([[[1.0000, 0.1667]]])
     """
+    check_pair(query, key)
     # Not by a product of matrices, which loses all digits of a small distance, and not
     # in half precision, for which there is no such operation.
     wide = torch.promote_types(query.dtype, torch.float32)
@@ -123,8 +124,8 @@ class AttentionMaps(nn.Module):
                 padding.
 
         Raises:
-            ValueError: if a sentence is longer than ``max_tokens``, or ``mask`` does
-                not fit.
+            ValueError: if a sentence is longer than ``max_tokens``, or query, key and
+                mask do not fit each other.
         """
         max_tokens = len(self.query_map)
         if max(query.shape[1], key.shape[1]) > max_tokens:
@@ -194,7 +195,7 @@ class AttentionPooling(nn.Module):
             ``weights``, the matrix :math:`A`.
 
         Raises:
-            ValueError: if ``mask`` does not fit.
+            ValueError: if query, key and mask do not fit each other.
         """
         weights = match_scores(query, key, mask)
         weighted = (

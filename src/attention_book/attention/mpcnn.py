@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, check_mask, masked_softmax
+from attention_book.functional import Mask, check_mask, check_pair, masked_softmax
 
 
 def cosine_matrix(
@@ -25,13 +25,14 @@ def cosine_matrix(
 
     Raises:
         TypeError: from :func:`check_mask`.
-        ValueError: from :func:`check_mask`.
+        ValueError: from :func:`check_mask` and :func:`check_pair`.
 
     Example:
         >>> key = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0]]])
         >>> cosine_matrix(key[:, :1], key)
         tensor([[[ 1.,  0., -1.]]])
     """
+    check_pair(query, key)
     cosines = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(1, 2)
     if mask is None:
         return cosines
@@ -87,7 +88,7 @@ class InputAttention(nn.Module):
                 compared with any other has weight 0.
 
         Raises:
-            ValueError: if ``mask`` does not fit.
+            ValueError: if query, key and mask do not fit each other.
         """
         scores = cosine_matrix(query, key, mask).sum(dim=1, keepdim=True)
         allowed = None if mask is None else mask.any(dim=1, keepdim=True)

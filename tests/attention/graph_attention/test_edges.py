@@ -88,5 +88,11 @@ def test_errors(no_shape_checks):
         edge_attention(query, key[:4], value, EDGES)
     with pytest.raises(ValueError, match=r"value the same nodes.*\(5, 2, 11\)"):
         edge_attention(query, key, value[:, :2], EDGES)
+    for call in (
+        lambda: edge_attention(query, key, value, EDGES.T),
+        lambda: edge_mask(EDGES[0], NODES),
+    ):
+        with pytest.raises(ValueError, match=r"edges must have shape \(2, edges\)"):
+            call()
     with pytest.raises(ValueError, match="num_nodes must not be negative, got -1"):
         edge_mask(EDGES, -1)

@@ -24,7 +24,7 @@ def edge_mask(
         for the batch.
 
     Raises:
-        ValueError: if ``num_nodes`` is negative.
+        ValueError: if ``num_nodes`` is negative, or ``edges`` does not have two rows.
 
     Memory: ``num_nodes`` squared.
 
@@ -35,7 +35,7 @@ def edge_mask(
     """
     if num_nodes < 0:
         raise ValueError(f"num_nodes must not be negative, got {num_nodes}")
-    source, target = edges
+    source, target = _ends(edges)
     mask = torch.zeros(num_nodes, num_nodes, dtype=torch.bool, device=edges.device)
     mask[target, source] = True
     return mask[None]
@@ -69,7 +69,8 @@ def edge_attention(
         edge leads gets zeros.
 
     Raises:
-        ValueError: if query, key and value do not agree in nodes and heads.
+        ValueError: if query, key and value do not agree in nodes and heads, or
+            ``edges`` does not have two rows.
 
     Memory: linear in nodes and edges.
 
@@ -84,9 +85,18 @@ def edge_attention(
             "query and key must have one shape, and value the same nodes and heads, "
             f"got {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}"
         )
-    source, target = edges
+    source, target = _ends(edges)
     scores = (query[target] * key[source]).sum(-1) / math.sqrt(query.shape[-1])
     weights = segment_softmax(scores, target, len(query))
     context = value.new_zeros(value.shape)
     context = context.index_add(0, target, weights[..., None] * value[source])
     return context, weights
+
+
+def _ends(edges: Tensor) -> tuple[Tensor, Tensor]:
+    if edges.ndim != 2 or len(edges) != 2:
+        raise ValueError(
+            "edges must have shape (2, edges), sources above targets, got "
+            f"{tuple(edges.shape)}"
+        )
+    return edges[0], edges[1]
