@@ -11,8 +11,10 @@ from .bahdanau import (
 from .dot_product import (
     Bias,
     check_bias,
+    check_shapes,
     check_tokens,
     dot_product_attention,
+    weigh_scores,
 )
 from .global_local import (
     CONTENT_SCORES,
@@ -119,6 +121,7 @@ __all__ = [
     "TokenToToken",
     "attention_from_convolution",
     "check_bias",
+    "check_shapes",
     "check_tokens",
     "compared_keys",
     "cosine_matrix",
@@ -146,6 +149,7 @@ __all__ = [
     "sinusoids",
     "straight_through",
     "token_positions",
+    "weigh_scores",
     "window_positions",
     "window_sum",
 ]

@@ -70,7 +70,7 @@ def dot_product_attention(
         tensor([[[1.0000, 0.0000],
                  [0.3302, 0.6698]]])
     """
-    _check_shapes(query, key, value)
+    check_shapes(query, key, value)
     if query.ndim == 3:  # one head: the fused kernel needs an axis for it
         context, weights = dot_product_attention(
             query[:, None],
@@ -84,35 +84,61 @@ def dot_product_attention(
             need_weights=need_weights,
         )
         return context[:, 0], None if weights is None else weights[:, 0]
-    queries, keys = query.shape[-2], key.shape[-2]
-    if mask is not None:
-        check_mask(mask, (len(query), queries, keys))
-    if bias is not None:
-        check_bias(bias, (*query.shape[:-1], keys))
-        bias = bias.to(query.dtype)
-    if causal:
-        _check_causal(mask, queries, keys)
-        # The kernel's own flag is for whole sequences, without a mask or bias.
-        if need_weights or bias is not None or queries < keys:
-            causal = False
-            everywhere = query.new_ones(1, queries, keys, dtype=torch.bool)
-            mask = everywhere.tril(keys - queries)
-    if mask is not None:
-        mask = mask[:, None]  # the same for all heads
     if need_weights:
         scores = dot_scores(query, key, scale)
-        if bias is not None:
-            scores = scores + bias
-            finite = bias != -torch.inf  # a row of -inf has no softmax, but no key
-            mask = finite if mask is None else mask & finite
-        weights = masked_softmax(scores, mask)
+        weights = weigh_scores(scores, mask, bias=bias, causal=causal)
         return F.dropout(weights, dropout) @ value, weights
+    queries, keys = query.shape[-2], key.shape[-2]
+    _check_options(mask, bias, causal, (*query.shape[:-1], keys))
+    # The kernel's own flag is for whole sequences, without a mask or bias.
+    if causal and (bias is not None or queries < keys):
+        causal, mask = False, _last_queries(query, queries, keys)
+    if mask is not None:
+        mask = mask[:, None]  # the same for all heads
     if bias is not None:
+        bias = bias.to(query.dtype)
         mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
     context = F.scaled_dot_product_attention(
         query, key, value, mask, dropout, is_causal=causal, scale=scale
     )
     return context, None
+
+
+def weigh_scores(
+    scores: Float[Tensor, "batch heads queries keys"],
+    mask: Mask | None = None,
+    *,
+    bias: Bias | None = None,
+    causal: bool = False,
+) -> Float[Tensor, "batch heads queries keys"]:
+    r"""Turn the scores of all heads into weights.
+
+    Args:
+        scores: scores before ``bias`` is added.
+        mask: as for :func:`dot_product_attention`.
+        bias: as for :func:`dot_product_attention`; a key with :math:`-\infty` is
+            blocked, as in the fused kernel.
+        causal: as for :func:`dot_product_attention`.
+
+    Raises:
+        ValueError: from :func:`dot_product_attention`.
+        TypeError: from :func:`dot_product_attention`.
+
+    Example:
+        >>> weigh_scores(torch.zeros(1, 1, 2, 2), causal=True)
+        tensor([[[[1.0000, 0.0000],
+                  [0.5000, 0.5000]]]])
+    """
+    _check_options(mask, bias, causal, scores.shape)
+    if causal:
+        mask = _last_queries(scores, *scores.shape[-2:])
+    if mask is not None:
+        mask = mask[:, None]  # the same for all heads
+    if bias is not None:
+        scores = scores + bias.to(scores.dtype)
+        finite = bias != -torch.inf  # the softmax of a row of -inf would be NaN
+        mask = finite if mask is None else mask & finite
+    return masked_softmax(scores, mask)
 
 
 def check_bias(bias: Bias, shape: tuple[int, ...]) -> None:
@@ -139,6 +165,39 @@ def check_bias(bias: Bias, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"bias must have one axis for each axis of the scores {tuple(shape)}, "
             f"of full size or 1, got {tuple(bias.shape)}"
+        )
+
+
+def check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+    """Refuse queries, keys and values that do not fit each other.
+
+    Args:
+        query: expected to be (batch, queries, dim), or with heads after the batch.
+        key: expected to have the axes of ``query``, apart from the number of keys.
+        value: expected to have the axes of ``key``, apart from the size of a vector.
+
+    Raises:
+        ValueError: if one of them has another shape.
+
+    Example:
+        >>> key = torch.zeros(2, 5, 7)
+        >>> check_shapes(torch.zeros(2, 3, 7), key, torch.zeros(2, 5, 9))
+    """
+    *batch, _, dim = query.shape
+    if query.ndim not in (3, 4):
+        raise ValueError(
+            "query must have shape (batch, queries, dim) or (batch, heads, queries, "
+            f"dim), got {tuple(query.shape)}"
+        )
+    if key.ndim != query.ndim or [*key.shape[:-2], key.shape[-1]] != [*batch, dim]:
+        raise ValueError(
+            f"key must have shape {(*batch, 'keys', dim)} to fit query "
+            f"{tuple(query.shape)}, got {tuple(key.shape)}"
+        )
+    if value.shape[:-1] != key.shape[:-1]:
+        raise ValueError(
+            f"value must have shape {(*key.shape[:-1], 'value_dim')} to fit key "
+            f"{tuple(key.shape)}, got {tuple(value.shape)}"
         )
 
 
@@ -172,32 +231,27 @@ def check_tokens(query: Tensor, key: Tensor, value: Tensor, embed_dim: int) -> N
         )
 
 
-def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
-    *batch, _, dim = query.shape
-    if query.ndim not in (3, 4):
-        raise ValueError(
-            "query must have shape (batch, queries, dim) or (batch, heads, queries, "
-            f"dim), got {tuple(query.shape)}"
-        )
-    if key.ndim != query.ndim or [*key.shape[:-2], key.shape[-1]] != [*batch, dim]:
-        raise ValueError(
-            f"key must have shape {(*batch, 'keys', dim)} to fit query "
-            f"{tuple(query.shape)}, got {tuple(key.shape)}"
-        )
-    if value.shape[:-1] != key.shape[:-1]:
-        raise ValueError(
-            f"value must have shape {(*key.shape[:-1], 'value_dim')} to fit key "
-            f"{tuple(key.shape)}, got {tuple(value.shape)}"
-        )
-
-
-def _check_causal(mask: Tensor | None, queries: int, keys: int) -> None:
+def _check_options(
+    mask: Tensor | None, bias: Tensor | None, causal: bool, shape: tuple[int, ...]
+) -> None:
+    """Refuse options that do not fit scores (batch, heads, queries, keys)."""
+    batch, _, queries, keys = shape
     if mask is not None:
+        check_mask(mask, (batch, queries, keys))
+    if bias is not None:
+        check_bias(bias, shape)
+    if causal and mask is not None:
         raise ValueError(
             "causal takes no mask besides: combine them into one, as in mask & "
             "causal_mask(num_tokens)"
         )
-    if queries > keys:
+    if causal and queries > keys:
         raise ValueError(
             f"causal needs a key for every query, got {queries} queries and {keys} keys"
         )
+
+
+def _last_queries(like: Tensor, queries: int, keys: int) -> Tensor:
+    """The causal mask of queries that are the last positions of the keys."""
+    everywhere = like.new_ones(1, queries, keys, dtype=torch.bool)
+    return everywhere.tril(keys - queries)

@@ -1,16 +1,15 @@
 """Relative positions: a vector for each distance (Shaw et al., 2018)."""
 
 import math
-from typing import cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.attention.dot_product import Bias, dot_product_attention
+from attention_book.attention.dot_product import Bias, check_shapes, weigh_scores
 from attention_book.attention.positions.absolute import token_positions
-from attention_book.functional import Mask
+from attention_book.functional import Mask, dot_scores
 
 
 class RelativePositions(nn.Module):
@@ -107,23 +106,15 @@ class RelativePositions(nn.Module):
                 f"query and value must be of size {head_dim}, got "
                 f"{query.shape[-1]} and {value.shape[-1]}"
             )
+        check_shapes(query, key, value)
         at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         distance = (at_key - at_query[:, None]).clamp(
             -self.max_distance, self.max_distance
         )
         row = (distance + self.max_distance).expand(*query.shape[:-1], -1)
         by_distance = (query / math.sqrt(head_dim)) @ self.key_table.mT
-        scores = by_distance.gather(-1, row)  # q a^K / sqrt(d)
-        _, weights = dot_product_attention(
-            query,
-            key,
-            value[..., :0],  # averaged below, with the vectors for the distances
-            mask,
-            bias=scores if bias is None else scores + bias,
-            causal=causal,
-            need_weights=True,
-        )
-        weights = cast(Tensor, weights)
+        scores = dot_scores(query, key) + by_distance.gather(-1, row)  # with q a^K
+        weights = weigh_scores(scores, mask, bias=bias, causal=causal)
         used = F.dropout(weights, dropout)
         by_distance = torch.zeros_like(by_distance).scatter_add(-1, row, used)
         context = used @ value + by_distance @ self.value_table
