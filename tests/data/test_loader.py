@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from attention_book.data.captions import caption_loader
-from attention_book.data.loader import TokenBudgetSampler, make_loader
+from attention_book.data.loader import TokenBudgetSampler, make_loader, pad_ids
 from attention_book.data.sentence_pairs import SentencePair, sentence_pair_loader
 from attention_book.data.sequences import sequence_loader
 from attention_book.data.sequences.labelled import labelled_batches
 from attention_book.data.translation import Pair, pair_loader
-from attention_book.data.vocab import Vocab
+from attention_book.data.vocab import PAD, Vocab
 from attention_book.training.batches import Batch, Batches
 
 
@@ -68,6 +68,13 @@ def test_no_items_is_an_error():
 
 WORDS = ["a", "bb", "ccc"]
 VOCAB = Vocab(WORDS)
+
+
+def test_padding_is_on_the_right_and_masked():
+    sentences = [[5, 6, 7], [8], [9, 4]]
+    ids, mask = pad_ids([torch.tensor(ids) for ids in sentences])
+    assert ids.tolist() == [[5, 6, 7], [8, PAD, PAD], [9, 4, PAD]]
+    assert mask.tolist() == [[True] * 3, [True, False, False], [True, True, False]]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from attention_book.data.vocab import PAD
+from attention_book.functional import token_mask
 
 Example = TypeVar("Example")
 
@@ -73,6 +77,27 @@ def make_loader(
     return DataLoader(
         dataset, batch_sampler=sampler, collate_fn=collate, generator=generator
     )
+
+
+def pad_ids(
+    sentences: Sequence[Int[Tensor, " _"]],
+) -> tuple[Int[Tensor, "batch tokens"], Bool[Tensor, "batch tokens"]]:
+    """Put token ids into one batch, padded on the right.
+
+    Args:
+        sentences: ids of each sentence.
+
+    Returns:
+        The ids, and a mask that is True at real tokens.
+
+    Example:
+        >>> pad_ids([torch.tensor([7]), torch.tensor([5, 6])])[0]
+        tensor([[7, 0],
+                [5, 6]])
+    """
+    ids = pad_sequence(list(sentences), batch_first=True, padding_value=PAD)
+    lengths = torch.tensor([len(sentence) for sentence in sentences])
+    return ids, token_mask(lengths, ids.shape[1])
 
 
 class TokenBudgetSampler(Sampler[list[int]]):

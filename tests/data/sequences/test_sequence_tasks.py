@@ -121,7 +121,7 @@ def test_errors(no_shape_checks):
         digit_sequences([], sizes=[4], seed=0)
     with pytest.raises(ValueError, match=r"sizes must not be negative, got \[3, -1\]"):
         digit_sequences([2], sizes=[3, -1], seed=0)
-    with pytest.raises(ValueError, match=r"51 .* length 2 .* half of the 100"):
+    with pytest.raises(ValueError, match=r"51 .* length 2 .* half of all 100"):
         digit_sequences([2], sizes=[40, 11], seed=0)
     with pytest.raises(ValueError, match="at least one sequence, got none"):
         sequence_batch([], "copy")

@@ -51,7 +51,7 @@ def flickr8k(split: str) -> list[FlickrImage]:
 
     Raises:
         ValueError: if there is no such split.
-        DownloadError: if the archive cannot be had.
+        DownloadError: if the archive is not available.
     """
     return [
         FlickrImage(name, tuple(tuple(line.lower().split()) for line in lines))
@@ -71,7 +71,7 @@ def flickr8k_lines(split: str) -> list[tuple[str, ...]]:
 
     Raises:
         ValueError: as :func:`flickr8k`.
-        DownloadError: if the archive cannot be had.
+        DownloadError: if the archive is not available.
     """
     return list(_read(split).values())
 
@@ -90,7 +90,7 @@ def flickr8k_images(names: Iterable[str]) -> Iterator[Image.Image]:
     Raises:
         ValueError: if the archive is damaged or lacks a photograph; if a photograph
             itself is damaged, when the iterator comes to it.
-        DownloadError: if the archive cannot be had.
+        DownloadError: if the archive is not available.
     """
     path, names = fetch(IMAGES), list(names)
     with _open(path) as archive:

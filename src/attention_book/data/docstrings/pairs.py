@@ -49,9 +49,9 @@ class PairSplits:
     """Pairs in three parts that share no function name.
 
     Attributes:
-        train: pairs to learn from.
-        dev: pairs to choose a model by.
-        test: pairs to report.
+        train: pairs to train on.
+        dev: pairs to select a model with.
+        test: pairs to report results on.
         counts: pairs of documents with a common name, how many of them each rule left
             out, how many are left; examples without a wrong sentence.
     """

@@ -32,7 +32,7 @@ def msrp(split: str) -> list[SentencePair]:
 
     Raises:
         ValueError: if there is no such split.
-        DownloadError: if the file cannot be had.
+        DownloadError: if the file is not available.
     """
     if split not in FILES:
         raise ValueError(f"split must be one of {', '.join(FILES)}, got {split!r}")

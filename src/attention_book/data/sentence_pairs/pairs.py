@@ -1,4 +1,4 @@
-"""Pairs of sentences that a model compares: what a pair is, and batches of them."""
+"""Pairs of sentences that a model compares, and batches of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,25 +7,23 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
-from attention_book.data.loader import make_loader
-from attention_book.data.vocab import PAD, Vocab
-from attention_book.functional import token_mask
+from attention_book.data.loader import make_loader, pad_ids
+from attention_book.data.vocab import Vocab
 
 
 @dataclass(frozen=True)
 class SentencePair:
-    """Two sentences, and what is known of them.
+    """Two sentences, with a label, a score or other annotations.
 
     Attributes:
         first: words of the first sentence, such as a question.
-        second: words of the second one, such as a candidate answer.
-        label: class from 0; for yes or no, 1 is yes. None: not known.
-        score: graded similarity. None: not known.
-        group: number of the question that ranked pairs have in common. None: none.
-        features: further numbers that a model may use beside the words.
+        second: words of the second sentence, such as a candidate answer.
+        label: class from 0; for yes or no, 1 is yes. None: unknown.
+        score: graded similarity. None: unknown.
+        group: number of the question, for pairs that are ranked. None: no question.
+        features: further numbers that a model may use besides the words.
     """
 
     first: tuple[str, ...]
@@ -63,7 +61,7 @@ class SentencePairBatch:
 
     @property
     def num_tokens(self) -> int:
-        """Number of predictions, which is one a pair; the training loop asks for it."""
+        """Number of predictions, one per pair, for the training loop."""
         return len(self)
 
     def to(self, device: torch.device | str) -> "SentencePairBatch":
@@ -135,8 +133,8 @@ def sentence_pair_loader(
         vocab: as for :func:`sentence_pair_batch`.
         batch_size: number of pairs in a batch.
         max_tokens: as for :func:`sentence_pair_batch`.
-        seed: of the random order; the loader's ``generator`` holds it. None: the order
-            of ``pairs``, for evaluation.
+        seed: seed of the random order, which the loader's ``generator`` draws. None:
+            the order of ``pairs``, for evaluation.
 
     Returns:
         A loader of :class:`SentencePairBatch`; its length is the number of batches.
@@ -183,8 +181,8 @@ def _known(pair: SentencePair) -> str:
 
 def _collate(batch: list[_Encoded]) -> SentencePairBatch:
     pairs = [pair for _, _, pair in batch]
-    first, first_mask = _pad([ids for ids, _, _ in batch])
-    second, second_mask = _pad([ids for _, ids, _ in batch])
+    first, first_mask = pad_ids([ids for ids, _, _ in batch])
+    second, second_mask = pad_ids([ids for _, ids, _ in batch])
     labels, scores = [p.label for p in pairs], [p.score for p in pairs]
     return SentencePairBatch(
         first,
@@ -197,9 +195,3 @@ def _collate(batch: list[_Encoded]) -> SentencePairBatch:
         if pairs[0].features
         else None,
     )
-
-
-def _pad(sentences: list[Tensor]) -> tuple[Tensor, Tensor]:
-    ids = pad_sequence(sentences, batch_first=True, padding_value=PAD)
-    lengths = torch.tensor([len(sentence) for sentence in sentences])
-    return ids, token_mask(lengths, ids.shape[1])

@@ -36,7 +36,7 @@ def trecqa(split: str, *, clean: bool = False) -> list[SentencePair]:
 
     Raises:
         ValueError: if there is no such split.
-        DownloadError: if the file cannot be had.
+        DownloadError: if the file is not available.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
@@ -54,7 +54,7 @@ def read_trecqa(path: str | Path) -> list[SentencePair]:
 
     Args:
         path: a UTF-8 file; a field with a comma or a quotation mark stands in
-            quotation marks, those inside doubled; the words have spaces between.
+            quotation marks, those inside doubled; the words are separated by spaces.
 
     Raises:
         ValueError: naming file and line, if the first line is not that of TrecQA, or

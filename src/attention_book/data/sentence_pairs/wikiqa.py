@@ -33,7 +33,7 @@ def wikiqa(split: str) -> list[SentencePair]:
 
     Raises:
         ValueError: if there is no such split.
-        DownloadError: if a file cannot be had.
+        DownloadError: if a file is not available.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
@@ -50,8 +50,8 @@ def read_wikiqa(
 
     Args:
         group_path: numbers of the questions.
-        question_path: words of the questions with spaces between.
-        answer_path: words of the candidates with spaces between.
+        question_path: words of the questions separated by spaces.
+        answer_path: words of the candidates separated by spaces.
         label_path: 1 for a right answer, otherwise 0.
 
     Raises:

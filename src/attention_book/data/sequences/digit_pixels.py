@@ -88,7 +88,7 @@ def digit_pixels(
 
 @cache
 def _load() -> tuple[Tensor, Tensor]:
-    # Imported here since it takes a second, and most of the package does without.
+    # Imported here because it takes a second, and few need it.
     from sklearn.datasets import load_digits
 
     data = load_digits()

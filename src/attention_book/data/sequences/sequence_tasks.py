@@ -1,4 +1,4 @@
-"""Digits to be copied one place late, turned round or sorted: tasks that need order."""
+"""Digits to be copied, delayed, reversed or sorted: tasks in which order matters."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ TASKS = ("copy", "late", "reverse", "sort")
 PAD, FRONT, END = 0, 1, 2
 NUM_DIGITS, NUM_SPECIAL = 10, 3
 VOCAB_SIZE = NUM_SPECIAL + NUM_DIGITS
-# Of all sequences of a length at most this part is used: draws rarely repeat.
+# Largest part of all sequences of one length that is used, so that draws rarely repeat.
 MOST_USED = 1 / 2
 
 
 @dataclass(frozen=True)
 class SequenceBatch:
-    """Padded sequences with a mark at each end, and what each token is to answer.
+    """Padded sequences with a mark at each end, and the target of each token.
 
     Attributes:
         ids: ``FRONT``, the digits plus ``NUM_SPECIAL``, ``END``, padded on the right.
         mask: True at real tokens, the marks included.
-        target: the digit to answer, 0 where there is none.
-        target_mask: True where there is one.
-        num_tokens: number of digits to answer; a plain number, so that reading it does
+        target: digit to predict, 0 where there is none.
+        target_mask: True where there is a digit to predict.
+        num_tokens: number of digits to predict; a plain number, so that reading it does
             not wait for a GPU.
     """
 
@@ -63,13 +63,13 @@ class SequenceBatch:
 
 
 def answer(task: str, digits: str) -> str:
-    """Return the right answer: as many digits as were asked.
+    """Return the right answer, which has as many digits as the question.
 
     Args:
-        task: "copy": each token answers itself; "late": each answers the digit before
-            it, so that the last answer is the end mark's; "reverse": the digits from
-            the last to the first; "sort": in rising order.
-        digits: such as "3704".
+        task: "copy": each token answers with itself; "late": each token answers with
+            the digit before it, so that the end mark gives the last answer; "reverse":
+            the digits from the last to the first; "sort": in increasing order.
+        digits: the digits of the question, such as "3704".
 
     Raises:
         ValueError: if there is no such task.
@@ -88,23 +88,22 @@ def answer(task: str, digits: str) -> str:
 def digit_sequences(
     lengths: Sequence[int], *, sizes: Sequence[int], seed: int
 ) -> list[list[str]]:
-    """Draw parts of sequences of digits; no sequence is drawn twice.
+    """Draw sequences of digits in several parts; no sequence is drawn twice.
 
-    Size: as asked for; each part holds as many sequences of each length as of every
-    other, up to one, the first lengths having one more.
+    Size: as requested; each part has equally many sequences of each length, or one more
+    of the first lengths.
 
     Args:
-        lengths: in digits, each at least 1.
-        sizes: number of sequences of each part, such as those to learn from, to choose
-            by and to test with.
-        seed: decides the sequences and their order.
+        lengths: lengths in digits, each at least 1.
+        sizes: number of sequences in each part, such as training, dev and test set.
+        seed: seed of the sequences and their order.
 
     Returns:
         The parts, each in random order.
 
     Raises:
-        ValueError: if there are no lengths, one is twice there or less than 1, a size
-            is negative, or more than half of all sequences of a length were needed.
+        ValueError: if there are no lengths, a length comes twice or is less than 1, a
+            size is negative, or more than half of all sequences of a length are needed.
 
     Example:
         >>> train, test = digit_sequences([3, 5], sizes=[4, 2], seed=0)
@@ -182,7 +181,8 @@ def sequence_loader(
         sequences: the digits; they are encoded once.
         task: as for :func:`answer`.
         batch_size: number of sequences in a batch.
-        seed: of the random order. None: the order of ``sequences``, for evaluation.
+        seed: seed of the random order. None: the order of ``sequences``, for
+            evaluation.
 
     Returns:
         A loader of :class:`SequenceBatch`, all padded to the longest sequence.
@@ -199,11 +199,11 @@ def _values(digits: str) -> Int[Tensor, " digits"]:
 
 
 def _distinct(length: int, count: int, generator: torch.Generator) -> list[str]:
-    """So many different sequences of a length, in the order in which they came."""
+    """Draw ``count`` different sequences of a length, in the order of the draws."""
     if count > MOST_USED * NUM_DIGITS**length:
         raise ValueError(
-            f"{count} sequences of length {length} were needed: more than half of the "
-            f"{NUM_DIGITS**length} that there are"
+            f"{count} sequences of length {length} are needed, which is more than half "
+            f"of all {NUM_DIGITS**length}"
         )
     found: dict[str, None] = {}
     while len(found) < count:

@@ -38,7 +38,7 @@ def iwslt15(split: str, source: str = "en", target: str = "vi") -> list[Pair]:
 
     Raises:
         ValueError: if a name is none of these, or source and target are the same.
-        DownloadError: if a file cannot be had.
+        DownloadError: if a file is not available.
     """
     if source == target:
         raise ValueError(f"source and target must differ, got {source!r} twice")
@@ -59,7 +59,7 @@ def iwslt15_lines(split: str, language: str) -> list[str]:
 
     Raises:
         ValueError: if a name is none of these.
-        DownloadError: if the file cannot be had.
+        DownloadError: if the file is not available.
     """
     return read_lines(fetch(_file(split, language)))
 

@@ -1,4 +1,4 @@
-"""Multi30k: descriptions of pictures in English, German and French."""
+"""Multi30k: descriptions of images in English, German and French."""
 
 from attention_book.data.downloads import fetch
 from attention_book.data.text_files import read_lines
@@ -35,11 +35,11 @@ def multi30k(split: str, source: str = "de", target: str = "en") -> list[Pair]:
 
     Raises:
         ValueError: if a name is none of these, or source and target are the same.
-        DownloadError: if a file cannot be had.
+        DownloadError: if a file is not available.
     """
     if source == target:
         raise ValueError(f"source and target must differ, got {source!r} twice")
-    # Imported here since the package should load fast where no text is tokenized.
+    # Imported here so that the package loads fast where no text is tokenized.
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
     tokenizer = Tokenizer13a()
@@ -62,7 +62,7 @@ def multi30k_lines(split: str, language: str) -> list[str]:
 
     Raises:
         ValueError: if a name is none of these.
-        DownloadError: if the file cannot be had.
+        DownloadError: if the file is not available.
     """
     return read_lines(fetch(_file(split, language)))
 

@@ -1,20 +1,20 @@
-"""What the pieces of a number word express together."""
+"""The number that the pieces of a number word express together."""
 
 from typing import NamedTuple
 
-# 10^5 and 10^7 have names of their own in India, 10^4 and 10^8 in East Asia.
+# Hindi has names for 10^5 and 10^7, Chinese and Japanese for 10^4 and 10^8.
 SCALES = tuple(10**exponent for exponent in (2, 3, 4, 5, 6, 7, 8, 9))
-CONNECTOR = None  # the worth of "and": a piece that stands for no digit
+CONNECTOR = None  # the value of "and", a piece that stands for no digit
 
 
 class Value(NamedTuple):
-    """What pieces are worth together.
+    """The value of several pieces together.
 
     Attributes:
         total: the number that they express.
-        shares: what each piece adds to it, its own worth times all later factors; a
-            scale that multiplied others counts as multiplied by 1.
-        is_factor: whether a piece is a scale that multiplied others.
+        shares: contribution of each piece, its own value times all later factors; a
+            scale that multiplies others counts as multiplied by 1.
+        is_factor: whether a piece is a scale that multiplies others.
     """
 
     total: int
@@ -23,19 +23,19 @@ class Value(NamedTuple):
 
 
 def evaluate(words: list[list[int | None]]) -> Value | None:
-    """Work out what the pieces of a row of words express.
+    """Compute the number that the pieces of several words express.
 
-    A scale (100, 1000, ...) multiplies all smaller numbers right before it; 10 and 20
-    multiply a digit that is the word before them (French 4 x 20), but not across a
-    connector (German 5 and 20); all else is added.
+    A scale (100, 1000, ...) multiplies all smaller numbers directly before it. 10 and
+    20 multiply a digit in the previous word (French 4 x 20), but not across a connector
+    (German 5 and 20). Everything else is added.
 
     Args:
-        words: worth of each piece of each word, ``CONNECTOR`` for a connector.
+        words: value of each piece of each word, ``CONNECTOR`` for a connector.
 
     Returns:
-        The total, and who added what to it. None if a digit stands right before 10 or
-        20 in one word: that is 13 in German (drei-zehn) and 50 in Swedish (fem-tio), so
-        that such a word has to stay in one piece.
+        The total and the contribution of each piece. None if a digit stands directly
+        before 10 or 20 in one word: that is 13 in German (drei-zehn) but 50 in Swedish
+        (fem-tio), so such a word must stay in one piece.
 
     Example:
         >>> evaluate([[4], [20], [10], [7]])  # quatre-vingt-dix-sept

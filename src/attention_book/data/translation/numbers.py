@@ -1,4 +1,4 @@
-"""Number words in two languages with a known alignment, made where they are used."""
+"""Number words in two languages with a known alignment: synthetic sentence pairs."""
 
 import itertools
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from attention_book.data.translation.number_lexicon import MAX_DIGITS
 from attention_book.data.translation.numerals import Numeral, numeral
 from attention_book.data.translation.pairs import Pair
 
-# A length gives at most this part of its numbers to the test set, and to the dev set:
-# there are few short numbers, and training needs most of them.
+# Largest part of the numbers of one length that goes to the test set, and to the dev
+# set: there are few short numbers, and training needs most of them.
 HELD_OUT = 1 / 5
-# Numbers drawn at a time, and how often at most; drawing ends when fewer than this part
-# of even the best kind of number is needed.
+# Numbers drawn in one round, and the largest number of rounds. Drawing ends when less
+# than this part is needed even of the kind of number that is needed most.
 ROUND, MAX_ROUNDS, MIN_NEEDED = 500, 100, 0.1
 
 
 @dataclass(frozen=True)
 class NumberSplits:
-    """Number pairs that no two of the three parts share.
+    """Number pairs in three parts that have no number in common.
 
     Attributes:
-        train: pairs to learn from.
-        dev: pairs to choose a model by.
-        test: pairs to report.
+        train: pairs to train on.
+        dev: pairs to select a model with.
+        test: pairs to report results on.
     """
 
     train: list[Pair]
@@ -33,12 +33,12 @@ class NumberSplits:
 
 
 def number_pair(number: int, source: str, target: str) -> Pair:
-    """A number's words in two languages, with the pieces that mean the same linked.
+    """A number's words in two languages, with links between pieces of equal meaning.
 
     Args:
         number: from 0, with at most 12 digits.
-        source: code of the source language, as num2words knows it.
-        target: code of the target language.
+        source: num2words' code of the source language.
+        target: num2words' code of the target language.
 
     Returns:
         The pieces of both
@@ -75,26 +75,26 @@ def number_pairs(
     max_digits: int = 9,
     seed: int = 0,
 ) -> NumberSplits:
-    """Pairs of number words, as many of each source length as there can be.
+    """Pairs of number words, with source lengths spread as evenly as possible.
 
-    The numbers have 1 to ``max_digits`` digits, and none is in two of the parts. Each
-    part holds the same count of every length of the source in tokens, but where there
-    are too few numbers of a length: 28 English numbers have one word, for example. Of
-    each length, at most a fifth of the numbers go to ``test``, and to ``dev``.
+    The numbers have 1 to ``max_digits`` digits, and no number is in two parts. Each
+    part has equally many numbers of each source length in tokens, except for lengths
+    of which there are too few: only 28 English numbers have one word, for example. At
+    most a fifth of the numbers of each length goes to ``test``, and another to ``dev``.
 
-    Size: as asked for; English numbers of up to 9 digits have 1 to 17 words.
-    Source: num2words on the reader's machine; nothing is downloaded, and number words
-    belong to nobody.
+    Size: as requested; English numbers of up to 9 digits have 1 to 17 words.
+    Source: num2words on the reader's machine; nothing is downloaded, and nobody owns
+    number words.
 
     Args:
-        source: code of the source language, as num2words knows it; "en", "de", "fr" and
-            "sv" are tested most.
+        source: num2words' code of the source language; "en", "de", "fr" and "sv" are
+            tested most.
         target: code of the target language.
-        train: number of pairs to learn from.
-        test: number of pairs to report.
-        dev: number of pairs to choose a model by.
-        max_digits: most digits of a number, 1 to 12.
-        seed: decides the numbers and their order, together with the other arguments.
+        train: number of pairs to train on.
+        test: number of pairs to report results on.
+        dev: number of pairs to select a model with.
+        max_digits: largest number of digits, 1 to 12.
+        seed: seed of the choice of numbers and of their order.
 
     Returns:
         The three parts, each in random order.
@@ -102,7 +102,8 @@ def number_pairs(
     Raises:
         ValueError: if ``train`` or ``test`` is not positive or ``dev`` is negative, if
             there are too few numbers, if ``max_digits`` is out of range, if source and
-            target are the same, or if a language cannot be cut.
+            target are the same, or if the words of a language cannot be cut into
+            pieces.
     """
     for name, count, least in (("train", train, 1), ("test", test, 1), ("dev", dev, 0)):
         if count < least:
@@ -133,9 +134,9 @@ def number_pairs(
 
 
 def _even_shares(count: int, limits: dict[int, int]) -> dict[int, int]:
-    """Share ``count`` out as evenly as the limits allow; less if they do not."""
+    """Divide ``count`` as evenly as the limits allow; less of it if they do not."""
     shares = dict.fromkeys(limits, 0)
-    # Those with the least room first: what they cannot take, the others share.
+    # Those with the least room come first; the others divide what is left over.
     for left, key in zip(
         range(len(limits), 0, -1), sorted(limits, key=limits.__getitem__), strict=True
     ):
@@ -153,7 +154,7 @@ def _numerals_by_length(
     enough = count  # numerals of one length
 
     def add(number: int) -> bool:
-        """Put a number into its pool; tell whether the pool had need of it."""
+        """Put a number into its pool; return whether the pool needed it."""
         if number in seen:
             return False
         seen.add(number)
@@ -162,11 +163,11 @@ def _numerals_by_length(
         pool.append(words)
         return len(pool) <= enough
 
-    # Numbers of few words have few digits that are not zero: take all of those.
+    # Numbers of few words have few nonzero digits: take all of those.
     for number in _sparse_numbers(max_digits):
         add(number)
-    # The rest is drawn. First, which digits are not zero (the bits of a number): by how
-    # often such numbers were needed lately. Then, those digits.
+    # The rest is drawn: first which digits are nonzero (the bits of a pattern), by how
+    # often such numbers were needed lately; then these digits.
     num_patterns, places = 2**max_digits, np.arange(max_digits)
     drawn, needed = np.ones(num_patterns), np.ones(num_patterns)
     useful = [True]
@@ -191,7 +192,7 @@ def _numerals_by_length(
 
 
 def _sparse_numbers(max_digits: int) -> list[int]:
-    """All numbers with at most two digits that are not zero; all if they are short."""
+    """All numbers with at most two nonzero digits; all numbers if they are short."""
     if max_digits <= 4:
         return list(range(10**max_digits))
     ones = [digit * 10**place for place in range(max_digits) for digit in range(10)]

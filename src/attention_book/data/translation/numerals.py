@@ -1,4 +1,4 @@
-"""Number words cut into pieces that are known to stand for digits."""
+"""Number words cut into pieces that stand for known digits."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -20,11 +20,11 @@ class Numeral:
     Attributes:
         number: the number.
         tokens: its pieces: words, and the parts of long words.
-        separators: what stands between two pieces: a space, a hyphen, a comma and a
-            space, or nothing within a word.
-        labels: for each piece, what it stands for: ("digit", place) for each digit it
-            tells and ("scale", place) for a power of ten it names; place 0 is that of
-            the ones. Pieces of two languages that share a label mean the same.
+        separators: the text between two pieces: a space, a hyphen, a comma and a space,
+            or nothing within a word.
+        labels: the meaning of each piece: ("digit", place) for each digit and
+            ("scale", place) for a power of ten, where place 0 is that of the ones.
+            Pieces of two languages that share a label mean the same.
     """
 
     number: int
@@ -47,12 +47,12 @@ def numeral(number: int, language: str) -> Numeral:
         language: a code that num2words knows: "en", "de", "fr", "sv" and most others.
 
     Returns:
-        The pieces and what they stand for.
+        The pieces and their meanings.
 
     Raises:
         ValueError: if the number is out of range, if num2words does not know the
-            language, or if its words for the number cannot be cut into pieces whose
-            worth is known.
+            language, or if its words for the number cannot be cut into pieces of known
+            value.
         TypeError: if the number is not an integer.
 
     Example:
@@ -74,7 +74,7 @@ def numeral(number: int, language: str) -> Numeral:
     if cut is None:
         raise ValueError(
             f"cannot cut the words for {number} in language {language!r}, {text!r}, "
-            "into pieces of known worth"
+            "into pieces of known value"
         )
     pieces, value = cut
     tokens, separators = [], []
@@ -90,11 +90,11 @@ def numeral(number: int, language: str) -> Numeral:
     return Numeral(number, tuple(tokens), tuple(separators[1:]), labels)
 
 
-@cache  # only a few hundred differ; made anew they take a third of the time
+@cache  # only a few hundred differ, and computing them takes a third of the time
 def _label(
     worth: int | None, share: int, is_factor: bool, is_zero: bool
 ) -> frozenset[tuple[str, int]]:
-    """What a piece stands for that adds ``share`` to a number, which may be zero."""
+    """The meaning of a piece that adds ``share`` to a number, which may be zero."""
     if worth is CONNECTOR:
         return frozenset()
     digits = str(share)[::-1]  # the place of a digit is its index

@@ -8,13 +8,11 @@ from pathlib import Path
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
-from attention_book.data.loader import make_loader
+from attention_book.data.loader import make_loader, pad_ids
 from attention_book.data.text_files import read_lines
-from attention_book.data.vocab import BOS, EOS, PAD, Vocab
-from attention_book.functional import token_mask
+from attention_book.data.vocab import BOS, EOS, Vocab
 
 # Source ids, target ids; "_" since each pair of a list has lengths of its own.
 EncodedPair = tuple[Int[Tensor, " _"], Int[Tensor, " _"]]
@@ -96,7 +94,7 @@ class PairBatch:
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
-    """Read lines ``source <tab> target`` of words with spaces between.
+    """Read lines ``source <tab> target`` of words separated by spaces.
 
     Args:
         path: a UTF-8 file, gzip-compressed if its name ends in ``.gz``.
@@ -105,7 +103,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
         A pair for each line.
 
     Raises:
-        ValueError: if a line has not two fields or an empty one, naming file and line;
+        ValueError: if a line does not have two fields with words, naming file and line;
             if the file is empty.
     """
     pairs = []
@@ -246,12 +244,8 @@ def _encode(pairs: Iterable[Pair], vocabs: tuple[Vocab, Vocab]) -> list[EncodedP
 
 
 def _collate(batch: list[EncodedPair]) -> PairBatch:
-    tensors = []
-    for side in zip(*batch, strict=True):
-        ids = pad_sequence(side, batch_first=True, padding_value=PAD)
-        lengths = torch.tensor([len(sentence) for sentence in side])
-        tensors += [ids, token_mask(lengths, ids.shape[1])]
-    return PairBatch(*tensors)
+    source, target = zip(*batch, strict=True)
+    return PairBatch(*pad_ids(source), *pad_ids(target))
 
 
 def _some_lines(path: str | Path) -> list[str]:
