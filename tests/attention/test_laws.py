@@ -17,6 +17,20 @@ from attention_book.chapters.taxonomy import LAWS, MECHANISMS
 from attention_book.observe import record_weights
 
 DEVICES = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
+OPTIONS = {  # one name for one thing in the whole package
+    "bias",
+    "causal",
+    "dropout",
+    "expected",
+    "generator",
+    "length",
+    "mode",
+    "need_weights",
+    "projected_key",
+    "projected_kv",
+    "scale",
+    "step",
+}
 B, Q, K = 2, 3, 5  # batch, queries, keys; the sizes of the rows differ from these
 CASES = {
     f"{mechanism.name} {number}": (mechanism, example)
@@ -168,6 +182,27 @@ def law(name):
             marks = pytest.mark.xfail(strict=True, reason=reason, raises=wrong)
         cases.append(pytest.param(case, id=label, marks=marks))
     return pytest.mark.parametrize("case", cases)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda m: m.name)
+def test_inputs_come_by_position_and_options_by_keyword(mechanism):
+    found = mechanism.load()
+    call = found.forward if inspect.isclass(found) else found
+    parameters = dict(inspect.signature(call).parameters)
+    parameters.pop("self", None)
+    options = {n for n, p in parameters.items() if p.kind == p.KEYWORD_ONLY}
+    inputs = {
+        "pair": ["query", "key", "mask"],
+        "key": ["key", "mask"],
+        "views": ["views", "mask"],
+        "edges": ["query", "key", "value", "edges"],
+        "image": ["image"],
+        "block": ["columns", "masks"],
+    }.get(mechanism.call, ["query", "key", "value", "mask"])
+    assert [name for name in parameters if name not in options] == inputs
+    assert options <= OPTIONS
+    if "mask" in inputs:
+        assert parameters["mask"].default is None
 
 
 def test_every_law_has_its_test():
