@@ -98,6 +98,14 @@ def public(module: str) -> list[str]:
     return roles
 
 
+def name_package(directive: SphinxDirective, part: str) -> list[nodes.Node]:
+    """A target for the roles that name a folder of modules."""
+    lines = ["```{eval-rst}", f".. py:module:: {PACKAGE}.{part}", "```"]
+    node = nodes.Element()
+    directive.state.nested_parse(StringList(lines), directive.content_offset, node)
+    return node.children
+
+
 class ApiDirective(SphinxDirective):
     """The reference of one slug."""
 
@@ -117,6 +125,8 @@ class ApiDirective(SphinxDirective):
             lines = ["```{eval-rst}", f".. automodule:: {name}", "   :members:", "```"]
             self.state.nested_parse(StringList(lines), self.content_offset, box)
             found += [box] if len(names) > 1 else box.children
+        if len(names) > 1:
+            found = [*name_package(self, self.arguments[0]), *found]
         return found
 
 
@@ -136,7 +146,9 @@ class OverviewDirective(SphinxDirective):
                 lines.append(f"| {link} | {summary(slug)} | {', '.join(roles)} |")
         node = nodes.Element()
         self.state.nested_parse(StringList(lines), self.content_offset, node)
-        return node.children
+        parts = [part for part in self.arguments[0].split() if part not in slugs()]
+        names = [entry for part in parts for entry in name_package(self, part)]
+        return [*names, *node.children]
 
 
 def name_type_variables(

@@ -69,14 +69,15 @@ def run(root: Path, arguments: list[str]) -> int:
 def build(root: Path) -> int:
     """Execute what is new and render everything; the exit status."""
     if notebooks := new_notebooks(root):
-        print(f"Executing {len(notebooks)} notebooks, some minutes", flush=True)
+        print(f"Notebooks to execute, some minutes: {len(notebooks)}", flush=True)
         if status := run(root, [*EXECUTE, *notebooks]):
             return status
     # Every page is rendered again, so that none shows an old table of contents and
     # none is left of a chapter that is gone.
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     command = ["-c", "from jupyter_book.cli.main import main; main()", "build", "."]
-    command += ["--all", "-n", "-W", "--keep-going"]
+    command += ["--all", "-n", "-W", "--keep-going", "-q"]
+    print("Rendering the pages, about a minute", flush=True)
     return run(root, command)
 
 

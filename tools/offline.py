@@ -1,5 +1,6 @@
 """A Sphinx extension: pages that ask nothing of any other host, and are light."""
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -49,6 +50,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     Thebe runs cells on a public server through a script from a CDN; even unused, its
     settings raise an error on every page, because they are declared twice.
     """
+    # About the social cards' font, of which nobody can change the weight.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     app.connect("config-inited", start_at_the_root, priority=100)
     app.connect("html-page-context", mend_roles)
     app.connect("build-finished", serve_mathjax)

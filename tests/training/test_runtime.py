@@ -104,7 +104,7 @@ def test_meter_measures_time_and_memory(monkeypatch):
     peak = meter.peak_gib
     held = np.ones(2**26 // 8)  # 64 MiB
     del held
-    assert 0 < meter.seconds < 60
+    assert meter.seconds > 0
     assert 0.05 < peak <= meter.peak_gib < 100  # GiB, whatever the system counts in
     assert re.fullmatch(
         r"run time \d+\.\d s, peak memory \d+\.\d\d GiB; PyTorch \S+ on the CPU",

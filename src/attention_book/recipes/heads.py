@@ -54,7 +54,7 @@ class HeadPreset:
         compare: layers and heads of the models beside it.
         examined: number of sentences whose weights are looked at.
         sizes: all other fields of a
-            :class:`attention_book.models.transformer.TransformerConfig`.
+            :class:`~attention_book.models.transformer.config.TransformerConfig`.
     """
 
     epochs: int
