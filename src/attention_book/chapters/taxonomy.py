@@ -440,5 +440,5 @@ MECHANISMS = (
         examples=(Example(
             sizes={"query": 7, "key": 7, "value": 7}, arguments={"dim": 7}),)),
 )
-"""Every mechanism of the book: one table for all that asks for them."""
+"""All mechanisms of the book, one row for each."""
 # fmt: on

@@ -1,4 +1,4 @@
-"""How attention learns where tokens stand."""
+"""Encodings of positions: added to the tokens, or inside the attention."""
 
 from attention_book.attention.positions.absolute import (
     LearnedPositions,
