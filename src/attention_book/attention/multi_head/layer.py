@@ -215,37 +215,18 @@ class MultiHeadAttention(nn.Module):
             TypeError: if ``mask`` is not boolean or ``bias`` does not hold floats.
         """
         self._check_sequences(query, key, projected_kv)
-        if projected_kv is None:
-            check_tokens(query, key, value, self.embed_dim)
-            alone = query is key and key is value
-            projected_kv = (
-                self.project_qkv(query) if alone else self.project_kv(key, value)
-            )
-        if len(projected_kv) == 2:
-            check_tokens(query, query, query, self.embed_dim)
-            for_query, _ = self._cut(1, 2)
-            projected_kv = self._split(F.linear(query, *for_query)), *projected_kv
-        queries, keys, values = projected_kv
+        queries, keys, values = self._project(query, key, value, projected_kv)
         nothing = keys.shape[2] == 0
         attention = self.attention_fn or dot_product_attention
+        dropout = self.dropout if self.training else 0.0
+        how = {"causal": causal, "need_weights": need_weights}
         context, weights = attention(
-            queries,
-            keys,
-            values,
-            mask,
-            bias=bias,
-            causal=causal,
-            dropout=self.dropout if self.training else 0.0,
-            need_weights=need_weights,
+            queries, keys, values, mask, bias=bias, dropout=dropout, **how
         )
         # Without gradients they are not needed: the next product reuses their memory.
-        del projected_kv, queries, keys, values
+        del queries, keys, values, projected_kv
         context = self.out_proj(context.transpose(1, 2).flatten(2))
-        if mask is not None:  # without the bias of W^O
-            context = context.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
-        elif nothing:
-            context = context * 0.0
-        return context, weights
+        return _zero_without_keys(context, mask, nothing), weights
 
     @classmethod
     def from_torch(cls, layer: nn.MultiheadAttention) -> "MultiHeadAttention":
@@ -332,6 +313,25 @@ class MultiHeadAttention(nn.Module):
                 "project_qkv; cross-attention takes attention_fn=None"
             )
 
+    def _project(
+        self,
+        query: Float[Tensor, "batch queries embed_dim"],
+        key: Float[Tensor, "batch keys embed_dim"],
+        value: Float[Tensor, "batch keys embed_dim"],
+        projected_kv: tuple[Tensor, ...] | None,
+    ) -> tuple[Tensor, ...]:
+        """Queries, keys and values of all heads; what is there is not made again."""
+        if projected_kv is None:
+            check_tokens(query, key, value, self.embed_dim)
+            if query is key and key is value:
+                return self.project_qkv(query)
+            projected_kv = self.project_kv(key, value)
+        if len(projected_kv) == 3:
+            return projected_kv
+        check_tokens(query, query, query, self.embed_dim)
+        for_query, _ = self._cut(1, 2)
+        return self._split(F.linear(query, *for_query)), *projected_kv
+
     def _cut(self, *shares: int) -> list[tuple[Tensor, Tensor | None]]:
         """Cut ``in_proj`` into layers of so many times ``embed_dim`` outputs."""
         # A split, not slices: these would each get a gradient as large as the whole.
@@ -348,3 +348,12 @@ class MultiHeadAttention(nn.Module):
 
 def _name(attention_fn: object) -> str:
     return getattr(attention_fn, "__name__", type(attention_fn).__name__)
+
+
+def _zero_without_keys(
+    context: Float[Tensor, "batch queries embed_dim"], mask: Mask | None, nothing: bool
+) -> Float[Tensor, "batch queries embed_dim"]:
+    """Remove the bias of W^O where a query had no key; ``nothing``: none had one."""
+    if mask is not None:
+        return context.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
+    return context * 0.0 if nothing else context
