@@ -52,6 +52,8 @@ def test_logits_are_those_of_embedding_encoder_and_linear_layer(batch):
     output = model.encoder(tokens, batch.mask[:, None]) @ model.out_proj.weight.T
     assert_close(model(batch.ids, batch.mask), output + model.out_proj.bias)
     assert type(model.encoder) is Encoder
+    assert all(layer.around_self.pre_norm for layer in model.encoder.layers)
+    assert_close(model.encoder.final_norm.weight, torch.ones(8).double())
 
 
 def test_padding_changes_nothing(model, batch):
@@ -152,3 +154,11 @@ def test_errors(no_shape_checks):
         TokenClassifierConfig(vocab_size=5, num_answers=3, positions="alibi")
     with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
         TokenClassifierConfig(vocab_size=5, num_answers=3, num_layers=0)
+
+
+def test_defaults_and_smallest_sizes():
+    config = TokenClassifierConfig(vocab_size=1, num_answers=1)
+    assert config.positions == "sinusoidal"
+    sizes = config.embed_dim, config.num_heads, config.hidden_dim, config.num_layers
+    assert sizes == (32, 2, 64, 2)
+    assert (config.max_positions, config.max_distance) == (64, 16)

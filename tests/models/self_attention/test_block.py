@@ -71,6 +71,7 @@ def test_what_each_mixer_sees():
     pixels = torch.randn(B, SIDE**2, DIM)
     neighbours = [0, 1, 2, 4, 5, 6, 8, 9, 10]  # of the pixel in row 1, column 1
     assert seen(PixelConvolution(DIM, 3, SIDE), pixels, 5) == neighbours
+    assert seen(PixelConvolution(DIM, 5, SIDE), pixels, 5) == list(range(SIDE**2))
 
 
 def test_pixels_keep_their_positions():

@@ -118,13 +118,29 @@ def test_score_and_normaliser_reach_the_layer():
                 assert (attention.score_proj is None) == (score == "dot")
 
 
+def test_defaults():
+    given = MixingConfig(mixer="GRU", num_classes=3, kernel_size=5)
+    assert (given.embed_dim, given.block_parameters) == (16, 3000)
+    assert (given.score, given.normaliser) == ("dot", "softmax")
+
+
+def test_positions_of_pixels_start_as_large_as_the_pixels():
+    positions = PixelClassifier(config("convolution"), 20).positions
+    assert_close(positions.table.std().item(), 1.0, atol=0.05, rtol=0)
+
+
+def test_the_smallest_image():
+    assert PixelClassifier(config("convolution"), 2)(torch.ones(1, 4)).shape == (1, 5)
+
+
 def test_errors():
     with pytest.raises(
         ValueError, match="self-attention, convolution, GRU, got 'LSTM'"
     ):
         config("LSTM")
-    with pytest.raises(ValueError, match="side must be even and at least 2, got 5"):
-        PixelClassifier(config("convolution"), 5)
+    for side in 5, 0:
+        with pytest.raises(ValueError, match=f"even and at least 2, got {side}"):
+            PixelClassifier(config("convolution"), side)
     with pytest.raises(ValueError, match="mixer must not be GRU: the pixels"):
         PixelClassifier(config("GRU"), SIDE)
 

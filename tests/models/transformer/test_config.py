@@ -9,8 +9,27 @@ from attention_book.models.transformer.config import SIZES, TransformerConfig
 VOCABS = {"source_vocab": 11, "target_vocab": 13}
 
 
-def test_the_defaults_are_the_tiny_sizes():
-    assert TransformerConfig(**VOCABS) == TransformerConfig(**VOCABS, **SIZES["tiny"])
+def test_the_defaults_are_the_tiny_sizes_and_the_paper_s_parts():
+    config = TransformerConfig(**VOCABS)
+    assert config == TransformerConfig(**VOCABS, **SIZES["tiny"])
+    sizes = config.embed_dim, config.num_heads, config.hidden_dim, config.num_layers
+    assert sizes == (64, 4, 256, 2)
+    assert (config.dropout, config.label_smoothing) == (0.1, 0.1)
+    assert (config.norm, config.pre_norm, config.residual) == ("layer", False, True)
+    assert (config.positions, config.max_positions) == ("sinusoidal", 512)
+    assert (config.share, config.causal) == ("target", True)
+
+
+def test_the_small_model_for_multi30k():
+    config = TransformerConfig(source_vocab=11, target_vocab=11, **SIZES["multi30k"])
+    sizes = config.embed_dim, config.num_heads, config.hidden_dim, config.num_layers
+    assert sizes == (128, 4, 256, 4)
+    assert (config.dropout, config.share) == (0.3, "all")
+
+
+def test_the_limits_themselves_are_allowed():
+    limits = {"label_smoothing": 0.0, "dropout": 0.0, "max_positions": 1}
+    TransformerConfig(**VOCABS, **limits, num_heads=1, num_layers=1)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -47,6 +66,7 @@ def test_the_vocabularies_have_no_default(vocab):
         ),
         ({"share": True}, "share must be one of none, target, all, got True"),
         ({"share": "all"}, "one vocabulary .* source_vocab 11 and target_vocab 13"),
+        ({"share": "all", "source_vocab": 17}, "source_vocab 17 and target_vocab 13"),
     ],
 )
 def test_errors(changes, message, no_shape_checks):

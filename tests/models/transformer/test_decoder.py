@@ -9,7 +9,11 @@ from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.functional import causal_mask, token_mask
 from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
-from attention_book.models.transformer.layers import FeedForward, Residual
+from attention_book.models.transformer.layers import (
+    FeedForward,
+    Residual,
+    nonpad_indices,
+)
 
 B, N, S, DIM, HEADS, HIDDEN, LAYERS = 3, 5, 7, 8, 2, 11, 2
 MASK = token_mask(torch.tensor([S, 2, 4]), S)[:, None]
@@ -137,7 +141,7 @@ def test_the_source_as_a_set(tokens, source):
 
 @pytest.mark.parametrize("pre_norm", [False, True])
 @pytest.mark.parametrize("positions", [None, RotaryAttention()])
-@pytest.mark.parametrize("pieces", [[1] * N, [2, 1, 2], [N]])
+@pytest.mark.parametrize("pieces", [[1] * N, [2, 1, 2], [N]], ids=str)
 def test_tokens_that_come_in_pieces(tokens, source, pre_norm, positions, pieces):
     decoder = make(pre_norm, attention_fn=positions)
     projected = decoder.project_source(source)
@@ -149,6 +153,22 @@ def test_tokens_that_come_in_pieces(tokens, source, pre_norm, positions, pieces)
     for layer in cache:
         assert type(layer) is KeyValue
         assert layer.key.shape == layer.value.shape == (B, HEADS, N, DIM // HEADS)
+
+
+def test_without_a_causal_mask_a_piece_sees_all_of_itself(tokens, source):
+    decoder = make(causal=False)
+    projected, cache = decoder.project_source(source), decoder.empty_cache(source)
+    output, _ = decoder(tokens, projected, MASK, cache)
+    assert_close(output, run(decoder, tokens, source))
+
+
+def test_padding_left_out_of_the_networks_changes_no_real_token(tokens, source):
+    decoder, real = make(), token_mask(torch.tensor([N, 1, 3]), N)
+    projected = decoder.project_source(source)
+    whole, _ = decoder(tokens, projected, MASK)
+    some, _ = decoder(tokens, projected, MASK, nonpad=nonpad_indices(real, N + 4))
+    assert_close(some[real], whole[real])
+    assert (some - whole).abs().max() > 0.01  # at padding, which nobody reads
 
 
 def test_the_cache_holds_projected_keys_and_values(tokens, source):

@@ -82,6 +82,14 @@ def test_feed_forward_one_token_at_a_time(network, tokens):
                 assert_close(output[b, t, j], y)
 
 
+def test_feed_forward_starts_as_glorot_and_at_0():
+    network = FeedForward(40, 60)
+    bound = (6 / (40 + 60)) ** 0.5
+    for layer in network.hidden_proj, network.out_proj:
+        assert_close(layer.weight.abs().max().item(), bound, atol=0.01, rtol=0)
+        assert (layer.bias == 0).all()
+
+
 def test_nonpad_indices_are_where_the_mask_is_true():
     mask = token_mask(torch.tensor([2, 0, 3]), 3)
     assert nonpad_indices(mask, 5).tolist() == [0, 1, 6, 7, 8]

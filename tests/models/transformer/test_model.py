@@ -149,6 +149,8 @@ def test_the_state_is_a_named_tuple_and_a_pytree(make, batch):
     assert type(state) is TransformerState
     assert state.past_key_values[1].key.shape == (3, 3, 1, 2)
     assert state.source_key_values[0].value.shape[2] == batch.source.shape[1]
+    for part in (part for layer in state.source_key_values for part in layer):
+        assert part.is_contiguous()  # read again at each step
     leaves, structure = tree_flatten(state)
     assert len(leaves) == 2 * 2 + 2 * 2 + 1
     assert_close(tree_unflatten(leaves, structure), state)
@@ -162,6 +164,23 @@ def test_the_options_reach_all_residuals(make):
     for wrapper in wrappers:
         assert (wrapper.dropout.p, type(wrapper.norm)) == (0.25, torch.nn.Identity)
         assert (wrapper.pre_norm, wrapper.residual) == (True, False)
+
+
+def test_dropout_on_the_embeddings_of_both_languages(make, batch):
+    model, calls = make(dropout=0.25), []
+    assert model.dropout.p == 0.25
+    model.dropout.register_forward_hook(lambda _m, args, _o: calls.append(*args))
+    model(batch.source, batch.target, batch.source_mask)
+    source = model.source_positions(model.source_embedding(batch.source))
+    target = model.target_positions(model.target_embedding(batch.target))
+    assert_close(calls, [source, target])
+
+
+def test_the_output_layer_starts_small_and_has_no_bias(make):
+    config = TransformerConfig(source_vocab=5, target_vocab=900, share="none")
+    output = Transformer(config).output_proj
+    assert output.bias is None
+    assert_close(output.weight.std().item(), 64**-0.5, atol=0.002, rtol=0)
 
 
 # The loss.

@@ -216,11 +216,10 @@ class Transformer(nn.Module):
         Raises:
             ValueError: if there is no token to predict, or as :meth:`forward`.
         """
-        rows, length = batch.target.shape
-        if length < 2 or batch.num_tokens < 1:
+        if batch.num_tokens < 1:
             raise ValueError(
                 "target must have a token to predict after <bos>, got shape "
-                f"{(rows, length)} and num_tokens {batch.num_tokens}"
+                f"{tuple(batch.target.shape)} and num_tokens {batch.num_tokens}"
             )
         # At padding nothing is predicted: no logits are needed there.
         nonpad = nonpad_indices(batch.target_mask[:, 1:], batch.num_tokens)
