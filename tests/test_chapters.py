@@ -157,6 +157,9 @@ def test_parameters_stand_one_a_line_and_are_checked_at_once(notebook):
     assert found == PARAMETERS
     assert cells[1] is parameters
     assert "choose_settings(" in cells[2].source
+    # First the defaults, so that a reader's own matplotlibrc changes no figure.
+    style = 'plt.style.use(["default", "attention_book.figures.book"])'
+    assert style in cells[2].source
 
 
 def test_classes_live_in_the_package(notebook):

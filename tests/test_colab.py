@@ -1,17 +1,23 @@
 """The package in Colab, and as a wheel."""
 
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
+import papermill
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tools import execution
+from tools.repository import bootstrap_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a resolver says where it cannot reach a package index.
@@ -63,6 +69,67 @@ def test_installing_in_colab_changes_no_version(tmp_path):
         for name, version in resolved.items()
         if colab.get(name, version) != version
     }
+
+
+@pytest.fixture
+def first_cell(monkeypatch):
+    """Run the cell; what it runs by itself. ``there`` says what Python knows."""
+
+    def run(there, colab):
+        for name in [name for name in os.environ if name.startswith("COLAB_")]:
+            monkeypatch.delenv(name)
+        if colab:
+            monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
+        spec = {
+            "nothing": None,
+            "a folder": SimpleNamespace(origin=None),
+            "the package": SimpleNamespace(origin="attention_book/__init__.py"),
+        }
+        commands = []
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec[there])
+        monkeypatch.setattr(
+            subprocess, "run", lambda command, check: commands.append(command)
+        )
+        exec(bootstrap_cell("https://github.com/a/b"), {})
+        return commands
+
+    return run
+
+
+@pytest.mark.parametrize("there", ["nothing", "a folder"])
+def test_first_cell_installs_the_package_in_colab(first_cell, there):
+    (command,) = first_cell(there, colab=True)
+    assert command[0] == sys.executable
+    assert command[-1] == "attention-book @ git+https://github.com/a/b"
+
+
+@pytest.mark.parametrize("there", ["nothing", "a folder"])
+def test_first_cell_installs_nothing_elsewhere(first_cell, there):
+    with pytest.raises(ModuleNotFoundError, match=r"has no attention_book: .*make lab"):
+        first_cell(there, colab=False)
+
+
+@pytest.mark.parametrize("colab", [True, False])
+def test_first_cell_leaves_a_package_that_is_there(first_cell, colab):
+    assert first_cell("the package", colab) == []
+
+
+@pytest.mark.filterwarnings("ignore")  # papermill's and the Jupyter client's own
+def test_figures_whatever_backend_is_inherited(monkeypatch, tmp_path):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    cells = [
+        bootstrap_cell("https://github.com/a/b"),
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+    ]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    done = papermill.execute_notebook(
+        tmp_path / "in.ipynb", tmp_path / "out.ipynb", progress_bar=False
+    )
+    assert "image/png" in done.cells[-1].outputs[-1].data
 
 
 def test_the_wheel_has_every_file_of_the_package(tmp_path):

@@ -22,16 +22,27 @@ FOLLOWERS = (
 )
 ADDRESS = re.compile(r"https://github\.com/([\w-]+)/([\w.-]*[\w-])")
 
-# The cell tagged `remove-input` near the top of every chapter.
+# The cell tagged `remove-input` near the top of every chapter. A mere folder of the
+# package's name, which is no package, has no origin. Outside Colab nothing is installed,
+# because the kernel may be of an environment that is not the book's.
 BOOTSTRAP_CELL = """
-# Installs the book's package where it is missing, as in Colab.
+# Installs the book's package in Colab; at home `make lab` starts a kernel that has it.
 import importlib.util
+import os
 import subprocess
 import sys
 
-if importlib.util.find_spec("attention_book") is None:
+found = importlib.util.find_spec("attention_book")
+if found is None or found.origin is None:
     package = "attention-book @ git+{url}"
+    if not any(name.startswith("COLAB_") for name in os.environ):
+        raise ModuleNotFoundError(
+            f"{{sys.executable}} has no attention_book: choose the book's kernel "
+            f"(`make lab`), or install it there: pip install '{{package}}'"
+        )
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
+if "ipykernel" in sys.modules:  # figures on the page, whatever the surroundings say
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 """
 
 
