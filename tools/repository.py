@@ -23,8 +23,8 @@ FOLLOWERS = (
 ADDRESS = re.compile(r"https://github\.com/([\w-]+)/([\w.-]*[\w-])")
 
 # The cell tagged `remove-input` near the top of every chapter. A mere folder of the
-# package's name, which is no package, has no origin. Outside Colab nothing is installed,
-# because the kernel may be of an environment that is not the book's.
+# package's name, which is no package, has no origin. Outside Colab nothing is
+# installed: the kernel may be of an environment that is not the book's.
 BOOTSTRAP_CELL = """
 # Installs the book's package in Colab; at home `make lab` starts a kernel that has it.
 import importlib.util
