@@ -82,7 +82,8 @@ def greedy_search(
     ids = torch.full((batch_size,), bos, device=device)
     log_prob = torch.zeros(batch_size, device=ids.device)
     finished = torch.zeros(batch_size, dtype=torch.bool, device=ids.device)
-    steps, totals = [], []
+    steps: list[Tensor] = []
+    totals: list[Tensor] = []
     while len(steps) < max_tokens and not finished.all():
         logits, state = step(ids, state)
         best, ids = _log_probs(logits, eos).max(dim=-1)
@@ -189,7 +190,7 @@ def beam_search(
     score = torch.full((batch_size,), -torch.inf, device=rows.device)
     log_prob, slot = score, torch.zeros_like(score, dtype=torch.long)
     end = slot
-    steps = []
+    steps: list[tuple[Tensor, Tensor]] = []
     while len(steps) < max_tokens:
         logits, state = step(ids, state)
         log_probs = _log_probs(logits, eos)
@@ -230,12 +231,15 @@ def beam_search(
     parents, tokens = (torch.stack(part).tolist() for part in zip(*steps, strict=True))
     columns = [part.tolist() for part in (end, slot, log_prob, score, finished)]
     best = []
-    for row, (last, own_slot, *scores, ended) in enumerate(zip(*columns, strict=True)):
-        path = []
+    for row, (last, own_slot, total_log_prob, best_score, ended) in enumerate(
+        zip(*columns, strict=True)
+    ):
+        path: list[int] = []
         for time in range(last, -1, -1):
             path.insert(0, tokens[time][row][own_slot])
             own_slot = parents[time][row][own_slot]
-        best.append(Hypothesis(tuple(path[:-1] if ended else path), *scores, ended))
+        words = tuple(path[:-1] if ended else path)
+        best.append(Hypothesis(words, total_log_prob, best_score, ended))
     return best
 
 

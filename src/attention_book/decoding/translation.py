@@ -46,18 +46,18 @@ def translate(
         raise ValueError(f"beam_size must be at least 1, got {beam_size}")
     if isinstance(device, str):
         device = default_device(device)
-    model.to(device).eval()
-    ends = {"bos": bos, "eos": eos, "max_tokens": max_tokens}
+    translator: Any = model.to(device).eval()
+    ends: dict[str, Any] = {"bos": bos, "eos": eos, "max_tokens": max_tokens}
     hypotheses = []
     for batch in loader:
         batch = batch.to(device)
-        state = model.start(batch.source, batch.source_mask)
+        state = translator.start(batch.source, batch.source_mask)
         common = {"batch_size": len(batch.source), **ends}
         if beam_size == 1:
-            hypotheses += greedy_search(model.step, state, **common)
+            hypotheses += greedy_search(translator.step, state, **common)
         else:
             hypotheses += beam_search(
-                model.step,
+                translator.step,
                 state,
                 beam_size=beam_size,
                 length_penalty=length_penalty,

@@ -288,6 +288,7 @@ class RNNSearch(nn.Module):
         self.source_embedding = TokenEmbedding(config.source_vocab, embed)
         self.target_embedding = TokenEmbedding(config.target_vocab, embed)
         self.encoder = BidirectionalGRU(embed, hidden)
+        attention: Callable[[int, int], AdditiveAttention | MultiplicativeAttention]
         if config.score == "dot":
             attention = partial(
                 MultiplicativeAttention, hidden_dim=config.attention_dim

@@ -8,6 +8,8 @@ first state, ``decode(inputs, state)`` reads words and scores the ones that foll
 :mod:`attention_book.decoding.search` needs it. ``loss(batch)`` calls ``forward``.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -46,10 +48,11 @@ def free_running_loss(model: nn.Module, batch: PairBatch) -> Float[Tensor, ""]:
     Returns:
         The mean negative log-probability of the reference words, in nats per token.
     """
-    state = model.start(batch.source, batch.source_mask)
+    translator: Any = model  # to a type checker a module's methods are tensors
+    state = translator.start(batch.source, batch.source_mask)
     ids, logits = batch.target[:, 0], []
     for _ in range(batch.target.shape[1] - 1):
-        next_logits, state = model.step(ids, state)
+        next_logits, state = translator.step(ids, state)
         logits.append(next_logits)
         ids = next_logits.argmax(dim=-1)
     return token_cross_entropy(

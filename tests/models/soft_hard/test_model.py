@@ -391,7 +391,7 @@ def test_weights_can_be_recorded(make, batch):
         assert_close(steps.sum(-1), torch.ones(steps.shape[:2]).double())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["soft", "hard"])
 def test_forward_is_called_compiled_exported_and_copied(
     make, batch, kind, check_forward
 ):

@@ -148,7 +148,9 @@ class ABCNN(nn.Module):
         return loss + self.config.l2 / 2 * squared_norm(self) if self.training else loss
 
 
-def _inputs(batch: SentencePairBatch) -> tuple[Tensor | None, ...]:
+def _inputs(
+    batch: SentencePairBatch,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
     sentences = batch.first, batch.first_mask, batch.second, batch.second_mask
     return *sentences, batch.features
 

@@ -1,5 +1,7 @@
 """How MPCNN encodes a sentence: filters over words, poolings over positions."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -94,7 +96,7 @@ class HolisticFilters(nn.Module):
         poolings: tuple[str, ...],
     ) -> None:
         super().__init__()
-        self.poolings = poolings
+        self.widths, self.poolings = widths, poolings
         # The filters of all poolings side by side: one convolution, nothing shared.
         out_dim = len(poolings) * num_filters
         self.convs = nn.ModuleList(nn.Conv1d(in_dim, out_dim, w) for w in widths)
@@ -105,7 +107,8 @@ class HolisticFilters(nn.Module):
         mask: Bool[Tensor, "batch tokens"],
     ) -> Float[Tensor, "batch poolings widths filters"]:
         """Return the pooled output of every filter; ``mask`` is True at real words."""
-        return _pooled(self.convs, words, mask, 1, self.poolings).squeeze(-1)
+        pooled = _pooled(self.convs, self.widths, words, mask, 1, self.poolings)
+        return pooled.squeeze(-1)
 
 
 class PerDimensionFilters(nn.Module):
@@ -142,7 +145,7 @@ class PerDimensionFilters(nn.Module):
         poolings: tuple[str, ...],
     ) -> None:
         super().__init__()
-        self.poolings = poolings
+        self.widths, self.poolings = widths, poolings
         out_dim = in_dim * len(poolings) * num_filters
         self.convs = nn.ModuleList(
             nn.Conv1d(in_dim, out_dim, w, groups=in_dim) for w in widths
@@ -154,11 +157,13 @@ class PerDimensionFilters(nn.Module):
         mask: Bool[Tensor, "batch tokens"],
     ) -> Float[Tensor, "batch poolings widths filters dim"]:
         """Return the pooled output of every filter; ``mask`` is True at real words."""
-        return _pooled(self.convs, words, mask, words.shape[-1], self.poolings)
+        groups = words.shape[-1]
+        return _pooled(self.convs, self.widths, words, mask, groups, self.poolings)
 
 
 def _pooled(
-    convs: nn.ModuleList,
+    convs: Iterable[nn.Module],
+    widths: tuple[int, ...],
     words: Float[Tensor, "batch tokens dim"],
     mask: Bool[Tensor, "batch tokens"],
     groups: int,
@@ -166,18 +171,17 @@ def _pooled(
 ) -> Float[Tensor, "batch poolings widths filters groups"]:
     """Convolve with each width, then apply each pooling to its filters."""
     channels = words.masked_fill(~mask[..., None], 0.0).transpose(1, 2)
-    widest = max(conv.kernel_size[0] for conv in convs)
-    missing = max(0, widest - mask.shape[1])
+    missing = max(0, max(widths) - mask.shape[1])
     channels, mask = F.pad(channels, (0, missing)), F.pad(mask, (0, missing))
-    widths = []
-    for conv in convs:
-        windows = window_mask(mask, conv.kernel_size[0])
+    pooled_widths = []
+    for conv, width in zip(convs, widths, strict=True):
+        windows = window_mask(mask, width)
         # The outputs of a group are adjacent, and within it those of a pooling.
         outputs = conv(channels).unflatten(1, (groups, len(poolings), -1))
         parts = zip(outputs.unbind(dim=2), poolings, strict=True)
         pooled = [_tanh_pool(part, windows, pooling) for part, pooling in parts]
-        widths.append(torch.stack(pooled, dim=1))
-    return torch.stack(widths, dim=2).transpose(3, 4)
+        pooled_widths.append(torch.stack(pooled, dim=1))
+    return torch.stack(pooled_widths, dim=2).transpose(3, 4)
 
 
 def _tanh_pool(values: Tensor, windows: Tensor, pooling: str) -> Tensor:

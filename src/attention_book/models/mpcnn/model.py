@@ -176,14 +176,14 @@ class MPCNN(nn.Module):
         Raises:
             ValueError: if the batch lacks the scores or the labels.
         """
-        wanted = "label" if self.config.grades is None else "score"
-        if getattr(batch, wanted) is None:
-            raise ValueError(f"the batch must have a {wanted} for each pair")
-        logits = self.logits(batch)
         if self.config.grades is None:
-            loss = hinge_loss(logits, batch.label)
+            if batch.label is None:
+                raise ValueError("the batch must have a label for each pair")
+            loss = hinge_loss(self.logits(batch), batch.label)
         else:
-            loss = graded_loss(logits, batch.score, *self.config.grades)
+            if batch.score is None:
+                raise ValueError("the batch must have a score for each pair")
+            loss = graded_loss(self.logits(batch), batch.score, *self.config.grades)
         return loss + self.config.l2 / 2 * squared_norm(self) if self.training else loss
 
     def _words(

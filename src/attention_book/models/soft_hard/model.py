@@ -141,18 +141,18 @@ class ShowAttendTell(nn.Module):
         """
         hidden, cell = state.hidden, state.cell
         embedded = self.embedding(inputs)
-        hiddens, contexts, weights, log_probs = [], [], [], []
+        states, attended, weights, log_probs = [], [], [], []
         for projected in self.input_proj(embedded).unbind(dim=1):
             context, weight, log_prob = self._attend(state, hidden, expected)
             gates = projected + self.state_proj(hidden) + self.context_proj(context)
             enter, forget, new, leave = gates.chunk(4, dim=-1)
             cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
             hidden = leave.sigmoid() * cell.tanh()
-            hiddens.append(hidden)
-            contexts.append(context)
+            states.append(hidden)
+            attended.append(context)
             weights.append(weight)
             log_probs.append(log_prob)
-        hiddens, contexts = torch.stack(hiddens, 1), torch.stack(contexts, 1)
+        hiddens, contexts = torch.stack(states, 1), torch.stack(attended, 1)
         deep = embedded + self.state_out(hiddens) + self.context_out(contexts)
         return DecoderOutput(
             self.output_proj(self.dropout(deep)),
