@@ -52,6 +52,7 @@ def test_maps_one_word_at_a_time(inputs, shared):
     W = [layer.query_map.T, layer.key_map.T]  # of shape (d, s)
     assert (W[0] is W[1] or torch.equal(*W)) == shared
     assert sum(p.numel() for p in layer.parameters()) == MAX * DIM * (2 - shared)
+    assert len(list(AttentionMaps(DIM, MAX).parameters())) == 2
     (maps_0, maps_1), weights = layer(*inputs)
     for b, (x, y) in enumerate(zip(*inputs, strict=True)):
         A = loop_scores(x, y)

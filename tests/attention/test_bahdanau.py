@@ -81,6 +81,7 @@ def test_uniform_start_is_exactly_uniform_and_can_learn(inputs):
     assert_close(context[1], value[1, :2].mean(0).expand(Q, -1))
     context.square().sum().backward()
     assert (layer.score_proj.weight.grad != 0).all()
+    assert (AdditiveAttention(Q_DIM, K_DIM, HIDDEN).score_proj.weight != 0).any()
     # With v = 0 nothing passes to the other two: they follow once v has moved.
     assert (layer.query_proj.weight.grad == 0).all()
 

@@ -163,6 +163,12 @@ def test_straight_through_is_a_sample_forwards_and_a_softmax_backwards():
     (right,) = torch.autograd.grad((soft * slope[0, kept]).sum(), alpha)
     assert_close(grad[0, kept], right)
     assert grad[0, 2] == 0
+    default = straight_through(weights, generator=generator.manual_seed(5))
+    (grad,) = torch.autograd.grad((default * slope).sum(), weights)
+    (right,) = torch.autograd.grad(
+        ((alpha.log() + gumbel).softmax(dim=0) * slope[0, kept]).sum(), alpha
+    )
+    assert_close(grad[0, kept], right)  # the temperature is 1
 
 
 def test_keys_projected_once_serve_every_query(layer, inputs):

@@ -82,3 +82,8 @@ def test_errors(no_shape_checks):
         ValueError, match=r"must have \(2, 5\) rows and keys.*got \(2, 4, 7\)"
     ):
         compared_keys(score, query, key, value, score.project(key[:, :4]))
+
+
+def test_one_position_is_enough():
+    score = LocationScore(3, max_keys=1)
+    assert score(torch.zeros(2, 3), torch.zeros(5, 7)).shape == (2, 1)

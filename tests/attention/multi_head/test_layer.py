@@ -434,15 +434,21 @@ def test_errors(no_shape_checks):
 
 
 def test_compiles_to_one_graph(no_shape_checks):
-    layer = make_layer()
-    compiled = torch.compile(layer, backend="eager", fullgraph=True, dynamic=False)
+    """What the laws leave out: causality, projected keys, an encoding of positions."""
+    layer, rotary = make_layer(), make_layer(attention_fn=RotaryAttention())
     x, y = make_inputs()
-    mask = token_mask(torch.tensor([K, 2]), K)[:, None]
-    for need_weights in (False, True):
-        for args, settings in (
-            ((x, x, x), {"causal": True}),
-            ((x, y, y, mask), {}),
-            ((x, y, y), {"projected_kv": [t.detach() for t in layer.project_kv(y, y)]}),
-        ):
-            settings["need_weights"] = need_weights
-            assert_close(compiled(*args, **settings), layer(*args, **settings))
+    projected = [tensor.detach() for tensor in layer.project_kv(y, y)]
+    for part, key, settings in (
+        (layer, x, {"causal": True}),
+        (layer, y, {"projected_kv": projected}),
+        (rotary, x, {"causal": True}),
+    ):
+        compiled = torch.compile(part, backend="eager", fullgraph=True, dynamic=False)
+        want = part(x, key, key, **settings)
+        assert_close(compiled(x, key, key, **settings), want)
+
+
+def test_one_head_of_size_one():
+    layer, x = MultiHeadAttention(1, 1, dropout=0.0), torch.randn(B, 1, 1)
+    value = x @ layer.in_proj.weight[2:].T
+    assert_close(layer(x, x, x)[0], layer.out_proj(value))

@@ -127,3 +127,9 @@ def test_compiles_to_one_graph(no_shape_checks):
     for layer in (SinusoidalPositions(MAX, DIM), LearnedPositions(MAX, DIM)):
         compiled = torch.compile(layer, backend="eager", fullgraph=True)
         assert_close(compiled(tokens, 2), layer(tokens, 2))
+
+
+def test_the_smallest_tables():
+    assert_close(LearnedPositions(1, 1).table.shape, (1, 1))
+    assert sinusoids(0, 2).shape == (0, 2)
+    assert sinusoid_frequencies(2).tolist() == [1.0]

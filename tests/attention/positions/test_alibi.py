@@ -79,3 +79,7 @@ def test_errors(no_shape_checks):
     unnamed = DistanceBias(lambda distance: distance[None].double())
     with pytest.raises(ValueError, match="is for 1 heads, got 4 heads"):
         MultiHeadAttention(8, 4, attention_fn=unnamed)(*[torch.zeros(1, 2, 8)] * 3)
+
+
+def test_one_head():
+    assert linear_slopes(1).tolist() == [2.0**-8]

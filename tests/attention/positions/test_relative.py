@@ -85,3 +85,9 @@ def test_errors(no_shape_checks):
     for shape, keys in (((Q, 7), 2), ((Q, 4), 0), ((0, 3), 4)):
         with pytest.raises(ValueError, match=r"by_distance must have a row.*keys"):
             relative_shift(torch.zeros(shape), keys)
+
+
+def test_the_smallest_sizes():
+    layer, x = RelativePositions(1, 1), torch.randn(B, H, 1, 1)
+    context, _ = layer(x, x, x)
+    assert_close(context, x + layer.value_table[1])

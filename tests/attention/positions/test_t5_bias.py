@@ -103,3 +103,10 @@ def test_errors(no_shape_checks):
         rule = DistanceBias(T5RelativeBias(wrong))
         with pytest.raises(ValueError, match=f"is for {wrong} heads, got 4 heads"):
             MultiHeadAttention(8, 4, attention_fn=rule)
+
+
+def test_the_smallest_table():
+    rule = T5RelativeBias(1, num_buckets=2, max_distance=2, bidirectional=False)
+    with torch.no_grad():
+        rule.table.copy_(torch.tensor([[3.0, 5.0]]))
+    assert rule(torch.tensor([[1, 0, -1, -2, -9]])).tolist() == [[[3, 3, 5, 5, 5]]]

@@ -132,3 +132,9 @@ def test_errors(no_shape_checks):
             attention_from_convolution(other)
     with pytest.raises(ValueError, match="kernel_size must be odd, got 4"):
         attention_from_convolution(nn.Conv2d(CIN, COUT, 4, padding="same"))
+
+
+def test_sharpness_at_first():
+    assert (QuadraticAttention(CIN, COUT, 3).sharpness == 1).all()
+    convolution = nn.Conv2d(CIN, COUT, 1)
+    assert attention_from_convolution(convolution).sharpness.tolist() == [46.0]

@@ -88,3 +88,10 @@ def test_errors(layer, views, no_shape_checks):
         layer(views, torch.ones(B, len(VIEWS), dtype=torch.bool))
     with pytest.raises(TypeError, match="mask must be boolean"):
         layer(views, torch.ones(B, N, len(VIEWS)))
+
+
+def test_one_view_of_one_feature():
+    layer, view = DynamicMetaEmbedding([1], 1), torch.randn(B, N, 1)
+    context, weights = layer([view])
+    assert_close(context, layer.view_projs[0](view))
+    assert (weights == 1).all()

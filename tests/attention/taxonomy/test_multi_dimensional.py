@@ -126,3 +126,9 @@ def test_errors(whole, pairs, query, key, no_shape_checks):
         pairs(query, key, key, torch.ones(1, Q, K))
     with pytest.raises(ValueError, match="num_tokens must not be negative, got -1"):
         earlier_mask(-1)
+
+
+def test_one_feature():
+    key = torch.randn(B, 1, 1)
+    for layer, inputs in ((SourceToToken(1), [key]), (TokenToToken(1), [key] * 3)):
+        assert_close(layer(*inputs)[0], key)
