@@ -11,7 +11,6 @@ from attention_book.data.captions.digit_scenes import digit_scenes, named_locati
 from attention_book.data.captions.flickr8k import FlickrImage
 from attention_book.data.vocab import EOS
 from attention_book.models.encoders.encoded import Encoded
-from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 from attention_book.recipes import captions
 from attention_book.training.loop import History
 
@@ -43,12 +42,16 @@ def training():
 
 
 def captioner(task, kind="soft", **changes):
-    torch.manual_seed(0)
     sizes = {"annotation_dim": 6, "embed_dim": 4, "hidden_dim": 5, "attention_dim": 3}
-    config = ShowAttendTellConfig(
-        target_vocab=len(task.vocab), kind=kind, **sizes, **changes
-    )
-    return ShowAttendTell(config).eval()
+    return captions.build_captioner(task, kind, seed=0, **sizes, **changes).eval()
+
+
+def test_one_seed_gives_one_captioner(task):
+    first, again = captioner(task), captioner(task)
+    assert_close(first.state_dict(), again.state_dict())
+    hard = captioner(task, "hard", baseline=False)
+    assert (hard.config.kind, hard.config.baseline) == ("hard", False)
+    assert hard.config.target_vocab == len(task.vocab)
 
 
 def test_a_limit_keeps_the_first_scenes_of_each_part():

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -32,8 +32,9 @@ from attention_book.data.vocab import BOS, EOS, Vocab
 from attention_book.decoding.translation import translate
 from attention_book.evaluation.metrics import Bleu, exact_match
 from attention_book.models.encoders.image import GridEncoder, PictureClassifier
-from attention_book.models.soft_hard import ShowAttendTell
+from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 from attention_book.training.loop import History, fit
+from attention_book.training.runtime import seed_everything
 from attention_book.training.schedules import linear_decay
 
 PARTS = ("train", "dev", "test")
@@ -281,6 +282,23 @@ class CaptionTraining:
     dev_batch_size: int
     seed: int
     device: torch.device
+
+
+def build_captioner(
+    task: CaptionTask, kind: str, *, seed: int, **fields: Any
+) -> ShowAttendTell:
+    """Make a captioner for the words of a task, its initial values from a seed.
+
+    Args:
+        task: with the vocabulary.
+        kind: "soft", "hard", "gumbel" or "mean".
+        seed: for :func:`attention_book.training.runtime.seed_everything`.
+        **fields: the other fields of a
+            :class:`attention_book.models.soft_hard.ShowAttendTellConfig`.
+    """
+    seed_everything(seed)
+    config = ShowAttendTellConfig(kind=kind, target_vocab=len(task.vocab), **fields)
+    return ShowAttendTell(config)
 
 
 def train_captioner(

@@ -100,25 +100,32 @@ class RelativePositions(nn.Module):
             ValueError: if ``head_dim`` is not the layer's, there are more queries than
                 keys, or as from ``dot_product_attention``.
         """
-        head_dim = self.key_table.shape[1]
-        if query.shape[-1] != head_dim or value.shape[-1] != head_dim:
-            raise ValueError(
-                f"query and value must be of size {head_dim}, got "
-                f"{query.shape[-1]} and {value.shape[-1]}"
-            )
+        self._check_sizes(query, value)
         check_shapes(query, key, value)
         at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         distance = (at_key - at_query[:, None]).clamp(
             -self.max_distance, self.max_distance
         )
         row = (distance + self.max_distance).expand(*query.shape[:-1], -1)
-        by_distance = (query / math.sqrt(head_dim)) @ self.key_table.mT
+        by_distance = (query / math.sqrt(self.key_table.shape[1])) @ self.key_table.mT
         scores = dot_scores(query, key) + by_distance.gather(-1, row)  # with q a^K
         weights = weigh_scores(scores, mask, bias=bias, causal=causal)
         used = F.dropout(weights, dropout)
         by_distance = torch.zeros_like(by_distance).scatter_add(-1, row, used)
         context = used @ value + by_distance @ self.value_table
         return context, weights if need_weights else None
+
+    def _check_sizes(
+        self,
+        query: Float[Tensor, "batch heads queries _"],
+        value: Float[Tensor, "batch heads keys _"],
+    ) -> None:
+        head_dim = self.key_table.shape[1]
+        if query.shape[-1] != head_dim or value.shape[-1] != head_dim:
+            raise ValueError(
+                f"query and value must be of size {head_dim}, got "
+                f"{query.shape[-1]} and {value.shape[-1]}"
+            )
 
 
 def relative_shift(
