@@ -23,7 +23,6 @@ FLOORS = {
     "observe": {"functional", "taxonomy"},
     "recipes": {
         "functional",
-        "taxonomy",
         "attention",
         "data",
         "models",

@@ -27,21 +27,14 @@ ADDRESS = re.compile(r"https://github\.com/([\w-]+)/([\w.-]*[\w-])")
 # installed: the kernel may be of an environment that is not the book's.
 BOOTSTRAP_CELL = """
 # Installs the book's package in Colab; at home `make lab` starts a kernel that has it.
-import importlib.util
-import os
-import subprocess
-import sys
+import importlib.util, os, subprocess, sys
 
-found = importlib.util.find_spec("attention_book")
-if found is None or found.origin is None:
+if getattr(importlib.util.find_spec("attention_book"), "origin", None) is None:
     package = "attention-book @ git+{url}"
     if not any(name.startswith("COLAB_") for name in os.environ):
-        raise ModuleNotFoundError(
-            f"{{sys.executable}} has no attention_book: choose the book's kernel "
-            f"(`make lab`), or install it there: pip install '{{package}}'"
-        )
+        raise ModuleNotFoundError(f"{{sys.executable}} lacks {{package}}")
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-if "ipykernel" in sys.modules:  # figures on the page, whatever the surroundings say
+if "ipykernel" in sys.modules:  # figures on the page, whatever backend is inherited
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 """
 

@@ -17,7 +17,6 @@ from .bahdanau import (
 from .checks import (
     check_lengths,
     check_padding,
-    check_rows,
     check_sizes,
 )
 from .embedding import (
@@ -190,7 +189,6 @@ __all__ = [
     "apply_to_nonpad",
     "check_lengths",
     "check_padding",
-    "check_rows",
     "check_sizes",
     "com_u1",
     "com_u2",
