@@ -23,6 +23,7 @@ FLOORS = {
     "observe": {"functional", "taxonomy"},
     "recipes": {
         "functional",
+        "taxonomy",
         "attention",
         "data",
         "models",

@@ -1,5 +1,7 @@
 """RNNSearch: its equations in plain loops; laws: test_translation."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -162,3 +164,17 @@ def test_errors(make):
         make(score="cosine")
     with pytest.raises(ValueError, match="a dot has no v_a"):
         make(score="dot", uniform_start=True)
+
+
+def test_sizes_of_the_quick_runs():
+    assert dataclasses.asdict(RNNSearchConfig(source_vocab=7, target_vocab=9)) == {
+        "source_vocab": 7,
+        "target_vocab": 9,
+        "embed_dim": 64,
+        "hidden_dim": 128,
+        "attention_dim": 128,
+        "maxout_dim": 64,
+        "dropout": 0.0,
+        "score": "additive",
+        "uniform_start": False,
+    }

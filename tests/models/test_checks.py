@@ -5,7 +5,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from attention_book.models.checks import check_lengths, check_padding, check_sizes
+from attention_book.models.checks import (
+    check_lengths,
+    check_padding,
+    check_rows,
+    check_sizes,
+)
 
 MASK = torch.tensor([[True, True, True], [True, False, False]])
 
@@ -66,6 +71,12 @@ def test_a_row_of_padding_is_named():
 def test_the_name_of_the_tokens_is_in_the_message():
     with pytest.raises(ValueError, match=r"first must .* row 0 of first_mask is all"):
         check_padding("first", torch.zeros(1, 3).long(), MASK[:1] & False)
+
+
+def test_a_target_for_each_source():
+    check_rows(torch.zeros(2, 3), torch.zeros(2))
+    with pytest.raises(ValueError, match="each source, got 1 targets and 2 sources"):
+        check_rows(torch.zeros(1, 3), torch.zeros(2))
 
 
 def test_no_rows_are_no_error():

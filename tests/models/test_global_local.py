@@ -186,3 +186,19 @@ def test_errors(make):
         make(num_layers=0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         make().config.window = 7
+
+
+def test_sizes_of_the_quick_runs():
+    assert dataclasses.asdict(LuongConfig(source_vocab=7, target_vocab=9)) == {
+        "source_vocab": 7,
+        "target_vocab": 9,
+        "embed_dim": 64,
+        "hidden_dim": 64,
+        "num_layers": 1,
+        "attention": "global",
+        "score": "general",
+        "window": None,
+        "max_source": None,
+        "input_feeding": False,
+        "dropout": 0.0,
+    }

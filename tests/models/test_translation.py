@@ -208,6 +208,15 @@ def test_a_source_padded_on_the_left_is_an_error(make, batch):
         make().start(source, mask)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_another_number_of_targets_than_sources_is_an_error(
+    make, batch, rows, no_shape_checks
+):
+    message = f"a target for each source, got {rows} targets and 3 sources"
+    with pytest.raises(ValueError, match=message):
+        make()(batch.source, batch.target[:rows], batch.source_mask)
+
+
 def test_an_id_outside_the_vocabulary_is_an_error(make, batch, vocab_sizes):
     model = make()
     source, target = batch.source.clone(), batch.target.clone()

@@ -17,6 +17,7 @@ from .bahdanau import (
 from .checks import (
     check_lengths,
     check_padding,
+    check_rows,
     check_sizes,
 )
 from .embedding import (
@@ -189,6 +190,7 @@ __all__ = [
     "apply_to_nonpad",
     "check_lengths",
     "check_padding",
+    "check_rows",
     "check_sizes",
     "com_u1",
     "com_u2",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.bahdanau import AdditiveAttention, MultiplicativeAttention
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_sizes
+from attention_book.models.checks import check_rows, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.encoders.encoded import Encoded
 from attention_book.models.encoders.text import BidirectionalGRU
@@ -207,6 +207,7 @@ class RNNSearchDecoder(nn.Module):
         self, inputs: Float[Tensor, "rows tokens embed_dim"], state: SearchState
     ) -> tuple[Float[Tensor, "rows tokens target_vocab"], SearchState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
+        check_rows(inputs, state.hidden)
         queries, contexts, hidden = self.unit(inputs, state)
         pairs = self.maxout_proj(torch.cat([queries, inputs, contexts], dim=-1))
         maxout = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)

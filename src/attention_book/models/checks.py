@@ -1,4 +1,4 @@
-"""Checks that the models share: sizes in a config, padded sentences in a batch."""
+"""Checks that the models share: of the sizes in a config, and of their inputs."""
 
 from typing import Any
 
@@ -77,4 +77,23 @@ def check_lengths(name: str, lengths: Tensor) -> None:
         raise ValueError(
             f"{name} must have at least one token in each row, but row {row} of "
             f"{name}_mask is all padding"
+        )
+
+
+def check_rows(
+    target: Shaped[Tensor, "rows ..."], source: Shaped[Tensor, "_ ..."]
+) -> None:
+    """Check that there is a target for each source: one row would be broadcast.
+
+    Args:
+        target: what the decoder reads, one row for each sentence.
+        source: a tensor of the decoder's state, or of the encoder's inputs.
+
+    Raises:
+        ValueError: if the numbers of rows differ.
+    """
+    if len(target) != len(source):
+        raise ValueError(
+            f"there must be a target for each source, got {len(target)} targets and "
+            f"{len(source)} sources"
         )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.global_local.layers import GlobalAttention, LocalAttention
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_sizes
+from attention_book.models.checks import check_rows, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.encoders.encoded import Encoded, LSTMState
 from attention_book.models.encoders.text import StackedLSTM
@@ -145,6 +145,7 @@ class LuongDecoder(nn.Module):
         self, inputs: Float[Tensor, "rows tokens embed_dim"], state: LuongState
     ) -> tuple[Float[Tensor, "rows tokens target_vocab"], LuongState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
+        check_rows(inputs, state.annotations)
         lstm, fed = state.lstm.layers_first(), state.attentional
         if fed is None:
             queries, lstm = self.lstm(inputs, lstm)

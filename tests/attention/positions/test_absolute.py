@@ -133,3 +133,20 @@ def test_the_smallest_tables():
     assert_close(LearnedPositions(1, 1).table.shape, (1, 1))
     assert sinusoids(0, 2).shape == (0, 2)
     assert sinusoid_frequencies(2).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("device", [None, "cpu", "meta"])
+def test_frequencies_are_in_double_precision(device):
+    frequencies = sinusoid_frequencies(4, device and torch.device(device))
+    assert frequencies.dtype == torch.float64
+    assert frequencies.device.type == (device or "cpu")
+
+
+def test_frequencies_on_a_device_without_double_precision(monkeypatch, no_shape_checks):
+    class Apple:
+        type = "mps"
+
+    asked = {}
+    monkeypatch.setattr(torch, "arange", lambda *_, **kwargs: asked.update(kwargs) or 0)
+    sinusoid_frequencies(4, Apple())
+    assert asked["dtype"] == torch.float32

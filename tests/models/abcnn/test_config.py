@@ -1,5 +1,7 @@
 """The settings of ABCNN: what is refused."""
 
+import dataclasses
+
 import pytest
 
 from attention_book.models.abcnn.config import VARIANTS, ABCNNConfig
@@ -26,3 +28,17 @@ def test_variants(variant):
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         ABCNNConfig(**{"embed_dim": 3, **settings})
+
+
+def test_settings_of_the_paper_for_wikiqa():
+    assert dataclasses.asdict(ABCNNConfig(embed_dim=300)) == {
+        "embed_dim": 300,
+        "variant": "BCNN",
+        "num_filters": 50,
+        "width": 4,
+        "num_blocks": 1,
+        "max_tokens": 40,
+        "shared_maps": False,
+        "extra_features": 0,
+        "l2": 3e-4,
+    }

@@ -1,5 +1,7 @@
 """The settings of MPCNN: how much is compared, and what is refused."""
 
+import dataclasses
+
 import pytest
 
 from attention_book.models.mpcnn.config import LIGHT, MPCNNConfig
@@ -51,3 +53,23 @@ def test_features_without_a_part(settings, count):
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         MPCNNConfig(**{"embed_dim": 3, **settings})
+
+
+def test_settings_of_the_paper_for_sick():
+    assert dataclasses.asdict(MPCNNConfig(embed_dim=300)) == {
+        "embed_dim": 300,
+        "num_filters": 300,
+        "num_dim_filters": 20,
+        "widths": (1, 2, 3),
+        "poolings": ("max", "min", "mean"),
+        "dim_poolings": ("max", "min"),
+        "whole_sentence": True,
+        "horizontal": True,
+        "vertical": True,
+        "attention": False,
+        "hidden_dim": 150,
+        "grades": None,
+        "num_classes": 2,
+        "l2": 1e-4,
+        "dropout": 0.0,
+    }

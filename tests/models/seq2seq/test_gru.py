@@ -1,5 +1,7 @@
 """RNNEncoderDecoder: Cho et al.'s equations in plain loops; laws: test_translation."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -111,3 +113,16 @@ def test_errors(make, no_shape_checks):
         make(summary_dim=0)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got -0.1"):
         make(dropout=-0.1)
+
+
+def test_sizes_of_the_quick_runs():
+    config = RNNEncoderDecoderConfig(source_vocab=7, target_vocab=9)
+    assert dataclasses.asdict(config) == {
+        "source_vocab": 7,
+        "target_vocab": 9,
+        "embed_dim": 64,
+        "hidden_dim": 128,
+        "summary_dim": 128,
+        "maxout_dim": 64,
+        "dropout": 0.0,
+    }

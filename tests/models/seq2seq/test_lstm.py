@@ -100,3 +100,16 @@ def test_other_errors(make, no_shape_checks):
         make(init_range=0.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         make().config.hidden_dim = 7
+
+
+def test_sizes_of_the_quick_runs():
+    assert dataclasses.asdict(Seq2SeqConfig(source_vocab=7, target_vocab=9)) == {
+        "source_vocab": 7,
+        "target_vocab": 9,
+        "embed_dim": 64,
+        "hidden_dim": 128,
+        "num_layers": 2,
+        "reverse_source": True,
+        "dropout": 0.0,
+        "init_range": None,
+    }

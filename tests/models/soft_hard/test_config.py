@@ -1,5 +1,7 @@
 """The settings of Show, Attend and Tell: wrong ones are errors."""
 
+import dataclasses
+
 import pytest
 
 from attention_book.models.soft_hard.config import ShowAttendTellConfig
@@ -20,3 +22,21 @@ from attention_book.models.soft_hard.config import ShowAttendTellConfig
 def test_errors(wrong, message):
     with pytest.raises(ValueError, match=message):
         ShowAttendTellConfig(target_vocab=9, **wrong)
+
+
+def test_sizes_of_the_quick_runs_and_terms_of_the_authors():
+    assert dataclasses.asdict(ShowAttendTellConfig(target_vocab=9)) == {
+        "target_vocab": 9,
+        "annotation_dim": 32,
+        "embed_dim": 32,
+        "hidden_dim": 64,
+        "attention_dim": 32,
+        "kind": "soft",
+        "gate": True,
+        "penalty": 1.0,
+        "reward_scale": 0.1,
+        "entropy_weight": 0.002,
+        "expected_p": 0.5,
+        "baseline": True,
+        "dropout": 0.0,
+    }

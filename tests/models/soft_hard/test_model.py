@@ -332,6 +332,13 @@ def test_baseline_leaves_less_variance(paths):
     assert variances[1] < variances[0] / 2
 
 
+def test_another_number_of_captions_than_images_is_an_error(
+    make, batch, no_shape_checks
+):
+    with pytest.raises(ValueError, match="got 1 targets and 3 sources"):
+        make()(batch.source, batch.target[:1])
+
+
 def test_an_id_outside_the_vocabulary_is_an_error(make, batch):
     model, wrong = make(), batch.target.clone()
     wrong[1, 1] = 99

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_padding, check_sizes
+from attention_book.models.checks import check_padding, check_rows, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.translation import teacher_forced_loss
 
@@ -216,6 +216,7 @@ class RNNEncoderDecoder(nn.Module):
         self, inputs: Int[Tensor, "rows target_tokens"], state: DecoderState
     ) -> tuple[Float[Tensor, "rows target_tokens target_vocab"], DecoderState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
+        check_rows(inputs, state.hidden)
         embedded = self.dropout(self.target_embedding(inputs))
         states, hidden = self.decoder(embedded, state.hidden, state.summary)
         every_step = state.summary[:, None].expand(-1, inputs.shape[1], -1)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_padding, check_sizes
+from attention_book.models.checks import check_padding, check_rows, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.encoders.encoded import LSTMState
 from attention_book.models.encoders.text import StackedLSTM
@@ -138,6 +138,7 @@ class Seq2Seq(nn.Module):
         self, inputs: Int[Tensor, "rows target_tokens"], state: LSTMState
     ) -> tuple[Float[Tensor, "rows target_tokens target_vocab"], LSTMState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
+        check_rows(inputs, state.hidden)
         embedded = self.dropout(self.target_embedding(inputs))
         outputs, last = self.decoder(embedded, state.layers_first())
         return self.output_proj(self.dropout(outputs)), LSTMState.rows_first(*last)

@@ -8,6 +8,7 @@ from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.attention.soft_hard import HardAttention
 from attention_book.data.captions.captions import CaptionBatch
 from attention_book.functional import attend
+from attention_book.models.checks import check_rows
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.soft_hard.config import (
     CaptionState,
@@ -139,6 +140,7 @@ class ShowAttendTell(nn.Module):
             expected: for "hard": True for rows that get the weighted average instead of
                 a drawn location; None: none.
         """
+        check_rows(inputs, state.hidden)
         hidden, cell = state.hidden, state.cell
         embedded = self.embedding(inputs)
         states, attended, weights, log_probs = [], [], [], []

@@ -14,7 +14,7 @@ from attention_book.attention.positions.absolute import (
 )
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.models.checks import check_padding
+from attention_book.models.checks import check_padding, check_rows
 from attention_book.models.transformer.config import TransformerConfig
 from attention_book.models.transformer.decoder import Decoder, DecoderLayer, KeyValue
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
@@ -129,7 +129,7 @@ class Transformer(nn.Module):
             TypeError: if ``source_mask`` is not boolean.
         """
         memory = self.encode(source, source_mask, source_nonpad)
-        _check_rows(target, source_mask)
+        check_rows(target, source_mask)
         tokens, _ = self.decoder(
             self._embed(self.target_embedding, self.target_positions, target),
             self.decoder.project_source(memory),
@@ -188,7 +188,7 @@ class Transformer(nn.Module):
                 grows longer than ``max_positions``.
         """
         past_key_values, source_key_values, source_mask = state
-        _check_rows(inputs, source_mask)
+        check_rows(inputs, source_mask)
         num_past = past_key_values[0].key.shape[2]
         tokens, past_key_values = self.decoder(
             self._embed(self.target_embedding, self.target_positions, inputs, num_past),
@@ -248,14 +248,6 @@ class Transformer(nn.Module):
         if positions is not None:
             tokens = positions(tokens, first)
         return self.dropout(tokens)
-
-
-def _check_rows(target: Tensor, source_mask: Tensor) -> None:
-    if len(target) != len(source_mask):
-        raise ValueError(
-            f"there must be a target for each source, got {len(target)} targets and "
-            f"{len(source_mask)} sources"
-        )
 
 
 def _added_positions(config: TransformerConfig) -> nn.Module | None:

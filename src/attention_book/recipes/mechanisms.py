@@ -1,0 +1,317 @@
+"""All mechanisms of the book side by side: built alike, called, counted, timed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from attention_book.attention.positions.alibi import ALiBi
+from attention_book.chapters.taxonomy import MECHANISMS
+from attention_book.evaluation.cost import multiplications, seconds_in_turns
+from attention_book.models.abcnn.config import ABCNNConfig
+
+WORD_KINDS = ("ones", "tens", "power", "joint")
+NUM_DIGITS = 10
+WORD_DIM = 20
+
+_MEANINGS: dict[str, tuple[int | None, str]] = {
+    "forty": (4, "tens"),
+    "three": (3, "ones"),
+    "thousand": (None, "power"),
+    "two": (2, "ones"),
+    "drei": (3, "ones"),
+    "und": (None, "joint"),
+    "vierzig": (4, "tens"),
+    "tausend": (None, "power"),
+    "zwei": (2, "ones"),
+}
+
+
+def word_vectors(words: list[str]) -> Float[Tensor, "1 words dim"]:
+    """Make vectors by hand for words of numbers, English and German.
+
+    Of the 20 features the first ten say which digit a word stands for, the next four
+    what kind of word it is; each is 0 or 3.
+
+    Args:
+        words: of *forty three thousand two* and *drei und vierzig tausend zwei*.
+
+    Raises:
+        ValueError: if a word is another.
+
+    Example:
+        >>> word_vectors(["vierzig"])[0, 0].nonzero().flatten().tolist()
+        [4, 11]
+    """
+    vectors = torch.zeros(1, len(words), WORD_DIM)
+    for row, word in enumerate(words):
+        if word not in _MEANINGS:
+            raise ValueError(
+                f"words must be among {', '.join(_MEANINGS)}, got {word!r}"
+            )
+        digit, kind = _MEANINGS[word]
+        if digit is not None:
+            vectors[0, row, digit] = 3.0
+        vectors[0, row, NUM_DIGITS + WORD_KINDS.index(kind)] = 3.0
+    return vectors
+
+
+def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str, Any]:
+    """Build one of each mechanism for vectors of one size.
+
+    Options are two heads, phrases of two words, the general score of Luong and others,
+    and local-p.
+
+    Args:
+        dim: size of all vectors, an even number.
+        num_tokens: most tokens of a sentence.
+        window: half the width of the local window, in tokens.
+
+    Returns:
+        By name, in the order of the table; functions are as they are.
+    """
+    made = {mechanism.name: mechanism.load() for mechanism in MECHANISMS}
+    block = ABCNNConfig(
+        embed_dim=dim,
+        variant="ABCNN-3",
+        num_filters=dim,
+        width=2,
+        max_tokens=num_tokens,
+    )
+    arguments: dict[str, tuple[Any, ...]] = {
+        "additive": (dim, dim, dim),
+        "projected dot": (dim, dim, dim),
+        "hard": (dim, dim, dim),
+        "global": (dim, dim, "general"),
+        "input": (),
+        "ABCNN-1": (dim, num_tokens),
+        "ABCNN-2": (2,),
+        "ABCNN-3": (dim, block),
+        "self-attention": (dim, dim),
+        "quadratic": (dim, dim, 3),
+        "multi-head": (dim, 2),
+        "views": ([dim // 2, dim // 2], dim),
+        "source2token": (dim,),
+        "token2token": (dim,),
+    }
+    built = {name: made[name](*given) for name, given in arguments.items()}
+    built["local"] = made["local"](dim, dim, "general", window=window)
+    in_heads = {
+        "relative": lambda: made["relative"](dim // 2, max_distance=2),
+        "rotary": lambda: made["rotary"](),
+        "distance bias": lambda: made["distance bias"](ALiBi(2)),
+    }
+    for name, make in in_heads.items():
+        built[name] = made["multi-head"](dim, 2, attention_fn=make())
+    return {m.name: built.get(m.name, made[m.name]) for m in MECHANISMS}
+
+
+@torch.no_grad()
+def compare_by_content(layers: Mapping[str, Any]) -> None:
+    r"""Set the parameters by hand, so that layers compare words without having learned.
+
+    Each square matrix becomes the identity and each bias 0. The additive score gets
+    :math:`v_a = -2`, because words that are alike drive fewer hidden units between
+    them; the general score is scaled by :math:`1 / \sqrt{d}`; local-p's window stays in
+    the middle of the sentence.
+
+    Args:
+        layers: from :func:`build_mechanisms`; they are changed.
+    """
+    for layer in layers.values():
+        for name, part in _linear_parts(layer):
+            rows, columns = part.weight.shape
+            if name == "score_proj" and rows == 1:
+                part.weight.fill_(1.0)
+            elif name == "centre.centre_proj":
+                part.weight.zero_()
+            elif rows == 3 * columns:
+                part.weight.copy_(torch.eye(columns).repeat(3, 1))
+            elif name != "out_proj" or rows == columns:
+                nn.init.eye_(part.weight)
+            if part.bias is not None:
+                part.bias.zero_()
+    layers["additive"].score_proj.weight.fill_(-2.0)
+    layers["hard"].scorer.score_proj.weight.fill_(-2.0)
+    for name in ("global", "local"):
+        weight = layers[name].score.query_proj.weight
+        weight.div_(weight.shape[1] ** 0.5)
+
+
+def neighbour_edges(count: int) -> Int[Tensor, "2 edges"]:
+    """Link each token with the next one, both ways.
+
+    Example:
+        >>> neighbour_edges(3).tolist()
+        [[0, 1, 1, 2], [1, 2, 0, 1]]
+    """
+    i = torch.arange(count)
+    right = torch.stack([i[:-1], i[1:]])
+    return torch.cat([right, right.flip(0)], dim=1)
+
+
+def call_mechanism(
+    layers: Mapping[str, Any],
+    name: str,
+    query: Float[Tensor, "1 queries dim"],
+    key: Float[Tensor, "1 keys dim"],
+) -> Any:
+    """Call a mechanism on two sentences, or on the first alone, as it takes them.
+
+    Args:
+        layers: from :func:`build_mechanisms`.
+        name: of the mechanism.
+        query: the sentence that attends, where there are two; else the only one: as
+            tokens, as a graph in which neighbours are linked, as an image one pixel
+            high, or as two views of each word.
+        key: the other sentence.
+
+    Returns:
+        What the mechanism returns: context and weights, mostly.
+    """
+    layer, how = layers[name], {m.name: m.call for m in MECHANISMS}[name]
+    if how == "pair":
+        return layer(query, key)
+    if how == "block":
+        real = [torch.ones(x.shape[:2], dtype=torch.bool) for x in (query, key)]
+        return layer((query, key), tuple(real))
+    if how == "edges":
+        return layer(query[0], query[0], query[0], neighbour_edges(query.shape[1]))
+    if how == "image":
+        return layer(query.mT[:, :, None], need_weights=True)
+    if how == "views":
+        return layer(query.chunk(2, dim=-1))
+    if how == "key":
+        return layer(query)
+    if name in ("additive", "projected dot", "hard"):
+        return layer(query, key, key)
+    if name in ("global", "local", "scaled dot"):
+        return layer(query, key, key, need_weights=True)
+    if name == "token2token":
+        return layer(query, query, query)
+    return layer(query, query, query, need_weights=True)
+
+
+def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> int:
+    """Count the multiplications of a mechanism in matrix products, by formula.
+
+    Args:
+        name: of the mechanism, as :func:`build_mechanisms` builds it.
+        n: tokens that attend.
+        m: tokens that are attended to, where there are two sentences.
+        d: size of the vectors.
+        window: D, half the width of the local window.
+
+    Example:
+        >>> expected_multiplications("scaled dot", 2, 3, 5, 1)
+        60
+    """
+    heads = 4 * n * d * d + 2 * n * n * d
+    framed = 3 * (n + 2)  # the image, one pixel high, with zeros around it
+    return {
+        "additive": (n + m) * d * d + 2 * n * m * d,
+        "projected dot": (n + m) * d * d + 2 * n * m * d,
+        "hard": (n + m) * d * d + 2 * n * m * d,
+        "global": n * d * d + 2 * n * m * d,
+        "local": 2 * n * d * d + n * d + 2 * n * (2 * window + 1) * d,
+        "input": n * m * d,
+        "ABCNN-1": 2 * n * m * d,
+        "ABCNN-2": 0,
+        "ABCNN-3": 2 * n * m * d + 4 * d * d * (n + m + 2),
+        "scaled dot": 2 * n * m * d,
+        "self-attention": 3 * n * d * d + 2 * n * n * d,
+        "edges": 0,
+        "quadratic": 9 * n * framed * (d + 3) + 9 * n * d * d,
+        "multi-head": heads,
+        "relative": heads + 2 * n * 5 * d,
+        "rotary": heads,
+        "distance bias": heads,
+        "views": n * d * d + 4 * n * d,
+        "source2token": 2 * n * d * d + n * d,
+        "token2token": 2 * n * d * d + n * n * d,
+    }[name]
+
+
+@dataclass(frozen=True)
+class MechanismCost:
+    """What one call of a mechanism costs.
+
+    Attributes:
+        parameters: numbers that are learned.
+        multiplications: in products of matrices, as PyTorch counts them.
+        seconds: wall-clock time of the fastest of some calls, the truest: other
+            programs can only make a call slower.
+    """
+
+    parameters: int
+    multiplications: int
+    seconds: float
+
+
+@torch.no_grad()
+def mechanism_costs(
+    layers: Mapping[str, Any],
+    query: Float[Tensor, "1 queries dim"],
+    key: Float[Tensor, "1 keys dim"],
+    *,
+    rounds: int,
+) -> dict[str, MechanismCost]:
+    """Count and time a call of each mechanism.
+
+    Args:
+        layers: from :func:`build_mechanisms`.
+        query: as for :func:`call_mechanism`.
+        key: the other sentence.
+        rounds: how often each is timed, in turns.
+    """
+
+    def call(name: str) -> Any:
+        return lambda: call_mechanism(layers, name, query, key)
+
+    counted = {name: multiplications(call(name)) for name in layers}
+    times = seconds_in_turns({name: call(name) for name in layers}, rounds=rounds)
+    return {
+        name: MechanismCost(_num_parameters(layer), counted[name], min(times[name]))
+        for name, layer in layers.items()
+    }
+
+
+def publications() -> list[tuple[str, str, str, str]]:
+    """List the papers of the table, in its order, for a time line.
+
+    Returns:
+        For each the month of its first version, its author and year, its mechanisms,
+        and whose words the keys are.
+    """
+    papers: dict[str, list[Any]] = {}
+    for mechanism in MECHANISMS:
+        papers.setdefault(mechanism.paper, []).append(mechanism)
+    rows = []
+    for key, members in papers.items():
+        author = key.split("2")[0].capitalize().replace("Velickovic", "Veličković")
+        values = list(dict.fromkeys(v for m in members for v in m.sequences))
+        rows.append(
+            (
+                members[0].appeared,
+                f"{author} {members[0].year}",
+                ", ".join(mechanism.name for mechanism in members),
+                "self and distinctive" if len(values) > 1 else values[0],
+            )
+        )
+    return rows
+
+
+def _linear_parts(layer: Any) -> list[tuple[str, nn.Linear]]:
+    if not isinstance(layer, nn.Module):
+        return []
+    parts = layer.named_modules()
+    return [(name, part) for name, part in parts if isinstance(part, nn.Linear)]
+
+
+def _num_parameters(layer: Any) -> int:
+    if not isinstance(layer, nn.Module):
+        return 0
+    return sum(parameter.numel() for parameter in layer.parameters())

@@ -1,0 +1,110 @@
+"""All mechanisms side by side: sizes, what is set by hand, formulas of the cost."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from attention_book.chapters.taxonomy import MECHANISMS
+from attention_book.evaluation.cost import multiplications
+from attention_book.recipes.mechanisms import (
+    build_mechanisms,
+    call_mechanism,
+    compare_by_content,
+    expected_multiplications,
+    mechanism_costs,
+    neighbour_edges,
+    publications,
+    word_vectors,
+)
+
+NAMES = [mechanism.name for mechanism in MECHANISMS]
+
+
+@pytest.fixture
+def sentences():
+    return torch.randn(1, 5, 8), torch.randn(1, 7, 8)
+
+
+@pytest.fixture
+def layers():
+    return build_mechanisms(8, 7, window=2)
+
+
+def test_words_with_a_digit_in_common_share_a_feature():
+    german = word_vectors(["drei", "und", "vierzig"])[0]
+    english = word_vectors(["forty", "three", "two"])[0]
+    assert (german @ english.T).tolist() == [[0, 18, 9], [0, 0, 0], [18, 0, 0]]
+
+
+def test_a_word_that_means_no_number_is_an_error():
+    with pytest.raises(ValueError, match=r"words must be among forty.*got 'hund'"):
+        word_vectors(["drei", "hund"])
+
+
+def test_all_mechanisms_are_built_in_the_order_of_the_table(layers):
+    assert list(layers) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_formula_agrees_with_the_counter(name, layers, sentences):
+    counted = multiplications(lambda: call_mechanism(layers, name, *sentences))
+    assert counted == expected_multiplications(name, 5, 7, 8, 2)
+
+
+def test_weights_are_over_the_tokens_that_a_mechanism_sees(layers, sentences):
+    shapes = {
+        "additive": (1, 5, 7),
+        "input": (1, 1, 7),
+        "self-attention": (1, 5, 5),
+        "multi-head": (1, 2, 5, 5),
+        "views": (1, 5, 2),
+        "source2token": (1, 8, 1, 5),
+    }
+    for name, shape in shapes.items():
+        assert call_mechanism(layers, name, *sentences)[1].shape == shape
+
+
+def test_set_by_hand_equal_words_match_best():
+    layers = build_mechanisms(20, 8)
+    compare_by_content(layers)
+    german, english = word_vectors(["zwei", "vierzig"]), word_vectors(["forty", "two"])
+    for name in ("additive", "projected dot", "global", "scaled dot"):
+        weights = call_mechanism(layers, name, german, english)[1][0]
+        assert weights.argmax(dim=1).tolist() == [1, 0]
+    general = call_mechanism(layers, "global", german, english)[1]
+    assert_close(general, call_mechanism(layers, "scaled dot", german, english)[1])
+    for layer in layers.values():
+        parts = layer.modules() if isinstance(layer, nn.Module) else ()
+        for part in parts:
+            if isinstance(part, nn.Linear) and part.bias is not None:
+                assert (part.bias == 0).all()
+
+
+def test_edges_link_neighbours_both_ways():
+    pairs = {tuple(edge) for edge in neighbour_edges(4).T.tolist()}
+    assert pairs == {(i, j) for i in range(4) for j in range(4) if abs(i - j) == 1}
+
+
+def test_costs(layers, sentences):
+    costs = mechanism_costs(layers, *sentences, rounds=2)
+    assert list(costs) == NAMES
+    assert costs["scaled dot"].parameters == 0
+    assert costs["self-attention"].parameters == sum(
+        p.numel() for p in layers["self-attention"].parameters()
+    )
+    for name, cost in costs.items():
+        wanted = expected_multiplications(name, 5, 7, 8, 2)
+        assert cost.multiplications == wanted
+        assert cost.seconds > 0
+
+
+def test_every_paper_is_listed_once():
+    rows = publications()
+    assert len(rows) == len({mechanism.paper for mechanism in MECHANISMS})
+    assert ", ".join(row[2] for row in rows).count("ABCNN-1, ABCNN-2, ABCNN-3") == 1
+    month, author, _, group = rows[0]
+    assert (month, author, group) == ("2014-09", "Bahdanau 2015", "distinctive")
+    groups = {author: group for _, author, _, group in rows}
+    assert groups["Vaswani 2017"] == "self and distinctive"
+    assert "Veličković 2018" in groups
