@@ -6,9 +6,14 @@ from torch import nn
 
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.recipes.race import (
+    RaceRun,
     count_parameters,
+    equal_time,
     equal_time_steps,
     pairs_for_steps,
+    race_lines,
+    race_means,
+    race_table,
     run_race,
     size_for_parameters,
     train_variants,
@@ -59,6 +64,25 @@ def test_training_steps_are_timed_in_turns(task, model):
 def test_steps_in_equal_time():
     seconds = {"a": 0.2, "b": 0.05, "c": 90.0}
     assert equal_time_steps(seconds, "a", 10) == {"a": 10, "b": 40, "c": 1}
+
+
+def test_equal_time_of_models_on_a_clock(task):
+    sizes = {"a": SIZES, "b": SIZES | {"hidden_dim": 9}}
+    builders = {
+        name: lambda seed, own=own: task.build(RNNSearch, RNNSearchConfig, seed, **own)
+        for name, own in sizes.items()
+    }
+    # Two starts of the round that warms up; then start and end of each step in turns.
+    ticks = iter([0.0, 0.0] + [0.0, 2.0, 10.0, 18.0] * 3)
+    batch = task.batch(task.train[:3])
+    found = equal_time(builders, batch, "a", 12, rounds=3, clock=lambda: next(ticks))
+    assert found.step_seconds == {"a": 2.0, "b": 8.0}
+    assert found.steps == {"a": 12, "b": 3}
+    assert found.seconds == 24
+    assert found.parameters["a"] == count_parameters(builders["a"](0))
+    first, second = str(found).splitlines()
+    assert first.endswith("2000.0 ms a step      12 steps in 24.0 s")
+    assert second.startswith(f"b            {found.parameters['b']:9,} parameters")
 
 
 def test_pairs_for_a_number_of_steps(task):
@@ -135,3 +159,26 @@ def test_the_end_stands_for_steps_that_are_missing(task, model):
     assert (found.right_time, found.right_data) == (0.2, 0.3)
     assert (found.error_time, found.error_data) == (2.0, 3.0)
     assert not math.isnan(found.decoding)
+
+
+def make_run(right, right_time, decoding):
+    return RaceRun(right, right_time, 0.25, math.nan, 0.5, [], decoding)
+
+
+RUNS = {"a": [make_run({4: 0.5, 2: 0.1}, x, y) for x, y in ((0.25, 9.0), (0.75, 1.0))]}
+RUNS["a"].append(make_run({3: 1.0}, 0.5, 5.0))
+
+
+def test_means_of_runs_and_their_table():
+    means = race_means(RUNS)["a"]
+    assert (means["right_time"], means["right_data"]) == (0.5, 0.25)
+    assert math.isnan(means["error_time"])
+    assert (means["error_data"], means["decoding"]) == (0.5, 5.0)
+    _, line = race_table({"a": means}, {"a": 1234}, {"a": 7.0}).splitlines()
+    assert line.split() == ["a", "1,234", "50.0%", "-", "25.0%", "50.0%", "7", "5"]
+
+
+def test_lines_start_at_nothing_and_are_in_order():
+    lines = race_lines(RUNS, {"a": 10.0})["a"]
+    assert lines[0] == [(0, 0), (20, 0.1), (40, 0.5)]
+    assert lines[2] == [(0, 0), (30, 1.0)]

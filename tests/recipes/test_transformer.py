@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
+from attention_book.attention.multi_head import MultiHeadAttention
 from attention_book.data.translation.pairs import Pair
 from attention_book.data.vocab import EOS
 from attention_book.models.seq2seq import Seq2Seq
@@ -13,11 +14,14 @@ from attention_book.models.transformer import Transformer, TransformerConfig
 from attention_book.recipes.race import count_parameters
 from attention_book.recipes.transformer import (
     LADDER,
+    REMOVALS,
     TRANSFORMER_PRESETS,
+    Removal,
     alignment_error,
     best_head,
     cross_error_rates,
     forced_and_free,
+    forced_and_free_unmasked,
     ladder_builders,
     layer_weights,
     norm_leaks,
@@ -27,6 +31,7 @@ from attention_book.recipes.transformer import (
     stage_guesses,
     stage_logits,
     stages,
+    train_without,
     warm_up_plan,
 )
 from attention_book.recipes.translation import all_links, error_rates, numbers_task
@@ -164,6 +169,69 @@ def test_shares_of_words_and_of_sentences(task, model):
     assert forced == pytest.approx(hits / words)
     assert free == task.exact_match(model, pairs).mean()
     assert forced_and_free(task, model, pairs, whole=False) == (forced, forced)
+
+
+def test_padding_that_counts_as_words(task, model):
+    pairs = [min(task.test, key=lambda p: len(p.source)), *task.test[:3]]
+    batch = task.batch(pairs)
+    everywhere = torch.ones_like(batch.source_mask)
+    logits = model(batch.source, batch.target[:, :-1], everywhere)
+    hits = logits.argmax(-1) == batch.target[:, 1:]
+    real = batch.target_mask[:, 1:]
+    forced, free = forced_and_free_unmasked(task, model, pairs, whole=True)
+    assert forced == pytest.approx(hits[real].float().mean().item())
+    rows = zip(hits, real, strict=True)
+    assert free == sum(row[mask].all().item() for row, mask in rows) / 4
+    assert forced_and_free_unmasked(task, model, pairs, whole=False) == (forced, forced)
+
+
+PRESET = replace(
+    TRANSFORMER_PRESETS["quick"], batch={"batch_size": 4}, warmup_steps=2, sizes=SIZES
+)
+
+
+def test_nothing_removed_is_the_model_itself(task):
+    options = {"pairs": task.train[:20], "epochs": 1, "seed": 4}
+    found = train_without(task, REMOVALS["published"], PRESET, **options)
+    wanted = make(task, 4)
+    task.fit(wanted, warm_up_plan({"batch_size": 4}, 4e-3, 2), **options)
+    assert_close(found.state_dict(), wanted.state_dict())
+
+
+def test_every_removal_changes_what_it_says(task):
+    built = {}
+    for name, removal in REMOVALS.items():
+        options = {"pairs": task.train[:36], "epochs": 1, "seed": 4}
+        built[name] = train_without(task, removal, PRESET, **options)
+        for key, value in removal.options.items():
+            assert getattr(built[name].config, key) == value
+    assert built["no_root"].source_embedding.scale == 1
+    assert built["published"].source_embedding.scale == math.sqrt(8)
+    q, k = torch.randn(2, 1, 3, 5, dtype=torch.float64)
+    for layer in built["no_scaling"].modules():
+        if isinstance(layer, MultiHeadAttention):
+            _, weights = layer.attention_fn(q, k, k, need_weights=True)
+            assert_close(weights, (q @ k.mT).softmax(-1))
+    last = {name: model.decoder.layers[-1] for name, model in built.items()}
+    slow, fast, cold = (
+        last[name].feed_forward.out_proj.weight
+        for name in ("published", "fast", "fast_cold")
+    )
+    assert (slow != fast).any()
+    assert (fast != cold).any()
+
+
+def test_a_loss_that_is_not_finite_is_told(task, capsys):
+    def spoil(model):
+        torch.nn.init.constant_(
+            model.encoder.layers[0].feed_forward.out_proj.bias, math.nan
+        )
+
+    removal = Removal(label="spoiled", change=spoil)
+    train_without(task, removal, PRESET, pairs=task.train[:9], epochs=1, seed=0)
+    assert capsys.readouterr().out.startswith(
+        "spoiled: the loss is nan at optimizer step 0"
+    )
 
 
 def test_weights_by_use(task, model):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -111,6 +112,61 @@ def equal_time_steps(
     """
     budget = num_steps * seconds[reference]
     return {name: max(1, round(budget / own)) for name, own in seconds.items()}
+
+
+@dataclass(frozen=True)
+class EqualTime:
+    """What several models can do in the time that one of them needs.
+
+    Attributes:
+        parameters: number of parameters by name.
+        step_seconds: median time of a training step by name.
+        steps: steps that fit into the time by name.
+        seconds: the time of all.
+    """
+
+    parameters: dict[str, int]
+    step_seconds: dict[str, float]
+    steps: dict[str, int]
+    seconds: float
+
+    def __str__(self) -> str:
+        """A line for each model."""
+        return "\n".join(
+            f"{name:12} {self.parameters[name]:9,} parameters   {1000 * own:6.1f} ms"
+            f" a step   {self.steps[name]:5} steps in {self.seconds:.1f} s"
+            for name, own in self.step_seconds.items()
+        )
+
+
+def equal_time(
+    builders: Mapping[str, Callable[[int], nn.Module]],
+    batch: PairBatch,
+    reference: str,
+    num_steps: int,
+    *,
+    rounds: int = 7,
+    clock: Callable[[], float] = time.perf_counter,
+) -> EqualTime:
+    """Time a training step of each model, and share out the time of one of them.
+
+    Args:
+        builders: by name, a function from a seed to a fresh model.
+        batch: what each step learns from.
+        reference: name of the model that takes ``num_steps``.
+        num_steps: its number of steps.
+        rounds: how often each step is timed, in turns, after one that does not count.
+        clock: tells seconds.
+    """
+    models = {name: build(0) for name, build in builders.items()}
+    times = training_seconds(models, batch, rounds=rounds, clock=clock)
+    seconds = {name: float(np.median(own)) for name, own in times.items()}
+    return EqualTime(
+        {name: count_parameters(model) for name, model in models.items()},
+        seconds,
+        equal_time_steps(seconds, reference, num_steps),
+        num_steps * seconds[reference],
+    )
 
 
 def pairs_for_steps(
@@ -272,3 +328,78 @@ def run_race(
     seconds = clock() - start
     decoding = sum(len(tokens) + 1 for tokens in outputs) / seconds
     return RaceRun(right=right, **found, outputs=outputs, decoding=decoding)
+
+
+def race_means(runs: Mapping[str, Sequence[RaceRun]]) -> dict[str, dict[str, float]]:
+    """Mean over the runs of each model, for what is measured after equal time and data.
+
+    Args:
+        runs: one or more for each model.
+
+    Returns:
+        By name of the model, then by field of :class:`RaceRun`; for ``decoding`` the
+        median, because a clock has outliers.
+    """
+    fields = "right_time", "right_data", "error_time", "error_data"
+    return {
+        name: {
+            **{
+                field: float(np.mean([getattr(run, field) for run in own]))
+                for field in fields
+            },
+            "decoding": float(np.median([run.decoding for run in own])),
+        }
+        for name, own in runs.items()
+    }
+
+
+def race_table(
+    means: Mapping[str, Mapping[str, float]],
+    parameters: Mapping[str, int],
+    speed: Mapping[str, float],
+) -> str:
+    """The means of a race as a table of text, a line for each model.
+
+    Args:
+        means: as from :func:`race_means`.
+        parameters: number of parameters of each model.
+        speed: target tokens per second in training.
+    """
+    lines = [
+        "               parameters      equal time          equal data"
+        "      training   decoding"
+    ]
+    for name, own in means.items():
+        cells = [
+            "      -" if math.isnan(own[field]) else f"{own[field]:7.1%}"
+            for field in ("right_time", "error_time", "right_data", "error_data")
+        ]
+        lines.append(
+            f"{name:12} {parameters[name]:11,}   {cells[0]} {cells[1]}   {cells[2]} "
+            f"{cells[3]}   {speed[name]:9,.0f}  {own['decoding']:9,.0f}"
+        )
+    return "\n".join(lines)
+
+
+def race_lines(
+    runs: Mapping[str, Sequence[RaceRun]], unit: Mapping[str, float]
+) -> dict[str, list[list[tuple[float, float]]]]:
+    """The way of each run, from nothing right at the start.
+
+    Args:
+        runs: one or more for each model.
+        unit: what one step of each model counts, for instance its seconds.
+
+    Returns:
+        For each model and run, points of units and shares right.
+    """
+    return {
+        name: [
+            [
+                (0.0, 0.0),
+                *((step * unit[name], x) for step, x in sorted(run.right.items())),
+            ]
+            for run in own
+        ]
+        for name, own in runs.items()
+    }

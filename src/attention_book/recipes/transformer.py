@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attention_book.attention.dot_product import dot_product_attention
+from attention_book.attention.multi_head import MultiHeadAttention
 from attention_book.data.translation.pairs import Pair, PairBatch
 from attention_book.data.vocab import BOS, EOS
 from attention_book.evaluation.alignment import alignment_error_rate, argmax_links
@@ -380,6 +383,127 @@ def forced_and_free(
     outputs = task.translate(model, pairs)
     found = exact_match(outputs, [pair.target for pair in pairs])
     return forced, float(found.mean())
+
+
+def forced_and_free_unmasked(
+    task: TranslationTask, model: nn.Module, pairs: Sequence[Pair], *, whole: bool
+) -> tuple[float, float]:
+    """Words and sentences right under teacher forcing if padding counts as words.
+
+    Args:
+        task: tells vocabularies and device.
+        model: a translator; it is left in eval mode.
+        pairs: put into one batch, which decides how much padding there is.
+        whole: whether sentences count; otherwise the words' share is given twice.
+    """
+    batch = task.batch(pairs)
+    batch = replace(batch, source_mask=torch.ones_like(batch.source_mask))
+    hits, real = next_word_hits(model, batch)
+    forced = hits[real].float().mean().item()
+    return forced, (hits | ~real).all(dim=1).float().mean().item() if whole else forced
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """A Transformer with a part removed, or trained at another rate.
+
+    Attributes:
+        label: what is removed, in words.
+        options: fields of a
+            :class:`attention_book.models.transformer.TransformerConfig`.
+        change: what is done to the fresh model; None: nothing.
+        rate: factor of the learning rate.
+        warm_up: whether the rate rises first.
+    """
+
+    label: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    change: Callable[[Transformer], None] | None = None
+    rate: float = 1.0
+    warm_up: bool = True
+
+
+def unscale_scores(model: Transformer) -> None:
+    """Let every attention of a model use dot products that are not divided."""
+    for part in model.modules():
+        if isinstance(part, MultiHeadAttention):
+            part.attention_fn = partial(dot_product_attention, scale=1.0)
+
+
+def unscale_embeddings(model: Transformer) -> None:
+    """Let a model add positions to word vectors that are not multiplied."""
+    net: Any = model
+    net.source_embedding.scale = net.target_embedding.scale = 1.0
+
+
+REMOVALS = {
+    "published": Removal(label="as published"),
+    "no_residuals": Removal(label="no residuals", options={"residual": False}),
+    "no_norm": Removal(label="no norm", options={"norm": "none"}),
+    "batch_norm": Removal(label="batch norm", options={"norm": "batch"}),
+    "no_scaling": Removal(label="scores not scaled", change=unscale_scores),
+    "no_root": Removal(label="embeddings not scaled", change=unscale_embeddings),
+    "no_positions": Removal(label="no positions", options={"positions": "none"}),
+    "no_mask": Removal(label="no causal mask", options={"causal": False}),
+    "no_smoothing": Removal(
+        label="no label smoothing", options={"label_smoothing": 0.0}
+    ),
+    "no_sharing": Removal(label="nothing shared", options={"share": "none"}),
+    "fast": Removal(label="twice the rate", rate=2.0),
+    "fast_cold": Removal(label="…, no warm-up", rate=2.0, warm_up=False),
+    "fast_cold_pre": Removal(
+        label="…, no warm-up, pre-norm",
+        rate=2.0,
+        warm_up=False,
+        options={"pre_norm": True},
+    ),
+}
+"""The chapter's ablations: the published model, nine removals, three faster runs."""
+
+
+def train_without(
+    task: TranslationTask,
+    removal: Removal,
+    preset: TransformerPreset,
+    *,
+    pairs: Sequence[Pair],
+    epochs: int,
+    seed: int,
+) -> Transformer:
+    """Train a Transformer without a part; all else stays as it is.
+
+    A loss that is not finite ends the training, and is printed.
+
+    Args:
+        task: what is learned.
+        removal: what is removed.
+        preset: sizes and training of the whole model.
+        pairs: what is learned from.
+        epochs: runs through the pairs.
+        seed: of the model and of the order of the pairs.
+    """
+    sizes = {**preset.sizes, **removal.options}
+    model = task.build(Transformer, TransformerConfig, seed, **sizes)
+    if removal.change is not None:
+        removal.change(model)
+    plan = warm_up_plan(
+        preset.batch,
+        removal.rate * preset.learning_rate,
+        preset.warmup_steps,
+        warm_up=removal.warm_up,
+    )
+    try:
+        task.fit(
+            model,
+            plan,
+            epochs=epochs,
+            seed=seed,
+            pairs=pairs,
+            description=removal.label,
+        )
+    except FloatingPointError as error:
+        print(f"{removal.label}: {error}")
+    return model
 
 
 def layer_weights(
