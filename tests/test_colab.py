@@ -105,9 +105,7 @@ def test_first_cell_installs_the_package_in_colab(first_cell, there):
 
 @pytest.mark.parametrize("there", ["nothing", "a folder"])
 def test_first_cell_installs_nothing_elsewhere(first_cell, there):
-    with pytest.raises(
-        ModuleNotFoundError, match=r" lacks attention-book @ git.*/a/b"
-    ):
+    with pytest.raises(ModuleNotFoundError, match=r" lacks attention-book @ git.*/a/b"):
         first_cell(there, colab=False)
 
 
