@@ -19,7 +19,7 @@ export JUPYTER_CONFIG_DIR := $(CURDIR)/_build/home/jupyter
 
 help:
 	@echo "make book         execute and render the book into _build/html"
-	@echo "make test         check style, run all tests and every notebook"
+	@echo "make test         check style and types, run all tests and every notebook"
 	@echo "make lab          open the chapters in JupyterLab"
 	@echo "make serve        build the book, then show it at http://127.0.0.1:$(PORT)"
 	@echo "make clean        remove the built book and all caches, but not .venv"
@@ -37,6 +37,7 @@ test: style pytest
 style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
 # Files of tests and notebooks run side by side, each whole in one process, and of
 # tests/test_chapter_runs.py each chapter: tests/conftest.py says so. What the notebooks
@@ -53,7 +54,7 @@ serve: book
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 clean:
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis book/api/modules
 
 repository: setup
 	@$(BIN)/python tools/repository.py "$(URL)"

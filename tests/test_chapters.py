@@ -3,8 +3,10 @@
 import ast
 import functools
 import inspect
+import io
 import pkgutil
 import re
+import tokenize
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -168,6 +170,50 @@ def test_classes_live_in_the_package(notebook):
             n for n in ast.walk(ast.parse(cell.source)) if type(n) is ast.ClassDef
         ]
         assert not classes, f"class {classes[0].name}: put it into src/"
+
+
+def lines_of_code(source):
+    """How many lines hold code: not blank, and more than a comment."""
+    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER}
+    layout |= {tokenize.INDENT, tokenize.DEDENT}
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return len(
+        {
+            line
+            for token in tokens
+            if token.type not in layout
+            for line in range(token.start[0], token.end[0] + 1)
+        }
+    )
+
+
+def test_a_chapter_is_prose_and_little_code(notebook):
+    """What is longer is plumbing, and belongs into a recipe of the package."""
+    cells = code_cells(notebook)
+    assert sum(lines_of_code(cell.source) for cell in cells) <= 450
+    for cell in cells:
+        if not {"hide-input", "remove-input"} & set(tags(cell)):
+            assert len(cell.source.splitlines()) <= 40, cell.source[:60]
+
+
+def test_lines_of_code_are_counted():
+    source = "x = [\n    1,\n\n    # one\n]  # two\n\n# three\ny = x"
+    assert lines_of_code(source) == 4
+
+
+def test_the_packages_own_code_is_shown(notebook):
+    assert [cell for cell in code_cells(notebook) if "show_source(" in cell.source]
+
+
+def test_no_two_chapters_define_the_same_function():
+    owners = defaultdict(set)
+    for path in NOTEBOOKS:
+        for cell in code_cells(load(path)):
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.FunctionDef):
+                    owners[node.name].add(path.stem)
+    shared = {name: slugs for name, slugs in owners.items() if len(slugs) > 1}
+    assert shared == {}, "define it once, in a recipe of the package"
 
 
 def test_every_figure_has_caption_name_and_alternative_text(path, notebook):
