@@ -32,13 +32,13 @@ THEIRS = {
 }
 
 
-def make_layer(pre_norm=False, attention_fn=None, causal=True):
+def make_layer(pre_norm=False, attention_fn=None, **causal):
     return DecoderLayer(
         MultiHeadAttention(DIM, HEADS, attention_fn=attention_fn),
         MultiHeadAttention(DIM, HEADS),
         FeedForward(DIM, HIDDEN),
         lambda: Residual(nn.LayerNorm(DIM), pre_norm=pre_norm),
-        causal=causal,
+        **causal,
     )
 
 
