@@ -12,20 +12,20 @@ class Vocab:
     """The words that a model knows, each with its id.
 
     Ids 0 to 3 are padding, the beginning and the end of a sentence, and the unknown
-    word; then come the words by falling count, equal counts in alphabetical order, so
-    that the same text always gives the same ids. A word of the text that is spelled
-    like a special token counts as unknown: text cannot end a sentence early.
+    word. The words follow by decreasing count, those of equal count in alphabetical
+    order, so that the same text always gives the same ids. A word that is spelled like
+    a special token counts as unknown, so that text cannot end a sentence early.
 
     Args:
         tokens: the words of the training text, repeated as often as they occur.
-        min_count: how often a word must occur to be kept, from 1.
+        min_count: smallest count of a word that is kept, from 1.
         max_size: largest size of the vocabulary, the four special tokens included;
             the most frequent words are kept. None: no limit.
 
     Raises:
         ValueError: if ``min_count`` or ``max_size`` is too small, if a token is an
             empty string, or if no token is left.
-        TypeError: if ``tokens`` is one string, or a token is none.
+        TypeError: if ``tokens`` is one string, or a token is not a string.
 
     Example:
         >>> vocab = Vocab("the cat sees the dog".split())
@@ -73,7 +73,7 @@ class Vocab:
         return token in self._ids
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Return the ids of words; no special token is added.
+        """Return the ids of words, without adding special tokens.
 
         Args:
             tokens: the words of a sentence.
@@ -97,7 +97,7 @@ class Vocab:
 
         Raises:
             ValueError: if an id is out of range.
-            TypeError: if an id is no integer.
+            TypeError: if an id is not an integer.
         """
         words = []
         for token_id in map(operator.index, ids):

@@ -60,14 +60,14 @@ def flickr8k(split: str) -> list[FlickrImage]:
 
 
 def flickr8k_lines(split: str) -> list[tuple[str, ...]]:
-    """The captions as they are in the file: the references for BLEU.
+    """The unchanged captions of the file: the references for BLEU.
 
     Args:
         split: "train", "dev" or "test".
 
     Returns:
-        The five lines of each image, in the order of :func:`flickr8k`. sacrebleu wants
-        five lists of one line an image, which is ``list(zip(*lines))``.
+        The five lines of each image, in the order of :func:`flickr8k`, as
+        :func:`~attention_book.evaluation.metrics.corpus_bleu` takes them.
 
     Raises:
         ValueError: as :func:`flickr8k`.

@@ -28,7 +28,7 @@ FORMAT_VERSION = 1
 
 
 class DocstringError(RuntimeError):
-    """The docstrings could not be read; the message says what came instead."""
+    """The docstrings could not be read; the message says what happened instead."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Corpus:
 
     Attributes:
         documents: ordered by qualified name.
-        versions: of each library that was read.
-        left_out: why a library was not, for each that was not.
+        versions: version of each library that was read.
+        left_out: for each library that was not read, the reason.
         skipped: modules that could not be imported.
-        counts: docstrings read, left out by each rule, and left; from
+        counts: numbers of docstrings read, left out by each rule, and kept; from
             :func:`attention_book.data.docstrings.documents.make_documents`.
     """
 
@@ -52,15 +52,15 @@ class Corpus:
 
 
 def load_docstrings(libraries: Sequence[str] = LIBRARIES) -> Corpus:
-    """Read the public docstrings of installed libraries, or what is kept of them.
+    """Read the public docstrings of installed libraries, or load them from the cache.
 
-    They are read in a process of its own, which imports the libraries and runs nothing
-    else of them; no setting of this process changes. What it found is kept in the
-    cache, which is the folder ``ATTENTION_BOOK_CACHE`` or else the user's cache folder,
-    for as long as the versions of the libraries stay the same. A damaged file there is
-    made again. Which modules are left out, and which docstrings, say
+    They are read in a separate process, which imports the libraries and runs nothing
+    else of them, so that no setting of this process changes. The result is kept in the
+    cache (:func:`~attention_book.data.downloads.cache_folder`) as long as the versions
+    of the libraries stay the same. A damaged file there is replaced. See
     :mod:`attention_book.data.docstrings.reader` and
-    :func:`attention_book.data.docstrings.documents.make_documents`.
+    :func:`attention_book.data.docstrings.documents.make_documents` for the modules and
+    docstrings that are left out.
 
     Size: with the libraries of this book's environment about 9,700 documents and 1.1
     million words; 8 seconds of one core to read, 0.3 to load from the cache.
@@ -106,7 +106,7 @@ def _version(library: str) -> str | None:
 
 
 def _key(libraries: Sequence[str]) -> str:
-    """What the documents depend on, as the name of a file."""
+    """A file name that stands for everything that the documents depend on."""
     versions = [[library, _version(library)] for library in libraries]
     # Python's: what it documents by itself, and how it cleans it, changes with it.
     parts = [FORMAT_VERSION, list(sys.version_info[:2]), versions]
@@ -151,7 +151,7 @@ def _parse(content: bytes) -> Corpus:
 
 
 def _load(place: Path) -> Corpus | None:
-    """What the cache has, if it has it whole: a wrong byte fails gzip's checksum."""
+    """Load a file of the cache; None if it is missing or damaged (gzip's checksum)."""
     try:
         return _parse(place.read_bytes())
     except (OSError, EOFError, zlib.error, ValueError):  # no whole file
@@ -161,7 +161,7 @@ def _load(place: Path) -> Corpus | None:
 
 
 def _keep(content: bytes, place: Path) -> None:
-    """Write the file whole or not at all; without a cache all works, but slower."""
+    """Write the file whole or not at all; a missing cache only costs time."""
     # Another process may be writing the same file.
     part = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from attention_book.data.docstrings.reader import RawDocstring
 from attention_book.data.docstrings.text import Prose, read_prose
 
-# A paragraph in more documents of a library than this, word for word but for their own
-# names, was written by a program or pasted.
+# A paragraph that more documents of a library than this have, word for word except for
+# their own names, was generated or pasted.
 MOST_REPEATS = 5
-# The shortest prose of a document, in words.
+# Length of the shortest prose of a document, in words.
 FEWEST_WORDS = 3
 
 REFERS = re.compile(
@@ -31,12 +31,12 @@ class Document:
     Attributes:
         library: import name, such as "numpy".
         name: qualified name, such as "numpy.linalg.solve".
-        kind: "function", "class", "method" (or property) or "object", something else
-            that can be called, such as a distribution of SciPy.
+        kind: "function", "class", "method" (or property) or "object", which is
+            anything else that can be called, such as a distribution of SciPy.
         other_names: last parts of the other names that it has in its library.
         summary: first sentence of the prose.
-        prose: all of it, a paragraph a line.
-        see_also: the names that its "See Also" lists, as written there.
+        prose: the whole prose, one paragraph per line.
+        see_also: the names in its section "See Also", as written there.
     """
 
     library: str

@@ -9,8 +9,8 @@ from attention_book.data.docstrings.pairs import WrongSentences, hash_order
 from attention_book.data.docstrings.shared_functions import shared_functions
 from attention_book.data.docstrings.words import words
 
-# Of each question's candidates: how many there are; and of the wrong ones, how many are
-# those most like the question. The others are drawn by chance.
+# Numbers of candidates of each question, and of wrong ones among them that are the most
+# similar to the question. The other wrong ones are drawn at random.
 NUM_CANDIDATES, NUM_HARD = 12, 4
 
 
@@ -19,7 +19,7 @@ class Candidate:
     """A sentence that may answer a question.
 
     Attributes:
-        words: of the sentence.
+        words: words of the sentence.
         label: 1 if it documents the function that the question describes, else 0.
         name: qualified name of the function that it documents.
     """
@@ -34,9 +34,9 @@ class Question:
     """The first sentence of a function, and candidates from another library.
 
     Attributes:
-        words: of the sentence that asks.
+        words: words of the sentence.
         name: qualified name of the function that it describes.
-        candidates: in an order that says nothing; one or more are right.
+        candidates: the candidates in random order; one or more are right.
     """
 
     words: tuple[str, ...]
@@ -70,8 +70,8 @@ def docstring_questions(documents: Sequence[Document]) -> QuestionSplits:
     (:func:`attention_book.data.docstrings.shared_functions.shared_functions`);
     its right answers are the first sentences of that function in the second
     library, one or more. The wrong ones document other functions of the
-    second library: the 4 sentences most like the question (TF-IDF), and others by
-    chance. Every question has a right answer. The
+    second library: the 4 sentences most similar to the question (TF-IDF), and random
+    ones. Every question has a right answer. The
     split is that of :func:`attention_book.data.docstrings.pairs.docstring_pairs`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Batches of inputs that have one label each."""
+"""Batches of inputs with one label each."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LabelledBatch:
-    """Inputs, and for each of them the number of its class."""
+    """Inputs, and the class of each as a number from 0."""
 
     inputs: Shaped[Tensor, "batch ..."]
     labels: Int[Tensor, " batch"]
 
     @property
     def num_tokens(self) -> int:
-        """Number of labels: these are what is predicted."""
+        """Number of predictions, one per label."""
         return len(self.labels)
 
     def to(self, device: torch.device | str) -> "LabelledBatch":
@@ -32,17 +32,18 @@ def labelled_batches(
     steps: int,
     seed: int,
 ) -> list[LabelledBatch]:
-    """Cut examples into a given number of batches, however few examples there are.
+    """Make a given number of batches, whatever the number of examples.
 
-    The examples are gone through again and again, each time in a new order. Runs on few
-    and on many examples thus take equally many steps.
+    The examples are repeated as often as necessary, each time in a new order, so that
+    runs on few and on many examples take the same number of steps.
 
     Args:
-        inputs: one row an example.
-        labels: one number an example.
-        batch_size: examples of each batch; some twice if there are fewer.
+        inputs: one row per example.
+        labels: one number per example.
+        batch_size: number of examples in each batch, with repetitions if there are
+            fewer examples.
         steps: number of batches.
-        seed: decides the order, together with the number of examples.
+        seed: seed of the order.
 
     Raises:
         ValueError: if there are no examples, not as many labels as inputs, or
