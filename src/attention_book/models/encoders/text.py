@@ -115,7 +115,10 @@ class StackedLSTM(nn.Module):
 
 
 def _pack(inputs: Tensor, mask: Tensor) -> PackedSequence:
-    """Leave padding out, so that a state ends at a sentence's own last token."""
+    """Leave padding out, so that a state ends at a sentence's own last token.
+
+    PyTorch compiles around packing, in several graphs, but cannot export it.
+    """
     check_padding("source", inputs, mask)
     lengths = mask.sum(dim=1).cpu()
     check_lengths(
