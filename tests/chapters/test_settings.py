@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,6 +79,14 @@ def test_a_preset_may_have_a_limit_and_no_epochs():
 def test_wrong_parameters(changed, error, message, no_shape_checks):
     with pytest.raises(error, match=message):
         choose(**changed)
+
+
+def test_integers_of_numpy_are_integers(no_shape_checks):
+    given = {"seed": np.int64(2), "epochs": np.int32(3), "limit": np.uint8(4)}
+    settings = choose(**given)
+    chosen = settings.seed, settings.epochs, settings.limit
+    assert chosen == (2, 3, 4)
+    assert {type(value) for value in chosen} == {int}
 
 
 def test_a_chapter_states_its_smallest_limit():

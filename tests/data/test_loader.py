@@ -1,12 +1,13 @@
 """Loaders: every example once, an order by the seed alone, no batch too large."""
 
+import numpy as np
 import pytest
 import torch
 
 from attention_book.data.captions import caption_loader
 from attention_book.data.loader import TokenBudgetSampler, make_loader, pad_ids
 from attention_book.data.sentence_pairs import SentencePair, sentence_pair_loader
-from attention_book.data.sequences import sequence_loader
+from attention_book.data.sequences import digit_sequences, sequence_loader
 from attention_book.data.sequences.labelled import labelled_batches
 from attention_book.data.translation import Pair, pair_loader
 from attention_book.data.vocab import PAD, Vocab
@@ -151,3 +152,19 @@ def test_a_saved_generator_gives_the_same_epochs_again():
 def test_options_of_a_loader(option, message, no_shape_checks):
     with pytest.raises(ValueError, match=message):
         make_loader(range(4), list, **option)
+
+
+def test_seeds_may_be_integers_of_numpy(no_shape_checks):
+    for seed in np.int64(3), np.uint8(3):
+        ours, wanted = (
+            list(make_loader(range(9), list, batch_size=2, seed=s)) for s in (seed, 3)
+        )
+        assert ours == wanted
+        examples = {"lengths": [2, 3], "sizes": [3]}
+        assert digit_sequences(**examples, seed=seed) == digit_sequences(
+            **examples, seed=3
+        )
+    with pytest.raises(
+        TypeError, match="'float' object cannot be interpreted as an in"
+    ):
+        make_loader(range(9), list, batch_size=2, seed=3.0)

@@ -29,9 +29,9 @@ def test_weights_that_are_no_numbers_link_nothing():
         argmax_links(weights, [3, 3])
 
 
-@pytest.mark.parametrize("lengths", [[3], [3, 4], [1, 1, 1]])
+@pytest.mark.parametrize("lengths", [[3], [3, 4], [1, 1, 1], [2, -1]])
 def test_lengths_must_fit_the_weights(lengths):
-    with pytest.raises(ValueError, match=r"2 numbers of at most 3 .*\(2, 3, 5\)"):
+    with pytest.raises(ValueError, match=r"2 numbers from 0 to 3 .*\(2, 3, 5\)"):
         argmax_links(torch.rand(2, 3, 5), lengths)
 
 

@@ -4,7 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from attention_book.chapters.exercises import require_asserts
-from attention_book.training.runtime import check_seed, default_device
+from attention_book.training.runtime import (
+    check_seed,
+    default_device,
+    plain_integer,
+)
 
 GIVEN = ("preset", "seed", "device", "shortened")
 
@@ -80,11 +84,7 @@ def choose_settings(
     for name, value, least in ("epochs", epochs, 1), ("limit", limit, least_limit):
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(
-                f"{name} must be None or an integer, got {value!r} "
-                f"({type(value).__name__})"
-            )
+        value = plain_integer(value, f"{name} must be None or an integer")
         if value < least:
             raise ValueError(f"{name} must be None or at least {least}, got {value}")
         set_by_hand[name] = value

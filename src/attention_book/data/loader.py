@@ -1,5 +1,6 @@
 """Loaders: examples in batches, in an order that depends on a seed alone."""
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -63,7 +64,9 @@ def make_loader(
     # PyTorch's loaders take any sequence, its annotations only data sets.
     dataset = cast(Dataset[Example], examples)
     # A loader without a generator draws from PyTorch's global one, even in evaluation.
-    generator = torch.Generator().manual_seed(0 if seed is None else seed)
+    generator = torch.Generator().manual_seed(
+        0 if seed is None else operator.index(seed)
+    )
     shuffle = seed is not None
     if max_tokens is None or lengths is None:
         return DataLoader(

@@ -35,9 +35,10 @@ def argmax_links(
         [[(0, 1), (1, 0)]]
     """
     batch, targets, _ = weights.shape
-    if len(target_lengths) != batch or max(target_lengths, default=0) > targets:
+    fits = all(0 <= length <= targets for length in target_lengths)
+    if len(target_lengths) != batch or not fits:
         raise ValueError(
-            f"target_lengths must be {batch} numbers of at most {targets} to fit "
+            f"target_lengths must be {batch} numbers from 0 to {targets} to fit "
             f"weights {tuple(weights.shape)}, got {list(target_lengths)}"
         )
     if weights.isnan().any():

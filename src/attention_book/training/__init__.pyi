@@ -40,6 +40,7 @@ from .runtime import (
     RunMeter,
     check_seed,
     default_device,
+    plain_integer,
     seed_everything,
 )
 from .schedules import (
@@ -71,6 +72,7 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "make_optimizer",
+    "plain_integer",
     "require_batches",
     "require_same",
     "require_writable",

@@ -32,17 +32,32 @@ def check_seed(seed: SupportsIndex) -> int:
         >>> check_seed(np.int64(3))
         3
     """
-    try:
-        if isinstance(seed, bool | np.bool_):
-            raise TypeError
-        number = operator.index(seed)
-    except TypeError:
-        raise TypeError(
-            f"seed must be an integer, got {seed!r} ({type(seed).__name__})"
-        ) from None
+    number = plain_integer(seed, "seed must be an integer")
     if not 0 <= number < 2**32:
         raise ValueError(f"seed must be from 0 to 2**32 - 1, got {number}")
     return number
+
+
+def plain_integer(value: SupportsIndex, needed: str) -> int:
+    """Return an integer of any library as one of Python's.
+
+    Args:
+        value: an integer; True and False are not.
+        needed: beginning of the message of the error.
+
+    Raises:
+        TypeError: if ``value`` is not an integer.
+
+    Example:
+        >>> plain_integer(np.int64(3), "limit must be an integer")
+        3
+    """
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{needed}, got {value!r} ({type(value).__name__})") from None
 
 
 def seed_everything(seed: SupportsIndex) -> None:

@@ -1,5 +1,7 @@
 """Two marked digits, far from each other, that are to be added."""
 
+import operator
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -44,7 +46,7 @@ def adding_problem(
         )
     if num_digits < 2:
         raise ValueError(f"num_digits must be at least 2, got {num_digits}")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(operator.index(seed))
     digits = torch.randint(num_digits, (count, distance + 1), generator=generator)
     marks = torch.zeros_like(digits)
     marks[:, [0, -1]] = 1

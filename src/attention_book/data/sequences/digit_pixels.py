@@ -1,5 +1,6 @@
 """Handwritten digits, pixel by pixel: which digit is it?"""
 
+import operator
 from dataclasses import dataclass
 from functools import cache
 
@@ -78,7 +79,9 @@ def digit_pixels(
                 f"{order.tolist()}"
             )
         pixels = pixels[:, order]
-    rows = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    rows = torch.randperm(
+        len(labels), generator=torch.Generator().manual_seed(operator.index(seed))
+    )
     parts = rows.split([left, dev, test])
     # By the training images: the others are not looked at before they are needed.
     mean, spread = pixels[parts[0]].mean(), pixels[parts[0]].std()

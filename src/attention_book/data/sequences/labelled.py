@@ -1,5 +1,6 @@
 """Batches of inputs with one label each."""
 
+import operator
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +65,7 @@ def labelled_batches(
         raise ValueError(
             f"batch_size and steps must be at least 1, got {batch_size} and {steps}"
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(operator.index(seed))
     rounds = -(-batch_size * steps // len(inputs))  # rounded up
     orders = [torch.randperm(len(inputs), generator=generator) for _ in range(rounds)]
     rows = torch.cat(orders)[: batch_size * steps]

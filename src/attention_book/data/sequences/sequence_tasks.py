@@ -1,5 +1,6 @@
 """Digits to be copied, delayed, reversed or sorted: tasks in which order matters."""
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -116,7 +117,7 @@ def digit_sequences(
         )
     if min(sizes, default=0) < 0:
         raise ValueError(f"sizes must not be negative, got {list(sizes)}")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(operator.index(seed))
     parts: list[list[str]] = [[] for _ in sizes]
     for number, length in enumerate(lengths):
         # Shares differ by one at most.

@@ -1,5 +1,6 @@
 """Word vectors from a text of your own: PPMI and a truncated SVD."""
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -79,7 +80,7 @@ class WordVectors:
         Returns:
             The matrix; the row of ``PAD`` is 0.
         """
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(operator.index(seed))
         known = torch.as_tensor(self.vectors)
         matrix = torch.randn(
             len(vocab), known.shape[1], generator=generator, dtype=known.dtype
