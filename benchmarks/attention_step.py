@@ -8,15 +8,14 @@ import argparse
 from functools import partial
 
 import torch
-from common import machine, ratio
+from common import machine, random_sentences, ratio
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.data.vocab import PAD, SPECIAL_TOKENS
+from attention_book.data.vocab import PAD
 from attention_book.evaluation.cost import seconds_in_turns
-from attention_book.functional import token_mask
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 
 EMBED, HIDDEN, MAXOUT, VOCAB, BATCH, TOKENS = 256, 512, 256, 8000, 64, 25
@@ -145,9 +144,7 @@ def make_batch(padded: bool) -> PairBatch:
         lengths = torch.full((BATCH,), TOKENS)
         if padded:
             lengths[1:] = torch.randint(5, TOKENS + 1, (BATCH - 1,))
-        mask = token_mask(lengths + extra, TOKENS + extra)
-        ids = torch.randint(len(SPECIAL_TOKENS), VOCAB, mask.shape)
-        sides += [ids.masked_fill(~mask, PAD), mask]
+        sides += random_sentences(lengths + extra, TOKENS + extra, VOCAB)
     return PairBatch(*sides)
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: on what they ran, and ratios of times taken in turns."""
+"""What benchmarks share: the machine, random sentences, ratios of times in turns."""
 
 import platform
 import statistics
@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
+from attention_book.data.vocab import PAD, SPECIAL_TOKENS
+from attention_book.functional import token_mask
 
 
 def machine(device: str = "cpu") -> str:
@@ -30,3 +34,12 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
     ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def random_sentences(
+    lengths: Tensor, longest: int, vocab: int
+) -> tuple[Tensor, Tensor]:
+    """Ids of random words, padded to ``longest`` tokens, and True at the words."""
+    mask = token_mask(lengths, longest)
+    ids = torch.randint(len(SPECIAL_TOKENS), vocab, mask.shape)
+    return ids.masked_fill(~mask, PAD), mask

@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable
 
 import torch
-from common import machine
+from common import machine, random_sentences
 from torch import nn
 
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
-from attention_book.functional import token_mask
 from attention_book.models.abcnn.config import ABCNNConfig
 from attention_book.models.abcnn.model import ABCNN
 from attention_book.models.mpcnn.config import MPCNNConfig
@@ -33,8 +32,7 @@ def make_batch(tokens: int, device: torch.device) -> SentencePairBatch:
     for _ in range(2):
         lengths = torch.randint(tokens // 2, tokens + 1, (BATCH,))
         lengths[0] = tokens
-        mask = token_mask(lengths, tokens)
-        sides += [torch.randint(4, VOCAB, (BATCH, tokens)) * mask, mask]
+        sides += random_sentences(lengths, tokens, VOCAB)
     label = torch.arange(BATCH) % 2
     return SentencePairBatch(*sides, label=label, score=1 + 4 * torch.rand(BATCH)).to(
         device

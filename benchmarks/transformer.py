@@ -9,16 +9,15 @@ import time
 from collections.abc import Callable
 
 import torch
-from common import machine, ratio
+from common import machine, random_sentences, ratio
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.data.vocab import BOS, EOS, PAD, SPECIAL_TOKENS
+from attention_book.data.vocab import BOS, EOS, PAD
 from attention_book.decoding.search import greedy_search
 from attention_book.evaluation.cost import seconds_in_turns
-from attention_book.functional import token_mask
 from attention_book.models.transformer.config import TransformerConfig
 from attention_book.models.transformer.layers import nonpad_indices
 from attention_book.models.transformer.model import Transformer
@@ -119,9 +118,7 @@ def make_batch(rows: int, longest: int, vocab: int) -> PairBatch:
         near = words + torch.randint(-1, 2, (rows,)) * extra
         near[0] = longest
         lengths = near.clamp(longest // 6, longest) + extra
-        mask = token_mask(lengths, longest + extra)
-        ids = torch.randint(len(SPECIAL_TOKENS), vocab, mask.shape)
-        sides += [ids.masked_fill(~mask, PAD), mask]
+        sides += random_sentences(lengths, longest + extra, vocab)
     return PairBatch(*sides)
 
 
