@@ -120,16 +120,28 @@ def test_the_edit_button_of_a_written_page_leads_to_the_module():
     api.edit_the_module(None, "book/index", "", {}, None)
 
 
-def test_type_variables_are_text_and_other_missing_names_are_not():
-    text = object()
+def test_names_that_folders_offer_lead_to_their_modules():
+    asked = []
+    domain = SimpleNamespace(resolve_xref=lambda *args: asked.append(args[4]) or "link")
+    env = SimpleNamespace(domains={"py": domain})
+    app, text = SimpleNamespace(builder=None), object()
+    package = "attention_book.attention"
     for name, found in (
-        ("attention_book.recipes.captions.Image", text),
-        ("attention_book.functional.attend", None),
-        ("attention_book.functional.nothing", None),
+        (f"{package}.positions.RotaryAttention", "link"),
+        (f"{package}.positions.rotary.RotaryAttention", None),
+        (f"{package}.positions.nothing", None),
+        ("torch.nn.Module", None),
         ("", None),
     ):
-        node = {"reftarget": name}
-        assert api.name_type_variables(None, None, node, text) is found
+        node = {"reftarget": name, "refdoc": "book/index", "reftype": "class"}
+        assert api.find_by_other_names(app, env, node, text) == found
+    assert asked == [f"{package}.positions.rotary.RotaryAttention"]
+
+
+def test_type_variables_are_text():
+    text = object()
+    node = {"reftarget": "attention_book.recipes.captions.Image"}
+    assert api.find_by_other_names(None, None, node, text) is text
 
 
 def test_modules_of_a_part():

@@ -151,15 +151,26 @@ class OverviewDirective(SphinxDirective):
         return [*names, *node.children]
 
 
-def name_type_variables(
+def find_by_other_names(
     app: Sphinx, env: BuildEnvironment, node: nodes.Element, text: nodes.Element
 ) -> nodes.Element | None:
-    """Show a type variable in a signature as text: the reference has none of them."""
+    """Link a name that a folder re-exports to where its module defines it.
+
+    A type variable in a signature, which the reference has no entry for, stays text.
+    """
+    target = node.get("reftarget", "")
     try:
-        found = pkgutil.resolve_name(node.get("reftarget", ""))
+        found = pkgutil.resolve_name(target)
     except (AttributeError, ImportError, ValueError):
         return None
-    return text if isinstance(found, TypeVar) else None
+    if isinstance(found, TypeVar):
+        return text
+    name = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
+    if name == target or not name.startswith(f"{PACKAGE}."):
+        return None
+    return env.domains["py"].resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], name, node, text
+    )
 
 
 def edit_the_module(
@@ -237,7 +248,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         app.setup_extension(f"sphinx.ext.{name}")
     app.connect("autodoc-process-docstring", name_short_sections, priority=100)
     app.connect("autodoc-skip-member", skip_fields)
-    app.connect("missing-reference", name_type_variables)
+    app.connect("missing-reference", find_by_other_names)
     app.connect("html-page-context", edit_the_module, priority=502)  # after the theme
     app.add_directive("api", ApiDirective)
     app.add_directive("overview", OverviewDirective)
