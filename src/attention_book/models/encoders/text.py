@@ -121,9 +121,8 @@ def _pack(inputs: Tensor, mask: Tensor) -> PackedSequence:
     """
     check_padding("source", inputs, mask)
     lengths = mask.sum(dim=1).cpu()
-    check_lengths(
-        "source", lengths
-    )  # on a GPU too: here the lengths have arrived anyway
+    # On a GPU too, where the lengths have just arrived.
+    check_lengths("source", lengths)
     return pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
 
 
