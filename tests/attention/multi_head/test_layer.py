@@ -448,6 +448,17 @@ def test_compiles_to_one_graph(no_shape_checks):
         assert_close(compiled(x, key, key, **settings), want)
 
 
+def test_an_attention_function_is_told_number_and_size_of_heads():
+    told = []
+
+    class Asked(nn.Module):
+        def check_heads(self, num_heads, head_dim):
+            told.append((num_heads, head_dim))
+
+    MultiHeadAttention(DIM, H, attention_fn=Asked())
+    assert told == [(H, HEAD)]
+
+
 def test_one_head_of_size_one():
     layer, x = MultiHeadAttention(1, 1, dropout=0.0), torch.randn(B, 1, 1)
     value = x @ layer.in_proj.weight[2:].T
