@@ -186,6 +186,21 @@ def test_dropout_works_in_training_only(make, batch):
     assert not torch.equal(model.loss(batch), model.loss(batch))
 
 
+@pytest.mark.parametrize(
+    "name", ["seq2seq reversed", "seq2seq_gru", "bahdanau", "global_local concat"]
+)
+def test_dropout_stands_before_the_output_layer(name, batch, vocab_sizes):
+    kind, config, options = MODELS[name]
+    model, shares = kind(config(**vocab_sizes, **options | {"dropout": 0.5})), []
+    (layer,) = (m for n, m in model.named_modules() if n.endswith("output_proj"))
+    layer.register_forward_pre_hook(
+        lambda _, args: shares.append((args[0] == 0).double().mean().item())
+    )
+    model.train().loss(batch)
+    model.eval().loss(batch)
+    assert shares == [pytest.approx(0.5, abs=0.25), 0]
+
+
 def test_a_mask_that_does_not_fit_is_an_error(make, batch, no_shape_checks):
     model, mask = make(), batch.source_mask
     for wrong in (mask[:, :-1], mask[:1]):  # would cut, would broadcast: silently

@@ -277,6 +277,16 @@ def test_errors(vectors, batch, no_shape_checks):
         make(vectors, grades=(1, 5)).loss(bare)
 
 
+def test_dropout_stands_before_the_output_layer(vectors, batch):
+    model, shares = make(vectors, dropout=0.5), []
+    model.output_proj.register_forward_pre_hook(
+        lambda _, args: shares.append((args[0] == 0).double().mean().item())
+    )
+    model.train().loss(batch)
+    model.eval().loss(batch)
+    assert shares == [pytest.approx(0.5, abs=0.3), 0]
+
+
 @pytest.mark.parametrize("side", ["first", "second"])
 def test_sentences_that_are_no_sentences(vectors, batch, side, no_shape_checks):
     model = make(vectors)

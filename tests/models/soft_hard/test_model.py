@@ -332,6 +332,16 @@ def test_baseline_leaves_less_variance(paths):
     assert variances[1] < variances[0] / 2
 
 
+def test_dropout_stands_before_the_output_layer(make, batch):
+    model, shares = make(dropout=0.5), []
+    model.output_proj.register_forward_pre_hook(
+        lambda _, args: shares.append((args[0] == 0).double().mean().item())
+    )
+    model.train().loss(batch)
+    model.eval().loss(batch)
+    assert shares == [pytest.approx(0.5, abs=0.25), 0]
+
+
 def test_another_number_of_captions_than_images_is_an_error(
     make, batch, no_shape_checks
 ):
