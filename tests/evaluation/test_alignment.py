@@ -22,6 +22,10 @@ def test_among_equal_weights_the_first_wins():
     assert links == {(0, 0), (1, 1), (0, 2)}
 
 
+def test_a_target_without_words_has_no_links():
+    assert argmax_links(torch.rand(2, 3, 5), [0, 1])[0] == frozenset()
+
+
 def test_weights_that_are_no_numbers_link_nothing():
     weights = torch.rand(2, 3, 5)
     weights[1, 0, 2] = math.nan

@@ -133,7 +133,7 @@ def test_bleu_of_several_references():
 
 
 def test_numbers_of_references_may_differ():
-    references = [[REFERENCES[0], "x"], REFERENCES[1], [REFERENCES[2]]]
+    references = [["x", REFERENCES[0]], REFERENCES[1], [REFERENCES[2]]]
     bleu = corpus_bleu(HYPOTHESES, references, bootstrap=20)
     assert bleu.score == corpus_bleu(HYPOTHESES, REFERENCES).score
     assert bleu.low < bleu.score < bleu.high
