@@ -88,3 +88,9 @@ def test_compiles_to_one_graph(columns, masks, variant, no_shape_checks):
     block = make(variant)
     compiled = torch.compile(block, backend="eager", fullgraph=True)
     assert_close(compiled(columns, masks), block(columns, masks))
+
+
+def test_all_ap_is_the_mean_of_the_real_columns():
+    columns = torch.tensor([[[3.0], [0.0]], [[2.0], [6.0]], [[0.0], [0.0]]])
+    mask = torch.tensor([[True, False], [True, True], [False, False]])
+    assert_close(all_ap(columns, mask), torch.tensor([[3.0], [4.0], [0.0]]))

@@ -67,3 +67,9 @@ def test_compiles_to_one_graph(outputs, no_shape_checks):
     for function in horizontal, vertical:
         compiled = torch.compile(function, backend="eager", fullgraph=True)
         assert_close(compiled(*outputs), function(*outputs))
+
+
+def test_the_cosine_of_short_vectors_is_exact():
+    x, y = torch.tensor([2e-5, 0.0]).double(), torch.tensor([3e-5, 3e-5]).double()
+    assert_close(com_u2(x, y)[0].item(), 0.5**0.5)
+    assert com_u2(1e-3 * x, y)[0] < 0.1  # shorter than 1e-6: bounded instead
