@@ -37,6 +37,20 @@ def test_settings_of_the_preset():
         choose().hidden_dim  # noqa: B018
 
 
+def test_the_page_shows_all_settings_folded():
+    long = {f"size_{number}": number for number in range(9)}
+    sizes = {"quick": {"sizes": long}, "full": {"sizes": {}}}
+    text = choose(**sizes)._repr_markdown_()
+    assert text.startswith("<details><summary>Settings of this run</summary>\n\n")
+    assert text.endswith("\n\n</details>")
+    code = text.split("```python\n")[1].split("\n```")[0]
+    assert max(map(len, code.splitlines())) <= 80
+    shown = {}
+    exec(code, shown)
+    chosen = vars(choose(**sizes)) | {"device": "cpu"}
+    assert {name: shown[name] for name in chosen} == chosen
+
+
 def test_a_shortened_run_says_so():
     assert choose(epochs=1).epochs == 1
     assert choose(epochs=1).shortened

@@ -1,5 +1,6 @@
 """The settings of a chapter's run, checked before anything is computed."""
 
+from pprint import pformat
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,6 +30,19 @@ class Settings(SimpleNamespace):
 
     All other names are those of the preset.
     """
+
+    def _repr_markdown_(self) -> str:
+        """Show the settings on the page, folded, where a cell ends with them."""
+        lines = []
+        for name, value in vars(self).items():
+            start = f"{name} = "
+            shown = str(value) if name == "device" else value
+            text = pformat(shown, width=80 - len(start), sort_dicts=False)
+            lines.append(start + text.replace("\n", "\n" + " " * len(start)))
+        return (
+            "<details><summary>Settings of this run</summary>\n\n"
+            "```python\n" + "\n".join(lines) + "\n```\n\n</details>"
+        )
 
 
 def choose_settings(

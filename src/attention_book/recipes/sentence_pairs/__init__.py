@@ -51,7 +51,6 @@ from attention_book.recipes.sentence_pairs.tasks import (
     with_vector_length,
 )
 from attention_book.recipes.sentence_pairs.training import (
-    ABCNN_TRAINING,
     EvaluatedRun,
     PairTraining,
     build_abcnn,
@@ -62,7 +61,6 @@ from attention_book.recipes.sentence_pairs.training import (
 )
 
 __all__ = [
-    "ABCNN_TRAINING",
     "BASELINES",
     "KINDS",
     "MEASURES",

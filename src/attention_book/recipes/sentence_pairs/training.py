@@ -47,18 +47,6 @@ class PairTraining:
     evaluations: int = 1
 
 
-ABCNN_TRAINING = {
-    "quick": PairTraining(
-        epochs=2, batch_size=32, learning_rate=1e-3, optimizer="adam", evaluations=2
-    ),
-    "full": PairTraining(
-        epochs=8, batch_size=64, learning_rate=0.05, optimizer="adagrad"
-    ),
-}
-"""How ABCNN is trained in minutes on docstrings, and on public data. The authors' code
-has AdaGrad with a step size of 0.05 and batches of one pair."""
-
-
 @dataclass(frozen=True)
 class EvaluatedRun:
     """What was measured in training, and when the model was best.
