@@ -164,6 +164,20 @@ def test_parameters_stand_one_a_line_and_are_checked_at_once(notebook):
     assert style in cells[2].source
 
 
+def test_all_settings_are_on_the_page(notebook):
+    """Typed into the cell below the parameters, or displayed by it."""
+    source = code_cells(notebook)[2].source
+    presets = {
+        word.arg: word.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "choose_settings"
+        for word in node.keywords
+        if word.arg in ("quick", "full")
+    }
+    typed = len(presets) == 2 and all(type(p) is ast.Dict for p in presets.values())
+    assert typed or source.endswith("\nsettings")
+
+
 def test_classes_live_in_the_package(notebook):
     for cell in code_cells(notebook):
         classes = [
