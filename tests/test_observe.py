@@ -75,10 +75,12 @@ def test_hooks_are_gone_after_the_block_and_after_an_error():
     assert not model.attention._forward_pre_hooks
 
 
-def test_a_model_without_attention_is_an_error():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_model_without_attention_is_an_error(compiled):
+    model = nn.Linear(2, 3)
     with (
         pytest.raises(ValueError, match="no attention layer in Linear"),
-        record_weights(nn.Linear(2, 3)),
+        record_weights(torch.compile(model, backend="eager") if compiled else model),
     ):
         pass
 

@@ -332,7 +332,7 @@ def token_cross_entropy(
     Args:
         logits: unnormalised log-probabilities of the vocabulary at each position;
             those at padding do not count, even if they are infinite.
-        target: :math:`y`, the ids of the tokens to predict.
+        target: :math:`y`, the ids of the tokens to predict, of any integer dtype.
         mask: :math:`m`, True at real tokens.
 
     Raises:
@@ -350,7 +350,8 @@ def token_cross_entropy(
         )
     # Filled, not indexed: the size of logits[mask] depends on values, so the program
     # would wait for the GPU. Not multiplied either: 0 times infinity is NaN.
-    losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
+    target = target.flatten().long()  # PyTorch takes no other signed integers
+    losses = F.cross_entropy(logits.flatten(0, 1), target, reduction="none")
     return losses.masked_fill(~mask.flatten(), 0.0).sum() / mask.sum()
 
 

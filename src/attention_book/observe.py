@@ -50,8 +50,9 @@ def record_weights(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """
     layers = _attention_layers(model)
     if not layers:
+        plain = getattr(model, "_orig_mod", model)  # not the wrapper of compilation
         raise ValueError(
-            f"no attention layer in {type(model).__name__}: nothing to record"
+            f"no attention layer in {type(plain).__name__}: nothing to record"
         )
     recorded: dict[str, list[Tensor]] = {name: [] for name in layers}
     hooks = []

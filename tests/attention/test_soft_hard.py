@@ -120,6 +120,16 @@ def test_a_row_masked_throughout_gives_zeros_and_finite_gradients(layer, inputs,
         assert tensor.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_without_keys_all_three_are_zero(layer, inputs, mode):
+    query, key, value = inputs
+    context, weights, log_prob = layer(query, key[:, :0], value[:, :0], mode=mode)
+    assert_close(context, torch.zeros(B, Q, V_DIM).double())
+    assert weights.shape == (B, Q, 0)
+    assert_close(log_prob, torch.zeros(B, Q).double())
+    (context.sum() + log_prob.sum()).backward()
+
+
 def test_expected_rows_get_the_average_and_no_log_prob(layer, inputs):
     expected = torch.tensor([False, True])
     context, weights, log_prob = layer(*inputs, expected=expected)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -331,3 +332,11 @@ def test_wrong_arguments(changed, message):
     for search in searches:
         with pytest.raises(ValueError, match=message):
             search(model.step, **arguments)
+
+
+@pytest.mark.parametrize("shape", [(1, VOCAB), (VOCAB,), (SENTENCES, 1, VOCAB)])
+@pytest.mark.parametrize("search", [greedy_search, partial(beam_search, beam_size=1)])
+def test_logits_of_another_shape(search, shape, no_shape_checks):
+    sizes = {"batch_size": SENTENCES, **ENDS}
+    with pytest.raises(ValueError, match=r"logits of shape \(5, vocab\), one row"):
+        search(lambda ids, state: (torch.zeros(shape), state), None, **sizes)

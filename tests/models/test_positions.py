@@ -154,6 +154,11 @@ def test_errors(no_shape_checks):
         TokenClassifierConfig(vocab_size=5, num_answers=3, positions="alibi")
     with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
         TokenClassifierConfig(vocab_size=5, num_answers=3, num_layers=0)
+    for name in "vocab_size", "max_positions", "max_distance":
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+            TokenClassifierConfig(**{"vocab_size": 5, "num_answers": 3, name: 0})
+    with pytest.raises(ValueError, match=r"embed_dim \(10\) must be divisible by"):
+        TokenClassifierConfig(vocab_size=5, num_answers=3, embed_dim=10, num_heads=3)
 
 
 def test_defaults_and_smallest_sizes():

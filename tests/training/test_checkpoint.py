@@ -286,3 +286,18 @@ def test_code_in_a_checkpoint_is_not_run(run, tmp_path):
     with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint of fit"):
         load_checkpoint(path, **run)
     assert not sprung.exists()
+
+
+@pytest.mark.parametrize("kind", [os.mkdir, os.mkfifo])
+def test_a_folder_or_a_device_is_not_replaced(kind, tmp_path):
+    """Renaming a file over /dev/null would take it from every program."""
+    path = tmp_path / "weights"
+    kind(path)
+    before = path.stat().st_mode
+    for refused in (save_weights, load_weights):
+        with pytest.raises(ValueError, match="weights must be a file, but it is a"):
+            refused(Model(), path)
+    with pytest.raises(ValueError, match=r"weights: it is a folder or a device"):
+        require_writable(path)
+    assert path.stat().st_mode == before
+    assert [other.name for other in tmp_path.iterdir()] == ["weights"]

@@ -109,6 +109,8 @@ class HardAttention(nn.Module):
         average, weights = self.scorer(
             query, key, value, mask, projected_key=projected_key
         )
+        if not key.shape[1]:  # nothing can be chosen; all three are 0
+            return HardAttentionOutput(average, weights, weights.sum(dim=-1))
         context, chosen = _choose(weights, value, mode, generator)
         weight = weights.gather(-1, chosen[..., None])
         possible = weight > 0  # False for a query without a key

@@ -63,8 +63,8 @@ def greedy_search(
 
     Raises:
         ValueError: if ``batch_size`` or ``max_tokens`` is less than 1, ``eos`` is not
-            in the vocabulary, or a tensor of ``state`` does not have ``batch_size``
-            rows.
+            in the vocabulary, or the logits or a tensor of ``state`` do not have a row
+            for each sentence.
         TypeError: if ``state`` contains anything except tensors and None.
         FloatingPointError: if the logits of a sentence that has not ended are NaN, or
             give no distribution (all of them -inf, or one +inf); the message has the
@@ -86,7 +86,7 @@ def greedy_search(
     totals: list[Tensor] = []
     while len(steps) < max_tokens and not finished.all():
         logits, state = step(ids, state)
-        best, ids = _log_probs(logits, eos).max(dim=-1)
+        best, ids = _log_probs(logits, batch_size, eos).max(dim=-1)
         log_prob = log_prob + best.masked_fill(finished, 0.0)
         steps.append(ids)
         totals.append(log_prob)
@@ -193,7 +193,7 @@ def beam_search(
     steps: list[tuple[Tensor, Tensor]] = []
     while len(steps) < max_tokens:
         logits, state = step(ids, state)
-        log_probs = _log_probs(logits, eos)
+        log_probs = _log_probs(logits, len(rows), eos)
         vocab_size = log_probs.shape[-1]
         total = alive[:, :, None] + log_probs.view(batch_size, beam_size, vocab_size)
         total, index = total.flatten(1).topk(beam_size)  # sorted, the best first
@@ -243,7 +243,12 @@ def beam_search(
     return best
 
 
-def _log_probs(logits: Tensor, eos: int) -> Tensor:
+def _log_probs(logits: Tensor, rows: int, eos: int) -> Tensor:
+    if logits.ndim != 2 or len(logits) != rows:
+        raise ValueError(
+            f"step must return logits of shape ({rows}, vocab), one row for each "
+            f"token, got {tuple(logits.shape)}"
+        )
     vocab_size = logits.shape[-1]
     if not 0 <= eos < vocab_size:
         raise ValueError(f"eos must be an id below {vocab_size}, got {eos}")

@@ -17,6 +17,7 @@ from .bahdanau import (
 from .checks import (
     check_lengths,
     check_padding,
+    check_pair_rows,
     check_rows,
     check_sizes,
 )
@@ -190,6 +191,7 @@ __all__ = [
     "apply_to_nonpad",
     "check_lengths",
     "check_padding",
+    "check_pair_rows",
     "check_rows",
     "check_sizes",
     "com_u1",

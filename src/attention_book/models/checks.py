@@ -12,7 +12,8 @@ def check_sizes(config: Any) -> None:
 
     Raises:
         ValueError: if a field that ends in ``_vocab`` or ``_dim``, or starts with
-            ``num_``, is below 1, or ``dropout`` is not in [0, 1).
+            ``num_``, is below 1, ``dropout`` is not in [0, 1), or there is a
+            ``num_heads`` that does not divide ``embed_dim``.
     """
     for name, value in vars(config).items():
         if name.endswith(("_vocab", "_dim")) or name.startswith("num_"):
@@ -20,6 +21,12 @@ def check_sizes(config: Any) -> None:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         elif name == "dropout" and not 0 <= value < 1:
             raise ValueError(f"dropout must be in [0, 1), got {value}")
+    num_heads = getattr(config, "num_heads", 1)
+    if num_heads > 1 and config.embed_dim % num_heads:
+        raise ValueError(
+            f"embed_dim ({config.embed_dim}) must be divisible by num_heads "
+            f"({num_heads})"
+        )
 
 
 def check_padding(
@@ -77,6 +84,21 @@ def check_lengths(name: str, lengths: Tensor) -> None:
         raise ValueError(
             f"{name} must have at least one token in each row, but row {row} of "
             f"{name}_mask is all padding"
+        )
+
+
+def check_pair_rows(
+    first: Shaped[Tensor, "rows ..."], second: Shaped[Tensor, "_ ..."]
+) -> None:
+    """Check that there are two sentences for each pair: one row would be broadcast.
+
+    Raises:
+        ValueError: if the numbers of rows differ.
+    """
+    if len(first) != len(second):
+        raise ValueError(
+            f"first and second must have one row for each pair, got {len(first)} and "
+            f"{len(second)} rows"
         )
 
 

@@ -16,6 +16,7 @@ from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.attention.positions.t5_bias import T5RelativeBias
 from attention_book.data.sequences.sequence_tasks import SequenceBatch
 from attention_book.functional import token_cross_entropy
+from attention_book.models.checks import check_sizes
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
 from attention_book.models.transformer.layers import (
     FeedForward,
@@ -54,7 +55,8 @@ class TokenClassifierConfig:
             larger ones share a vector.
 
     Raises:
-        ValueError: if a size is below 1 or ``positions`` is none of ``POSITIONS``.
+        ValueError: if a size is below 1, ``num_heads`` does not divide ``embed_dim``,
+            or ``positions`` is none of ``POSITIONS``.
     """
 
     vocab_size: int
@@ -68,9 +70,12 @@ class TokenClassifierConfig:
     max_distance: int = 16
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name != "positions" and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name in ("vocab_size", "max_positions", "max_distance"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}"
+                )
+        check_sizes(self)
         if self.positions not in POSITIONS:
             raise ValueError(
                 f"positions must be one of {', '.join(POSITIONS)}, got "

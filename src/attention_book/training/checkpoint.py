@@ -31,8 +31,14 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     Yields:
         The open temporary file.
+
+    Raises:
+        ValueError: if ``path`` is a folder or a device such as ``/dev/null``, which a
+            file must not replace.
     """
     path = path.expanduser()
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} must be a file, but it is a folder or a device")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
     try:
@@ -56,8 +62,8 @@ def require_writable(path: Path) -> None:
     """
     path = path.expanduser()
     try:
-        if path.is_dir():
-            raise IsADirectoryError("it is a folder")
+        if path.exists() and not path.is_file():
+            raise OSError("it is a folder or a device")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.tmp")
         with temporary.open("wb"):
@@ -101,13 +107,15 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         path: the file to read; "~" stands for the home folder.
 
     Raises:
-        ValueError: if the file is damaged, or belongs to another model or config; the
-            message names each difference.
+        ValueError: if there is no regular file, it is damaged, or belongs to another
+            model or config; the message names each difference.
         FileNotFoundError: if there is no such file.
     """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path).expanduser()
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} must be a file, but it is a folder or a device")
     try:
         with safe_open(path, framework="pt") as file:
             saved = json.loads((file.metadata() or {}).get("model", "null"))

@@ -215,6 +215,17 @@ def test_gradients_are_those_of_finite_differences(layer, inputs):
     )
 
 
+def test_without_keys_the_context_is_zero(layer, inputs):
+    query, key, value = inputs
+    for need_weights in (False, True):
+        context, weights = layer(
+            query, key[:, :0], value[:, :0], need_weights=need_weights
+        )
+        assert_close(context, torch.zeros(B, Q, V_DIM).double())
+        assert weights is None or weights.shape == (B, Q, 0)
+        context.sum().backward()
+
+
 def test_keys_projected_once_serve_every_query(layer, inputs):
     query, key, value = inputs
     projected = layer.project(key)

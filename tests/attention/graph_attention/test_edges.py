@@ -94,5 +94,12 @@ def test_errors(no_shape_checks):
     ):
         with pytest.raises(ValueError, match=r"edges must have shape \(2, edges\)"):
             call()
+    for edges, ends in (EDGES - 1, "-1 to 3"), (EDGES + 1, "1 to 5"):
+        for call in (
+            lambda edges=edges: edge_attention(query, key, value, edges),
+            lambda edges=edges: edge_mask(edges, NODES),
+        ):
+            with pytest.raises(ValueError, match=f"nodes 0 to 4, got .* from {ends}"):
+                call()
     with pytest.raises(ValueError, match="num_nodes must not be negative, got -1"):
         edge_mask(EDGES, -1)

@@ -200,6 +200,15 @@ def test_weights_of_pytorchs_layer_load_and_return(batch_first, bias):
     assert all(parameter.requires_grad for parameter in back.parameters())
 
 
+def test_frozen_weights_stay_frozen():
+    theirs = nn.MultiheadAttention(DIM, H)
+    theirs.in_proj_weight.requires_grad_(False)
+    ours = MultiHeadAttention.from_torch(theirs)
+    for layer in ours, ours.to_torch():
+        frozen = [name for name, p in layer.named_parameters() if not p.requires_grad]
+        assert [name.replace(".", "_") for name in frozen] == ["in_proj_weight"]
+
+
 def test_what_pytorchs_layer_alone_or_ours_alone_has_is_refused():
     for options in (
         {"kdim": 5},

@@ -156,6 +156,11 @@ def test_unknown_name_is_an_error(function):
         function("glove")
 
 
+def test_one_string_is_no_list_of_words(pack):
+    with pytest.raises(TypeError, match=r"words must be a list of words.*'cat'"):
+        read_vectors(pack("cat 1 2\n"), "cat", 2)
+
+
 @pytest.mark.parametrize(("name", "rows"), [("glove-6b", 37_120), ("spacy-md", 3_200)])
 def test_real_files(mirror, name, rows):
     """As many rows as the notes of the mirror say; each asked word that has one."""

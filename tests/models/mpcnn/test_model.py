@@ -299,6 +299,10 @@ def test_sentences_that_are_no_sentences(vectors, batch, side, no_shape_checks):
         ),
         ({f"{side}_mask": mask.flip(1)}, f"{side} must be padded on the right"),
         ({f"{side}_mask": mask[:, 1:]}, f"{side}_mask must have the shape of {side}"),
+        (
+            {side: ids[:1], f"{side}_mask": mask[:1]},
+            "first and second must have one row for each pair, got",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             model.logits(dataclasses.replace(batch, **wrong))

@@ -59,6 +59,8 @@ def test_the_vocabularies_have_no_default(vocab):
         ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\), got 1.0"),
         ({"label_smoothing": -0.1}, r"label_smoothing must be in \[0, 1\), got -0.1"),
         ({"max_positions": 0}, "max_positions must be at least 1, got 0"),
+        ({"norm": "rms"}, "norm must be one of layer, batch, none, got 'rms'"),
+        ({"num_heads": 3}, r"embed_dim \(64\) must be divisible by num_heads \(3\)"),
         ({"positions": "cosine"}, "positions must be one of sinus.*, got 'cosine'"),
         (
             {"positions": "rotary", "embed_dim": 12},

@@ -238,6 +238,10 @@ class LocalAttention(nn.Module):
         """
         compared = compared_keys(self.score, query, key, value, projected_key)
         num_keys = key.shape[1]
+        if not num_keys:  # there is no window
+            nothing = query.new_zeros(*query.shape[:2], 0)
+            context, weights = attend(nothing, value, mask)
+            return context, weights if need_weights else None
         centres, positions, inside = self._window(query, num_keys, mask, length, step)
         windows = gather_window(compared, positions)
         values = windows if value is compared else gather_window(value, positions)

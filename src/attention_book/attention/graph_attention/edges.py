@@ -24,7 +24,8 @@ def edge_mask(
         for the batch.
 
     Raises:
-        ValueError: if ``num_nodes`` is negative, or ``edges`` does not have two rows.
+        ValueError: if ``num_nodes`` is negative, ``edges`` does not have two rows or,
+            on a CPU, an edge names a node that does not exist.
 
     Memory: ``num_nodes`` squared.
 
@@ -35,7 +36,7 @@ def edge_mask(
     """
     if num_nodes < 0:
         raise ValueError(f"num_nodes must not be negative, got {num_nodes}")
-    source, target = _ends(edges)
+    source, target = _ends(edges, num_nodes)
     mask = torch.zeros(num_nodes, num_nodes, dtype=torch.bool, device=edges.device)
     mask[target, source] = True
     return mask[None]
@@ -69,8 +70,9 @@ def edge_attention(
         edge leads gets zeros.
 
     Raises:
-        ValueError: if query, key and value do not agree in nodes and heads, or
-            ``edges`` does not have two rows.
+        ValueError: if query, key and value do not agree in nodes and heads, ``edges``
+            does not have two rows or, on a CPU, an edge names a node that does not
+            exist.
 
     Memory: linear in nodes and edges.
 
@@ -85,7 +87,7 @@ def edge_attention(
             "query and key must have one shape, and value the same nodes and heads, "
             f"got {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}"
         )
-    source, target = _ends(edges)
+    source, target = _ends(edges, len(query))
     scores = (query[target] * key[source]).sum(-1) / math.sqrt(query.shape[-1])
     weights = segment_softmax(scores, target, len(query))
     context = value.new_zeros(value.shape)
@@ -93,10 +95,19 @@ def edge_attention(
     return context, weights
 
 
-def _ends(edges: Tensor) -> tuple[Tensor, Tensor]:
+def _ends(edges: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
     if edges.ndim != 2 or len(edges) != 2:
         raise ValueError(
             "edges must have shape (2, edges), sources above targets, got "
             f"{tuple(edges.shape)}"
         )
+    # On a GPU, reading the edges would stall the device.
+    readable = edges.device.type == "cpu" and not torch.compiler.is_compiling()
+    if readable and edges.numel():
+        low, high = (int(end) for end in edges.aminmax())
+        if low < 0 or high >= num_nodes:
+            raise ValueError(
+                f"edges must be between nodes 0 to {num_nodes - 1}, got nodes from "
+                f"{low} to {high}"
+            )
     return edges[0], edges[1]

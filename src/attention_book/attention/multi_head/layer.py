@@ -235,7 +235,8 @@ class MultiHeadAttention(nn.Module):
         The inputs come batch first, whatever ``layer.batch_first`` is.
 
         Args:
-            layer: with keys and values of size ``embed_dim``; its weights are copied.
+            layer: with keys and values of size ``embed_dim``; its weights are copied,
+                and frozen ones stay frozen.
 
         Raises:
             ValueError: if ``layer`` has ``kdim``, ``vdim``, ``add_bias_kv`` or
@@ -267,6 +268,9 @@ class MultiHeadAttention(nn.Module):
             for name, weight in layer.state_dict().items()
         }
         ours.load_state_dict(weights, assign=True)
+        for name, weight in layer.named_parameters():
+            found = ours.get_parameter(name.replace("in_proj_", "in_proj."))
+            found.requires_grad_(weight.requires_grad)
         return ours.train(layer.training)
 
     def to_torch(self) -> nn.MultiheadAttention:
@@ -299,6 +303,9 @@ class MultiHeadAttention(nn.Module):
             for name, weight in self.state_dict().items()
         }
         theirs.load_state_dict(weights, assign=True)
+        for name, weight in self.named_parameters():
+            found = theirs.get_parameter(name.replace("in_proj.", "in_proj_"))
+            found.requires_grad_(weight.requires_grad)
         return theirs.train(self.training)
 
     def _check_sequences(

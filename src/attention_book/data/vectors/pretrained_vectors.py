@@ -115,7 +115,10 @@ def read_vectors(
         ValueError: naming the file, and the line if there is one: if it is damaged, a
             line has too few fields or something that is not a finite number, none of
             the words is there, or ``member`` does not name one file of an archive.
+        TypeError: if one string comes in place of a list of words.
     """
+    if isinstance(words, str):
+        raise TypeError(f"words must be a list of words, got the string {words!r}")
     path, wanted = Path(path).expanduser(), set(words)
     found: dict[str, np.ndarray] = {}
     try:

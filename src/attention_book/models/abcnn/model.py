@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
 from attention_book.models.abcnn.block import ABCNNBlock, all_ap
 from attention_book.models.abcnn.config import ABCNNConfig
-from attention_book.models.checks import check_padding
+from attention_book.models.checks import check_padding, check_pair_rows
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.mpcnn.loss import squared_norm
 
@@ -79,7 +79,8 @@ class ABCNN(nn.Module):
             features: ``config.extra_features`` further features; None: no features.
 
         Raises:
-            ValueError: if the number of ``features`` is another one, or as
+            ValueError: if the number of ``features`` is another one, the sentences are
+                not equally many, or as
                 :func:`attention_book.models.checks.check_padding`.
         """
         features = self.compare(first, first_mask, second, second_mask, features)
@@ -99,6 +100,7 @@ class ABCNN(nn.Module):
         """
         check_padding("first", first, first_mask)
         check_padding("second", second, second_mask)
+        check_pair_rows(first, second)
         masks = first_mask, second_mask
         columns = self._columns(first, first_mask), self._columns(second, second_mask)
         summaries = [(all_ap(columns[0], first_mask), all_ap(columns[1], second_mask))]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.mpcnn import InputAttention
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
-from attention_book.models.checks import check_padding
+from attention_book.models.checks import check_padding, check_pair_rows
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.mpcnn.compare import com_u1, horizontal, vertical
 from attention_book.models.mpcnn.config import MPCNNConfig
@@ -95,7 +95,8 @@ class MPCNN(nn.Module):
             second_mask: True at real words.
 
         Raises:
-            ValueError: as :func:`attention_book.models.checks.check_padding`.
+            ValueError: if the sentences are not equally many, or as
+                :func:`attention_book.models.checks.check_padding`.
         """
         features = self.compare(first, first_mask, second, second_mask)
         hidden = self.hidden_proj(features).tanh()
@@ -196,6 +197,7 @@ class MPCNN(nn.Module):
         """Return all words as one batch: the first sentences, then the second."""
         check_padding("first", first_ids, first_mask)
         check_padding("second", second_ids, second_mask)
+        check_pair_rows(first_ids, second_ids)
         first, second = self.embedding(first_ids), self.embedding(second_ids)
         if self.attention is not None:
             both = first_mask[:, :, None] & second_mask[:, None]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attention_book.models.checks import check_sizes
+from attention_book.models.transformer.layers import NORMS
 
 POSITIONS = ("sinusoidal", "learned", "rotary", "none")
 SHARE = ("none", "target", "all")
@@ -77,9 +78,10 @@ class TransformerConfig:
             later one (the paper: yes).
 
     Raises:
-        ValueError: if a size or a probability is out of range, a name is unknown, the
-            size of a head is odd with rotary positions, or ``share="all"`` comes with
-            vocabularies of different sizes.
+        ValueError: if a size or a probability is out of range, a name is unknown,
+            ``num_heads`` does not divide ``embed_dim``, the size of a head is odd with
+            rotary positions, or ``share="all"`` comes with vocabularies of different
+            sizes.
     """
 
     source_vocab: int
@@ -104,7 +106,7 @@ class TransformerConfig:
             raise ValueError(
                 f"label_smoothing must be in [0, 1), got {self.label_smoothing}"
             )
-        for name, known in ("positions", POSITIONS), ("share", SHARE):
+        for name, known in ("norm", NORMS), ("positions", POSITIONS), ("share", SHARE):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name} must be one of {', '.join(known)}, got "
