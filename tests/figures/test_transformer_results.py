@@ -33,6 +33,14 @@ def test_each_head_has_a_picture_of_its_own(layers, heads):
     assert max(ax.get_position().x1 for ax in axes[0].figure.axes) <= 1
 
 
+def test_words_are_no_formulas_at_any_head():
+    axes = plot_heads(torch.rand(2, 2, 1, 2), ["Ba$$in"], ["$5$", "$\\frac$"])
+    axes[0].figure.canvas.draw()  # parses the labels
+    for ax in axes:
+        labels = [*ax.get_xticklabels(), *ax.get_yticklabels()]
+        assert not any(label.get_parse_math() for label in labels)
+
+
 def test_heads_go_where_they_are_told():
     figure = plt.figure()
     (ax,) = plot_heads(torch.ones(1, 1, 1, 1), ["a"], ["x"], figure=figure)

@@ -72,12 +72,13 @@ def plot_heads(
         used.append(ax)
     for ax in set(axes) - set(used):
         ax.axis("off")
-    texts, font = word_labels(queries)
-    axes[0].set_yticks(range(len(queries)), texts, **font)
-    texts, font = word_labels(keys)
-    axes[0].set_xticks(range(len(keys)), texts, **font)
-    for ax in axes:
-        plt.setp(ax.get_xticklabels(), rotation=90)
+    query_texts, query_font = word_labels(queries)
+    axes[0].set_yticks(range(len(queries)), query_texts)
+    key_texts, key_font = word_labels(keys)
+    axes[0].set_xticks(range(len(keys)), key_texts)
+    for ax in axes:  # they share their labels, but not how these are drawn
+        plt.setp(ax.get_yticklabels(), **query_font)
+        plt.setp(ax.get_xticklabels(), rotation=90, **key_font)
     return used
 
 
