@@ -7,8 +7,8 @@ BIN := .venv/bin
 
 # What the commands must not inherit: other people's packages, kernels and settings,
 # a backend without figures, `assert` without effect.
-unexport PIP_TARGET PIP_PREFIX PIP_USER PYTHONOPTIMIZE
-unexport JUPYTER_PATH MATPLOTLIBRC MPLBACKEND
+unexport PIP_TARGET PIP_PREFIX PIP_USER PYTHONOPTIMIZE PYTHONPATH PYTHONHOME
+unexport JUPYTER_PATH JUPYTER_CONFIG_PATH MATPLOTLIBRC MPLBACKEND
 # Programs keep their settings and caches below this folder, not in the home folder.
 export IPYTHONDIR := $(CURDIR)/_build/home/ipython
 export MPLCONFIGDIR := $(CURDIR)/_build/home/matplotlib

@@ -69,13 +69,14 @@ def test_environment_that_was_moved_is_made_anew(tmp_path):
 
 
 def test_settings_that_send_packages_elsewhere_are_left_out(monkeypatch, tmp_path):
-    for name in ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PYTHONOPTIMIZE"):
+    elsewhere = "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONOPTIMIZE", "PYTHONPATH"
+    for name in (*elsewhere, "PIP_USER"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://index")
     found = setup.surroundings()
     assert found["PIP_EXTRA_INDEX_URL"] == "https://index"
     assert found["PIP_USER"] == "0"
-    assert not {"PIP_TARGET", "PIP_PREFIX", "PYTHONOPTIMIZE"} & found.keys()
+    assert not found.keys() & set(elsewhere)
 
 
 def test_packages_that_went_elsewhere_are_noticed(monkeypatch, tmp_path):
@@ -94,6 +95,7 @@ def test_make_passes_on_nothing_that_would_mislead(tmp_path):
     with (tmp_path / "Makefile").open("a") as stream:
         stream.write("show:\n\t@env\n")
     foreign = ("MPLBACKEND", "JUPYTER_PATH", "PYTHONOPTIMIZE", "PIP_TARGET", "PIP_USER")
+    foreign += ("PYTHONPATH", "PYTHONHOME", "JUPYTER_CONFIG_PATH")
     environ = {**os.environ, **dict.fromkeys((*foreign, "IPYTHONDIR"), "/foreign")}
     done = subprocess.run(
         ["make", "show"], cwd=tmp_path, env=environ, capture_output=True, text=True

@@ -95,7 +95,8 @@ def explain(log):
 
 def surroundings():
     """The environment variables, without those that send packages elsewhere."""
-    elsewhere = "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PYTHONOPTIMIZE"
+    elsewhere = ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PYTHONOPTIMIZE"]
+    elsewhere += ["PYTHONPATH", "PYTHONHOME"]  # what is there, pip would not install
     kept = dict((k, v) for k, v in os.environ.items() if k not in elsewhere)
     kept["PIP_USER"] = "0"  # whatever a settings file says
     return kept
