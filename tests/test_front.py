@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
-from tools import api, computed, import_graph
+from tools import api, computed, import_graph, offline
 from tools.repository import address, bootstrap_cell
 
 ROOT = api.ROOT
@@ -136,6 +137,14 @@ def test_names_that_folders_offer_lead_to_their_modules():
         node = {"reftarget": name, "refdoc": "book/index", "reftype": "class"}
         assert api.find_by_other_names(app, env, node, text) == found
     assert asked == [f"{package}.positions.rotary.RotaryAttention"]
+
+
+def test_toggles_of_the_contents_say_what_they_open():
+    text = "<li><a href='#'>Models</a><details><summary></summary></details></li>"
+    context = {"generate_toctree_html": lambda: BeautifulSoup(text, "html.parser")}
+    offline.name_toggles(None, "book/index", "", context, None)
+    (toggle,) = context["generate_toctree_html"]().find_all("summary")
+    assert toggle["aria-label"] == "Pages below Models"
 
 
 def test_type_variables_are_text():

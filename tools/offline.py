@@ -3,6 +3,7 @@
 import logging
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from sphinx.application import Sphinx
@@ -44,6 +45,22 @@ def mend_roles(
         context["body"] = context["body"].replace(old, '<div class="citation-list">')
 
 
+def name_toggles(
+    app: Sphinx, page: str, template: str, context: dict, doctree: object
+) -> None:
+    """Say to screen readers what each toggle of the table of contents opens."""
+    generate = context["generate_toctree_html"]
+
+    def with_names(*args: Any, **options: Any) -> Any:
+        tree = generate(*args, **options)
+        for toggle in tree.select("li > details > summary"):
+            link = toggle.find_parent("li").find("a")
+            toggle["aria-label"] = f"Pages below {link.get_text(strip=True)}"
+        return tree
+
+    context["generate_toctree_html"] = with_names
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the above, and take out Thebe, which jupyter-book always loads.
 
@@ -54,6 +71,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     app.connect("config-inited", start_at_the_root, priority=100)
     app.connect("html-page-context", mend_roles)
+    app.connect("html-page-context", name_toggles, priority=502)  # after the theme
     app.connect("build-finished", serve_mathjax)
     app.connect("build-finished", drop_icon_script)
     for event in ("env-before-read-docs", "doctree-resolved"):
