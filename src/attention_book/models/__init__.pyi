@@ -18,6 +18,7 @@ from .checks import (
     check_lengths,
     check_padding,
     check_pair_rows,
+    check_range,
     check_rows,
     check_sizes,
 )
@@ -192,6 +193,7 @@ __all__ = [
     "check_lengths",
     "check_padding",
     "check_pair_rows",
+    "check_range",
     "check_rows",
     "check_sizes",
     "com_u1",

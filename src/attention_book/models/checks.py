@@ -102,6 +102,31 @@ def check_pair_rows(
         )
 
 
+def check_range(
+    name: str, values: Shaped[Tensor, " pairs"], low: int, high: int
+) -> None:
+    """Check labels or scores, which a loss would otherwise take at any value.
+
+    Args:
+        name: of the values, for the message.
+        values: one for each pair.
+        low: lowest value allowed.
+        high: highest value allowed.
+
+    Raises:
+        ValueError: on a CPU, if a value is not in the range. On a GPU, reading the
+            values would stall the device.
+    """
+    if values.device.type == "cpu" and not torch.compiler.is_compiling():
+        inside = (values >= low) & (values <= high)  # False for NaN
+        if not inside.all():
+            pair = int(inside.int().argmin())
+            raise ValueError(
+                f"each {name} must be from {low} to {high}, got {values[pair].item()} "
+                f"for pair {pair} of the batch"
+            )
+
+
 def check_rows(
     target: Shaped[Tensor, "rows ..."], source: Shaped[Tensor, "_ ..."]
 ) -> None:

@@ -207,6 +207,10 @@ def test_errors(vectors, batch, no_shape_checks):
         make(vectors).score(bare)
     with pytest.raises(ValueError, match="must have a label for each pair"):
         make(vectors).loss(bare)
+    for wrong in -1, 2:
+        labels = torch.tensor([0, wrong, 1])
+        with pytest.raises(ValueError, match=f"label .* to 1, got {wrong} for pair 1"):
+            make(vectors).loss(dataclasses.replace(batch, label=labels))
 
 
 @pytest.mark.parametrize("side", ["first", "second"])

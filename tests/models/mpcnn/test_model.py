@@ -1,6 +1,7 @@
 """MPCNN: the whole feature vector with loops, padding, gradients, learning."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -275,6 +276,14 @@ def test_errors(vectors, batch, no_shape_checks):
         make(vectors).loss(bare)
     with pytest.raises(ValueError, match="must have a score for each pair"):
         make(vectors, grades=(1, 5)).loss(bare)
+    for wrong in -1, 2:
+        labels = torch.tensor([0, wrong, 1])
+        with pytest.raises(ValueError, match=f"label .* to 1, got {wrong} for pair 1"):
+            make(vectors).loss(dataclasses.replace(batch, label=labels))
+    for wrong in 0.5, 5.5, math.nan:
+        scores = torch.tensor([5.0, 1.0, wrong])
+        with pytest.raises(ValueError, match=f"score .* to 5, got {wrong} for pair 2"):
+            make(vectors, grades=(1, 5)).loss(dataclasses.replace(batch, score=scores))
 
 
 def test_dropout_stands_before_the_output_layer(vectors, batch):

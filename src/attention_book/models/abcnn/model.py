@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
 from attention_book.models.abcnn.block import ABCNNBlock, all_ap
 from attention_book.models.abcnn.config import ABCNNConfig
-from attention_book.models.checks import check_padding, check_pair_rows
+from attention_book.models.checks import check_padding, check_pair_rows, check_range
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.mpcnn.loss import squared_norm
 
@@ -141,10 +141,11 @@ class ABCNN(nn.Module):
         In training :math:`\frac{\lambda}{2} \lVert \theta \rVert^2` is added.
 
         Raises:
-            ValueError: if the batch has no labels.
+            ValueError: if the batch has no labels or, on a CPU, one that is not 0 or 1.
         """
         if batch.label is None:
             raise ValueError("the batch must have a label for each pair")
+        check_range("label", batch.label, 0, 1)
         logits = self.score(batch)
         loss = F.binary_cross_entropy_with_logits(logits, batch.label.to(logits.dtype))
         return loss + self.config.l2 / 2 * squared_norm(self) if self.training else loss

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.mpcnn import InputAttention
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
-from attention_book.models.checks import check_padding, check_pair_rows
+from attention_book.models.checks import check_padding, check_pair_rows, check_range
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.mpcnn.compare import com_u1, horizontal, vertical
 from attention_book.models.mpcnn.config import MPCNNConfig
@@ -175,15 +175,18 @@ class MPCNN(nn.Module):
         added.
 
         Raises:
-            ValueError: if the batch lacks the scores or the labels.
+            ValueError: if the batch lacks the scores or the labels, or on a CPU has one
+                that is no grade or class of the model.
         """
         if self.config.grades is None:
             if batch.label is None:
                 raise ValueError("the batch must have a label for each pair")
+            check_range("label", batch.label, 0, self.config.num_classes - 1)
             loss = hinge_loss(self.logits(batch), batch.label)
         else:
             if batch.score is None:
                 raise ValueError("the batch must have a score for each pair")
+            check_range("score", batch.score, *self.config.grades)
             loss = graded_loss(self.logits(batch), batch.score, *self.config.grades)
         return loss + self.config.l2 / 2 * squared_norm(self) if self.training else loss
 
