@@ -1,5 +1,6 @@
 """Baselines of sentence pairs: by hand, and against plain loops."""
 
+import itertools
 import math
 from collections import Counter
 
@@ -72,6 +73,14 @@ def test_no_other_threshold_is_right_more_often():
     reached = ((scores > chosen) == labels).mean()
     for threshold in scores:
         assert ((scores > threshold) == labels).mean() <= reached
+
+
+def test_of_equally_good_thresholds_the_lowest_in_any_order():
+    # Right above 0.1 and above 0.5: three pairs of four; above the others: two.
+    scores, labels = np.array([0.1, 0.3, 0.5, 0.7]), np.array([0, 1, 0, 1])
+    for order in itertools.permutations(range(4)):
+        chosen = list(order)
+        assert best_threshold(scores[chosen], labels[chosen]) == 0.1
 
 
 def test_scores_of_classes_are_relative_to_the_threshold(classes, ranking):

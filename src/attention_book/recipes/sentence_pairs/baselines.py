@@ -74,15 +74,17 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     """Return the score above which saying 1 is right most often.
 
     Args:
-        scores: of the pairs to learn from; the threshold is one of them.
+        scores: of the pairs to learn from; the threshold is one of them, of equally
+            good ones the lowest.
         labels: 0 or 1.
 
     Example:
         >>> best_threshold(np.array([0.1, 0.4, 0.8, 0.9]), np.array([0, 0, 1, 1]))
         0.4
     """
-    accuracies = [((scores > t) == (labels == 1)).mean() for t in scores]
-    return float(scores[int(np.argmax(accuracies))])
+    thresholds = np.unique(scores)  # rising: the order of the pairs plays no part
+    accuracies = [((scores > t) == (labels == 1)).mean() for t in thresholds]
+    return float(thresholds[int(np.argmax(accuracies))])
 
 
 def baseline_scores(
