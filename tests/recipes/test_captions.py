@@ -198,6 +198,21 @@ def test_pointing_word_by_word():
     assert found.mass == pytest.approx(sum(masses) / len(masses))
 
 
+def test_pointing_with_ties_is_the_mean_over_their_order():
+    scenes = digit_scenes(train=3, test=1, max_digits=2, seed=5).train
+    inside, is_digit = named_locations(scenes, grid=4)
+    tied = torch.rand(inside.shape) < 0.3
+    tied[..., 5] = True
+    hits = [
+        inside[image, word][tied[image, word]].double().mean().item()
+        for image, word in is_digit.nonzero().tolist()
+    ]
+    found = captions.pointing(tied.float(), scenes)
+    assert found.accuracy == pytest.approx(sum(hits) / len(hits))
+    uniform = captions.pointing(torch.full(inside.shape, 1 / 16), scenes)
+    assert uniform.accuracy == pytest.approx(uniform.mass)
+
+
 def test_scores_of_a_captioner(task):
     model = captioner(task)
     scores = captions.score_captioner(model, task, **DECODING)

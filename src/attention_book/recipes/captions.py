@@ -403,8 +403,8 @@ def pointing(
 ) -> Pointing:
     """Score weights against the known boxes of the digits that the captions name.
 
-    Uniform weights have no largest one: for them ``mass`` is also the accuracy that
-    pointing at random would get.
+    Of equally large weights each one counts as its share: uniform weights have the
+    accuracy of pointing at random, whatever the order of the locations.
 
     Args:
         weights: of the words of each caption over the locations of a square grid.
@@ -416,10 +416,10 @@ def pointing(
         0.0625
     """
     inside, is_digit = named_locations(scenes, grid=round(weights.shape[-1] ** 0.5))
-    largest = weights.argmax(dim=-1, keepdim=True)
-    hit = inside.gather(-1, largest)[..., 0][is_digit]
+    largest = weights == weights.amax(dim=-1, keepdim=True)
+    hit = ((largest & inside).sum(dim=-1) / largest.sum(dim=-1))[is_digit]
     mass = (weights * inside).sum(dim=-1)[is_digit]
-    return Pointing(hit.float().mean().item(), mass.mean().item())
+    return Pointing(hit.mean().item(), mass.mean().item())
 
 
 class CaptionScores(NamedTuple):
