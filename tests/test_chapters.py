@@ -215,8 +215,17 @@ def test_lines_of_code_are_counted():
     assert lines_of_code(source) == 4
 
 
-def test_the_packages_own_code_is_shown(notebook):
-    assert [cell for cell in code_cells(notebook) if "show_source(" in cell.source]
+def test_the_packages_own_code_is_shown_and_fits_the_page(notebook):
+    """Pieces that are too long are an error here, before a chapter is run for it."""
+    scope, shown = {}, 0
+    for cell in code_cells(notebook):
+        for node in ast.parse(cell.source).body:
+            if isinstance(node, ast.ImportFrom) and "attention_book" in node.module:
+                exec(ast.unparse(node), scope)
+            elif isinstance(node, ast.Expr) and "show_source(" in ast.unparse(node):
+                eval(ast.unparse(node), scope)
+                shown += 1
+    assert shown
 
 
 def test_no_two_chapters_define_the_same_function():

@@ -73,9 +73,9 @@ def plot_heads(
     for ax in set(axes) - set(used):
         ax.axis("off")
     query_texts, query_font = word_labels(queries)
-    axes[0].set_yticks(range(len(queries)), query_texts)
+    axes[0].set_yticks(range(len(queries)), query_texts, **query_font)
     key_texts, key_font = word_labels(keys)
-    axes[0].set_xticks(range(len(keys)), key_texts)
+    axes[0].set_xticks(range(len(keys)), key_texts, **key_font)
     for ax in axes:  # they share their labels, but not how these are drawn
         plt.setp(ax.get_yticklabels(), **query_font)
         plt.setp(ax.get_xticklabels(), rotation=90, **key_font)

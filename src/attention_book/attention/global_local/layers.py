@@ -237,11 +237,8 @@ class LocalAttention(nn.Module):
             TypeError: if ``mask`` is not boolean.
         """
         compared = compared_keys(self.score, query, key, value, projected_key)
-        num_keys = key.shape[1]
-        if not num_keys:  # there is no window
-            nothing = query.new_zeros(*query.shape[:2], 0)
-            context, weights = attend(nothing, value, mask)
-            return context, weights if need_weights else None
+        if not (num_keys := key.shape[1]):
+            return _attend_to_nothing(query, value, mask, need_weights)
         centres, positions, inside = self._window(query, num_keys, mask, length, step)
         windows = gather_window(compared, positions)
         values = windows if value is compared else gather_window(value, positions)
@@ -252,9 +249,8 @@ class LocalAttention(nn.Module):
             factors = gaussian(positions, centres, self.window)
             weights = weights * factors.to(weights.dtype)
         context = (weights[..., None, :].to(values.dtype) @ values).squeeze(-2)
-        if not need_weights:
-            return context, None
-        return context, scatter_window(weights, positions, num_keys)
+        rows = scatter_window(weights, positions, num_keys) if need_weights else None
+        return context, rows
 
     def _window(
         self,
@@ -281,3 +277,11 @@ class LocalAttention(nn.Module):
         else:
             inside = inside & mask.gather(-1, positions)
         return centres, positions, inside
+
+
+def _attend_to_nothing(
+    query: Tensor, value: Tensor, mask: Mask | None, need_weights: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Attend where there is no key, and so no window: a context of zeros."""
+    context, weights = attend(query.new_zeros(*query.shape[:2], 0), value, mask)
+    return context, weights if need_weights else None
