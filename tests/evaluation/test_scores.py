@@ -30,3 +30,10 @@ def test_every_pair_in_order():
 def test_empty_loader():
     with pytest.raises(ValueError, match="at least one batch, got none"):
         score_all(Model(), [])
+
+
+def test_one_score_that_is_not_finite_is_named():
+    inputs = torch.randn(5, 3)
+    inputs[3, 1] = torch.inf
+    with pytest.raises(FloatingPointError, match=r"score of pair 3 .from 0. is -?inf"):
+        score_all(Model(), inputs.split(2), device="cpu")
