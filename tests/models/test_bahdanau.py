@@ -109,6 +109,15 @@ def test_one_entry_of_weights_a_step(make, batch):
         assert (step[~batch.source_mask[:, None]] == 0).all()
 
 
+def test_a_step_is_one_token_of_decoding(make, batch):
+    model = make().eval()
+    state = model.start(batch.source, batch.source_mask)
+    logits, after = model.step(batch.target[:, 0], state)
+    wanted, state = model.decode(batch.target[:, :2], state)
+    assert_close(logits, wanted[:, 0])
+    assert_close(model.step(batch.target[:, 1], after)[0], wanted[:, 1])
+
+
 def test_keys_are_projected_once_a_sentence(make, batch):
     model, calls = make(), []
     key_proj = model.decoder.unit.attention.key_proj

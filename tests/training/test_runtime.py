@@ -130,3 +130,8 @@ def test_meter_tells_the_memory_of_the_gpu_where_one_was_used(monkeypatch):
     assert RunMeter().report().endswith("on GPU 7, 1.50 GiB of its memory")
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
     assert RunMeter().report().endswith("on the CPU")
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_the_smallest_and_the_largest_seed_are_accepted(seed):
+    assert check_seed(seed) == seed
