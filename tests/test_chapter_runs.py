@@ -143,7 +143,7 @@ def test_shortened_run_with_another_seed_leaves_the_claims_out(printed):
 def test_full_preset_on_the_real_files(printed):
     *outputs, error = printed
     if "neither in the mirror" in error or "does not name a folder" in error:
-        pytest.skip(error)
+        pytest.skip(error)  # the real files are missing; the text says which
     assert len(outputs) == 2, error
     assert "Skipped" in outputs[1]
 

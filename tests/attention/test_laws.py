@@ -178,6 +178,7 @@ def law(name):
         reason = case[1].breaks.get(name)
         marks = ()
         if reason is not None:
+            # The row says why; strict: a law that holds after all is a wrong row.
             wrong = AssertionError, TypeError, ValueError
             marks = pytest.mark.xfail(strict=True, reason=reason, raises=wrong)
         cases.append(pytest.param(case, id=label, marks=marks))

@@ -265,7 +265,9 @@ def test_logits_that_are_not_numbers_name_the_step(value, beam_size):
 
 def test_a_sentence_that_has_ended_may_go_wrong_in_greedy_search():
     table = torch.tensor([[0.0, 0.6, 0.4], [torch.nan] * 3, [0.1, 0.7, 0.2]])
-    step = lambda ids, state: (table[ids], state + 1)  # noqa: E731
+
+    def step(ids, state):
+        return table[ids], state + 1
 
     def first_ends(ids, state):
         logits, state = step(ids, state)
@@ -292,7 +294,10 @@ def test_a_float64_model_is_summed_in_float64():
 
 def test_log_probabilities_are_float32_and_have_no_gradient():
     logits = torch.randn(1, VOCAB, requires_grad=True).to(torch.bfloat16)
-    step = lambda ids, state: (logits.expand(len(ids), VOCAB), state)  # noqa: E731
+
+    def step(ids, state):
+        return logits.expand(len(ids), VOCAB), state
+
     for found in (
         greedy_search(step, None, batch_size=2, **ENDS),
         beam_search(step, None, beam_size=1, batch_size=2, **ENDS),

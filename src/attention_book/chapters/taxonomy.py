@@ -114,7 +114,7 @@ class Mechanism:
         path: the class or function, below ``attention_book``.
         query: what attends; "nothing" if there is no query.
         key: what is scored against the queries.
-        value: what is averaged; "the keys" if these are the values.
+        value: vectors that are averaged; "the keys" if these are the values.
         score: how a key is scored against a query.
         normaliser: how scores become weights.
         sequences: whose tokens are the keys; a mechanism may have several uses.
