@@ -422,4 +422,4 @@ def test_results_are_glued_under_the_chapters_name(path, notebook):
 
 
 def test_time_and_memory_are_printed_at_the_end(notebook):
-    assert code_cells(notebook)[-1].source == "print(meter)"
+    assert code_cells(notebook)[-1].source == "report_run(meter, settings)"

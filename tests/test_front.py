@@ -214,30 +214,27 @@ def test_a_result_by_its_name(env):
             computed.glued(env, missing)
 
 
-def run(text):
-    data = {"mtime": 1_700_000_000.0}
-    return SimpleNamespace(
-        nb_metadata={"book/a": {"exec_data": data}},
-        get_doctree=lambda page: SimpleNamespace(astext=lambda: text),
-    )
-
-
 def test_a_run_says_how_it_was(env):
-    text = 'preset = "quick"\nseed = 3\n'
-    meter = "run time 4.5 s, peak memory 0.50 GiB; PyTorch 2.13.0 on the CPU"
-    found = computed.run_of(run(text + meter), "a")
+    folder = env.app.outdir.parent / "jupyter_execute" / "book"
+    facts = {
+        "preset": "quick",
+        "seed": 3,
+        "seconds": 4.51,
+        "peak_gib": 0.5,
+        "versions": {"torch": "2.13.0"},
+        "device": "a processor",
+        "date": "2023-11-14T01:02:03+00:00",
+    }
+    value = {"data": {"text/plain": repr(json.dumps(facts))}}
+    (folder / "a.glue.json").write_text(json.dumps({"run": value}))
+    found = computed.run_of(env, "a")
     assert found.seconds == "4.5"
     assert found.memory == "0.50 GiB"
-    assert str(found) == "preset quick, seed 3, 2023-11-14, PyTorch 2.13.0 on the CPU"
-    for incomplete in (text, meter):
-        with pytest.raises(KeyError, match="book/a was not run"):
-            computed.run_of(run(incomplete), "a")
-
-
-def test_the_meter_prints_what_is_read_here():
-    from attention_book.training.runtime import RunMeter
-
-    assert computed.METER.fullmatch(str(RunMeter()))
+    text = "preset quick, seed 3, 2023-11-14, PyTorch 2.13.0 on a processor"
+    assert str(found) == text
+    for missing in ("multi_head", "b"):
+        with pytest.raises(KeyError, match=f"book/{missing} was not run"):
+            computed.run_of(env, missing)
 
 
 def test_versions_name_python_and_what_the_package_needs():

@@ -10,6 +10,7 @@ from tools import import_graph
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = import_graph.PACKAGE
+PLAIN = ("chapters", "figures", "sweeps")  # imported from their own files
 SLUGS = sorted(path.stem for path in (ROOT / "book").glob("*.ipynb"))
 
 
@@ -95,7 +96,11 @@ def test_a_folder_offers_the_public_names_of_its_files():
     """Slug folders import them; the floors above name them in their stub."""
     for path in import_graph.modules().values():
         folder = path.parent
-        if path.name == "__init__.py" or folder.name in ("chapters", "figures"):
+        if path.name == "__init__.py" or folder.name in (
+            "chapters",
+            "figures",
+            "sweeps",
+        ):
             continue
         if folder.parent.name == "data" or folder in (PACKAGE, PACKAGE / "data"):
             continue  # readers of data are imported from their own files

@@ -12,9 +12,7 @@ import ast
 import importlib.metadata
 import json
 import platform
-import re
 import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +24,11 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from attention_book.chapters.report import RUN
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "book"
 LAST = ("book/results", "book/status")
-METER = re.compile(
-    r"run time (?P<seconds>[\d.]+) s, peak memory (?P<memory>[^;]+); (?P<where>.+)"
-)
 
 
 class Run(NamedTuple):
@@ -42,36 +39,48 @@ class Run(NamedTuple):
     memory: str
     where: str
     preset: str
-    seed: str
+    seed: int
 
     def __str__(self) -> str:
         return f"preset {self.preset}, seed {self.seed}, {self.day}, {self.where}"
+
+
+def stored(env: BuildEnvironment, slug: str) -> dict[str, float | int | str]:
+    """What a chapter handed to ``glue``, by name; nothing if it was not run."""
+    folder = Path(env.app.outdir).parent / "jupyter_execute" / FOLDER
+    try:
+        found = json.loads((folder / f"{slug}.glue.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {
+        name: ast.literal_eval(value["data"]["text/plain"])
+        for name, value in found.items()
+    }
 
 
 def glued(env: BuildEnvironment, name: str) -> float | int | str:
     """A value by its name, which starts with its chapter's slug."""
     folder = Path(env.app.outdir).parent / "jupyter_execute" / FOLDER
     for path in folder.glob("*.glue.json"):
-        if name.startswith(path.name.removesuffix(".glue.json") + "_"):
-            found = json.loads(path.read_text("utf-8"))
-            if name in found:
-                return ast.literal_eval(found[name]["data"]["text/plain"])
+        slug = path.name.removesuffix(".glue.json")
+        if name.startswith(slug + "_") and name in (found := stored(env, slug)):
+            return found[name]
     raise KeyError(f"no chapter has a result of the name {name}")
 
 
 def run_of(env: BuildEnvironment, slug: str) -> Run:
-    """The run of a chapter: when, how long, and what its last cell printed."""
-    page = f"{FOLDER}/{slug}"
-    data = NbMetadataCollector.get_doc_data(env)[page]["exec_data"]
-    text = env.get_doctree(page).astext()
-    meter = METER.findall(text)
-    parameters = [re.findall(rf"^{p} = (.+)$", text, re.M) for p in ("preset", "seed")]
-    if not meter or not all(parameters):
-        raise KeyError(f"{page} was not run, or does not say how")
+    """The run of a chapter: when, how long, where, and with which parameters."""
+    text = stored(env, slug).get(RUN)
+    if not isinstance(text, str):
+        raise KeyError(f"{FOLDER}/{slug} was not run, or does not say how")
+    run = json.loads(text)
     return Run(
-        datetime.fromtimestamp(data["mtime"], tz=UTC).strftime("%Y-%m-%d"),
-        *meter[-1],
-        *(ast.literal_eval(found[0]) for found in parameters),
+        day=run["date"][:10],
+        seconds=f"{run['seconds']:.1f}",
+        memory=f"{run['peak_gib']:.2f} GiB",
+        where=f"PyTorch {run['versions']['torch']} on {run['device']}",
+        preset=run["preset"],
+        seed=run["seed"],
     )
 
 

@@ -32,7 +32,8 @@ FLOORS = {
         "evaluation",
         "observe",
     },
-    "chapters": {"functional", "taxonomy", "training", "recipes"},
+    "chapters": {"functional", "taxonomy", "data", "training", "recipes"},
+    "sweeps": {"data", "training", "chapters"},
 }
 """The parts from the ground up, and what each may import besides itself."""
 

@@ -17,6 +17,7 @@ __all__ = [
     "models",
     "observe",
     "recipes",
+    "sweeps",
     "training",
 ]
 

@@ -14,16 +14,15 @@ from torch import nn
 from torch.testing import assert_close
 
 from attention_book.training.checkpoint import (
-    atomic_write,
     describe_model,
     load_checkpoint,
     load_weights,
     require_same,
-    require_writable,
     save_checkpoint,
     save_weights,
     unwrap,
 )
+from attention_book.training.files import require_writable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,46 +43,6 @@ class Model(nn.Module):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def test_atomic_write_makes_folders_and_replaces(tmp_path):
-    path = tmp_path / "new" / "folder" / "file"
-    for text in b"first", b"second":
-        with atomic_write(path) as file:
-            file.write(text)
-        assert path.read_bytes() == text
-    assert names(path.parent) == ["file"]
-
-
-def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
-    calls = []
-    for name in "fsync", "replace":
-        original = getattr(os, name)
-
-        def recorded(*arguments, name=name, original=original):
-            calls.append(name)
-            return original(*arguments)
-
-        monkeypatch.setattr(os, name, recorded)
-    with atomic_write(tmp_path / "file") as file:
-        file.write(b"new")
-    assert calls == ["fsync", "replace"]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("no space left")])
-def test_what_is_cut_off_leaves_the_old_file_and_nothing_else(tmp_path, error):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(type(error) if isinstance(error, OSError) else error):
-        write_half(path, error)
-    assert path.read_bytes() == b"old"
-    assert names(tmp_path) == ["file"]
-
-
-def write_half(path, error):
-    with atomic_write(path) as file:
-        file.write(b"ne")
-        raise error
 
 
 def test_weights_there_and_back(tmp_path):
@@ -120,19 +79,6 @@ def test_weights_of_a_compiled_model_are_those_of_the_model(tmp_path):
     compiled_other = torch.compile(Model(), backend="eager")
     load_weights(compiled_other, tmp_path / "plain")
     assert_close(unwrap(compiled_other).state_dict(), model.state_dict())
-
-
-def test_require_writable_leaves_nothing(tmp_path):
-    path = tmp_path / "new" / "run.pt"
-    require_writable(path)
-    assert names(path.parent) == []
-    path.write_bytes(b"old")
-    require_writable(path)
-    assert path.read_bytes() == b"old"
-    with pytest.raises(ValueError, match=r"can be written, got .*run.pt/below: "):
-        require_writable(path / "below")
-    with pytest.raises(ValueError, match=r"can be written, got .*: it is a folder"):
-        require_writable(tmp_path)
 
 
 def test_weights_of_another_config_are_refused_by_name(tmp_path):

@@ -3,6 +3,7 @@ from .exercises import (
 )
 from .report import (
     glue,
+    report_run,
 )
 from .settings import (
     choose_settings,
@@ -14,6 +15,7 @@ from .source import (
 __all__ = [
     "choose_settings",
     "glue",
+    "report_run",
     "show_source",
     "verdict",
 ]

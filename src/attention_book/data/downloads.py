@@ -10,6 +10,8 @@ from typing import NamedTuple
 MIRROR = "ATTENTION_BOOK_MIRROR"
 CACHE = "ATTENTION_BOOK_CACHE"
 
+_fetched: dict[str, str] = {}
+
 
 class DownloadError(RuntimeError):
     """A file is not available; the message says which, from where, and what to do."""
@@ -83,6 +85,7 @@ def fetch(name: str) -> Path:
                 f"of {_size(file)} and hash {file.hash} at {file.url}: put that file "
                 f"there, or unset {MIRROR} to download it"
             )
+        _fetched[name] = file.hash
         return in_mirror
     if not file.url:
         raise DownloadError(
@@ -110,7 +113,13 @@ def fetch(name: str) -> Path:
             f"cannot get {name} ({_size(file)}) from {file.url} into "
             f"{place.parent}: {error}. {_advice(error)}"
         ) from error
+    _fetched[name] = file.hash
     return place
+
+
+def fetched() -> dict[str, str]:
+    """The files that this process has got from :func:`fetch`: their hashes by name."""
+    return dict(sorted(_fetched.items()))
 
 
 def is_here(name: str) -> bool:

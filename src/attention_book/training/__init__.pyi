@@ -9,15 +9,17 @@ from .batches import (
     require_batches,
 )
 from .checkpoint import (
-    atomic_write,
     describe_model,
     load_checkpoint,
     load_weights,
     require_same,
-    require_writable,
     save_checkpoint,
     save_weights,
     unwrap,
+)
+from .files import (
+    atomic_write,
+    require_writable,
 )
 from .label_smoothing import (
     smoothed_cross_entropy,

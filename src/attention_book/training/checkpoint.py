@@ -1,78 +1,19 @@
 """Weights and whole runs on disk: complete or absent, and never a pickle."""
 
 import json
-import os
 import random
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attention_book.training.files import atomic_write
+
 FORMAT = "attention_book checkpoint 1"
-
-
-@contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Write a file so that nobody ever sees it half written.
-
-    The content goes to ``<name>.tmp`` in the same folder and is flushed to the disk;
-    only then the file takes the name ``path``. Until that moment the old file stays.
-    Missing folders are created. After an error nothing is left over; after ``kill -9``
-    the temporary file is, until the next write overwrites it.
-
-    Args:
-        path: the file to write or to replace; "~" stands for the home folder.
-
-    Yields:
-        The open temporary file.
-
-    Raises:
-        ValueError: if ``path`` is a folder or a device such as ``/dev/null``, which a
-            file must not replace.
-    """
-    path = path.expanduser()
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} must be a file, but it is a folder or a device")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def require_writable(path: Path) -> None:
-    """Check that :func:`atomic_write` can write a file, before work is lost to it.
-
-    Args:
-        path: the file; missing folders are created.
-
-    Raises:
-        ValueError: if it cannot be written; the message says why.
-    """
-    path = path.expanduser()
-    try:
-        if path.exists() and not path.is_file():
-            raise OSError("it is a folder or a device")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.tmp")
-        with temporary.open("wb"):
-            pass
-        temporary.unlink()
-    except OSError as error:
-        raise ValueError(
-            f"checkpoint must be a file that can be written, got {path}: {error}"
-        ) from error
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -15,10 +15,10 @@ from attention_book.training.batches import Batches, require_batches
 from attention_book.training.checkpoint import (
     describe_model,
     load_checkpoint,
-    require_writable,
     save_checkpoint,
     unwrap,
 )
+from attention_book.training.files import require_writable
 from attention_book.training.loss import batch_loss, evaluate
 from attention_book.training.optimizers import OptimizerFactory, make_optimizer
 from attention_book.training.runtime import default_device

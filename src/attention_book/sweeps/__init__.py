@@ -1,0 +1,1 @@
+"""Sweeps: a chapter executed over seeds and parameters, and its runs recorded."""

@@ -1,0 +1,191 @@
+"""The command ``attention-book``."""
+
+import argparse
+import ast
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attention_book.chapters.records import load_record, merge_files
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds as they are typed: "0", "0-2" or "0,3-5".
+
+    Example:
+        >>> parse_seeds("0,3-5")
+        [0, 3, 4, 5]
+    """
+    seeds: list[int] = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            end = int(last) if dash else int(first)
+            if end < int(first):
+                raise ValueError
+            seeds += range(int(first), end + 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'seeds must look like "0", "0-2" or "0,3-5", got {text!r}'
+        ) from None
+    return seeds
+
+
+def parse_parameter(text: str) -> tuple[str, list[Any]]:
+    """A parameter and its values: "name=value" or "name=value|value".
+
+    A value is a Python literal or, if it is none, text.
+
+    Example:
+        >>> parse_parameter("systems=BCNN|ABCNN-1")
+        ('systems', ['BCNN', 'ABCNN-1'])
+        >>> parse_parameter("epochs=2")
+        ('epochs', [2])
+    """
+    name, equals, values = text.partition("=")
+    if not name.isidentifier() or not equals:
+        raise argparse.ArgumentTypeError(
+            f'a parameter must look like "name=value" or "name=value|value", got '
+            f"{text!r}"
+        )
+    return name, [_literal(value) for value in values.split("|")]
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    top = argparse.ArgumentParser(
+        prog="attention-book", description="Long runs of the book's chapters."
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    sweep = commands.add_parser(
+        "sweep",
+        help="execute a chapter over seeds and parameters, and record the runs",
+        description="Execute a chapter over seeds and parameters, and record the runs "
+        "in results/. What is recorded is skipped; what was interrupted goes on from "
+        "its checkpoints.",
+    )
+    sweep.add_argument("chapter", nargs="?", help="the chapter's slug, e.g. bahdanau")
+    sweep.add_argument("--preset", choices=("quick", "full"), default="full")
+    sweep.add_argument("--seeds", type=parse_seeds, default=[0], metavar="0-2")
+    sweep.add_argument(
+        "-p",
+        dest="parameters",
+        type=parse_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help='a parameter of the chapter; "A|B" stands for two runs',
+    )
+    where = sweep.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, help="runs at a time on this machine")
+    where.add_argument("--scheduler", help="address of an existing dask scheduler")
+    sweep.add_argument("--threads", type=int, default=1, help="threads of each run")
+    sweep.add_argument(
+        "--folder", type=Path, help="where runs keep their checkpoints until recorded"
+    )
+    sweep.add_argument("--results", type=Path, help="folder of the records")
+    sweep.add_argument(
+        "--stall-minutes",
+        type=float,
+        default=30,
+        help="stop a run that saves nothing for so long (default 30)",
+    )
+    sweep.add_argument(
+        "--list",
+        action="store_true",
+        help="execute nothing; say what is recorded, missing or outdated",
+    )
+    merge = commands.add_parser(
+        "merge", help="merge records of another machine into those here"
+    )
+    merge.add_argument("files", nargs="+", type=Path)
+    merge.add_argument("--results", type=Path, help="folder of the records")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 1 if a run failed, 2 if it cannot start."""
+    given = parser().parse_args(arguments)
+    try:
+        if given.command == "merge":
+            for path in merge_files(given.files, given.results):
+                print(path)
+            return 0
+        if given.list:
+            return _list(given)
+        return _sweep(given)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"attention-book: {error}", file=sys.stderr)
+        return 2
+
+
+def _sweep(given: argparse.Namespace) -> int:
+    from attention_book.sweeps.engine import combinations, sweep
+
+    if given.chapter is None:
+        raise ValueError("name a chapter to sweep, or use --list")
+    what = {
+        "preset": given.preset,
+        "seeds": given.seeds,
+        "grid": dict(given.parameters),
+        "results": given.results,
+    }
+    sweep(
+        given.chapter,
+        **what,
+        workers=given.workers,
+        scheduler=given.scheduler,
+        threads=given.threads,
+        folder=given.folder,
+        stall_seconds=60 * given.stall_minutes,
+    )
+    states = [each.state for each in combinations(given.chapter, **what)]
+    left = len(states) - states.count("recorded")
+    print(f"{states.count('recorded')} of {len(states)} runs are recorded")
+    return 1 if left else 0
+
+
+def _list(given: argparse.Namespace) -> int:
+    from attention_book.sweeps.engine import combinations
+    from attention_book.sweeps.notebooks import chapters
+
+    if given.chapter is not None and (given.parameters or given.seeds != [0]):
+        found = combinations(
+            given.chapter,
+            given.preset,
+            given.seeds,
+            dict(given.parameters),
+            given.results,
+        )
+        for each in found:
+            words = " ".join(f"{k}={x}" for k, x in each.parameters.items())
+            print(f"{each.state:9} {given.chapter} {given.preset} {words}")
+        return 0
+    for slug in [given.chapter] if given.chapter else chapters():
+        for preset in "quick", "full":
+            print(_describe(slug, preset, given.results))
+    return 0
+
+
+def _describe(slug: str, preset: str, results: Path | None) -> str:
+    """One line on a record: how many runs it has, failed and outdated ones apart."""
+    from attention_book.sweeps.engine import recorded_states
+
+    record = load_record(slug, preset, results)
+    if not record.runs:
+        return f"{slug} {preset}: missing"
+    states = recorded_states(record)
+    counts = [f"{states.count(s)} {s}" for s in dict.fromkeys(states)]
+    return f"{slug} {preset}: {', '.join(counts)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
