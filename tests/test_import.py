@@ -21,6 +21,7 @@ HEAVY = {
     "pandas",
     "pooch",
     "sacrebleu",
+    "sacremoses",
     "scipy",
     "sentencepiece",
     "sklearn",

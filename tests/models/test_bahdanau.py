@@ -7,7 +7,12 @@ import torch
 from torch.testing import assert_close
 
 from attention_book.data.vocab import BOS, EOS
-from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
+from attention_book.models.bahdanau import (
+    FixedContext,
+    RNNSearch,
+    RNNSearchConfig,
+    last_states,
+)
 from attention_book.observe import record_weights
 
 # All sizes differ, so that two swapped axes cannot go unseen.
@@ -48,11 +53,13 @@ def encoder_by_hand(gru, inputs, end):
 def decoder_by_hand(model, y, s, annotations):
     """One step, written as in A.2.2; returns logits, s_i and the weights."""
     decoder, unit = model.decoder, model.decoder.unit
-    attention = unit.attention
-    W_a, U_a = attention.query_proj.weight, attention.key_proj.weight
-    v_a = attention.score_proj.weight[0]
-    e = torch.stack([v_a @ torch.tanh(W_a @ s + U_a @ h) for h in annotations])
-    alpha = e.exp() / e.exp().sum()
+    alpha = torch.ones(1).double()  # of the one annotation that a fixed context is
+    if len(annotations) > 1:
+        attention = unit.attention
+        W_a, U_a = attention.query_proj.weight, attention.key_proj.weight
+        v_a = attention.score_proj.weight[0]
+        e = torch.stack([v_a @ torch.tanh(W_a @ s + U_a @ h) for h in annotations])
+        alpha = e.exp() / e.exp().sum()
     c = sum(weight * h for weight, h in zip(alpha, annotations, strict=True))
 
     t = decoder.maxout_proj.weight @ torch.cat([s, y, c]) + decoder.maxout_proj.bias
@@ -69,31 +76,78 @@ def decoder_by_hand(model, y, s, annotations):
     return logits, (1 - z) * s + z * candidate, alpha
 
 
+def by_hand(model, pair, vocabs):
+    """Log-likelihood of a pair, and the weights of each step."""
+    ids = [*vocabs[0].encode(pair.source), EOS]
+    words = [model.source_embedding.weight[i] for i in ids]
+    forward = encoder_by_hand(model.encoder.gru, words, "")
+    backward = encoder_by_hand(model.encoder.gru, words[::-1], "_reverse")[::-1]
+    annotations = [torch.cat(states) for states in zip(forward, backward, strict=True)]
+    if model.config.score == "none":
+        annotations = [torch.cat([forward[-1], backward[0]])]
+    initial = model.decoder.initial_proj
+    s = torch.tanh(initial.weight @ backward[0] + initial.bias)
+    target = vocabs[1].encode(pair.target)
+    log_likelihood, alphas = 0.0, []
+    for previous, word in zip([BOS, *target], [*target, EOS], strict=True):
+        y = model.target_embedding.weight[previous]
+        logits, s, alpha = decoder_by_hand(model, y, s, annotations)
+        log_likelihood += logits.log_softmax(0)[word]
+        alphas.append(alpha.detach())
+    return log_likelihood, alphas
+
+
 def test_equations_one_sentence_at_a_time(make, batch, pairs, vocabs):
     model = make()
     with record_weights(model) as weights:
         loss = model.loss(batch)
     log_likelihood, tokens = 0.0, 0
     for row, pair in enumerate(pairs):
-        ids = [*vocabs[0].encode(pair.source), EOS]
-        words = [model.source_embedding.weight[i] for i in ids]
-        forward = encoder_by_hand(model.encoder.gru, words, "")
-        backward = encoder_by_hand(model.encoder.gru, words[::-1], "_reverse")[::-1]
-        annotations = [
-            torch.cat(states) for states in zip(forward, backward, strict=True)
-        ]
-        initial = model.decoder.initial_proj
-        s = torch.tanh(initial.weight @ backward[0] + initial.bias)
-        target = vocabs[1].encode(pair.target)
-        for i, (previous, word) in enumerate(
-            zip([BOS, *target], [*target, EOS], strict=True)
-        ):
-            y = model.target_embedding.weight[previous]
-            logits, s, alpha = decoder_by_hand(model, y, s, annotations)
-            assert_close(weights[LAYER][i][row, 0, : len(ids)], alpha.detach())
-            log_likelihood += logits.log_softmax(0)[word]
-            tokens += 1
+        own, alphas = by_hand(model, pair, vocabs)
+        for i, alpha in enumerate(alphas):
+            assert_close(weights[LAYER][i][row, 0, : len(alpha)], alpha)
+        log_likelihood += own
+        tokens += len(alphas)
     assert_close(loss, -log_likelihood / tokens)
+
+
+def test_equations_with_the_last_states_as_a_fixed_context(make, batch, pairs, vocabs):
+    model = make(score="none")
+    found = [by_hand(model, pair, vocabs) for pair in pairs]
+    tokens = sum(len(alphas) for _, alphas in found)
+    assert_close(model.loss(batch), -sum(own for own, _ in found) / tokens)
+    with pytest.raises(ValueError, match="no attention layer"), record_weights(model):
+        pass
+
+
+def test_a_fixed_context_is_all_that_passes(make, batch):
+    model, seen = make(score="none"), []
+    layer = model.decoder.unit.attention
+    layer.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
+    state = model.start(batch.source, batch.source_mask)
+    model.decode(batch.target, state)
+    assert state.annotations.shape == (len(batch), 1, 10)
+    for context, weights in seen:  # as the gates read it
+        assert_close(context, model.decoder.unit.context_proj(state.annotations))
+        assert (weights == 1).all()
+    attending = make().state_dict().keys()
+    assert attending - model.state_dict().keys() == {
+        f"{LAYER}.{part}.weight" for part in ("query_proj", "key_proj", "score_proj")
+    }
+
+
+def test_a_fixed_context_needs_one_annotation(no_shape_checks):
+    with pytest.raises(ValueError, match="one annotation for each sentence, got 2"):
+        FixedContext()(torch.zeros(3, 1, 5), *[torch.zeros(3, 2, 7)] * 2)
+
+
+def test_last_states_without_a_mask_are_those_at_the_end(make, batch):
+    encoded = make().encode(batch.source[2:], batch.source_mask[2:])
+    assert batch.source_mask[2].all()
+    masked = last_states(encoded)
+    assert_close(last_states(encoded._replace(mask=None)), masked)
+    assert_close(masked.annotations[:, 0, 5:], encoded.annotations[:, 0, 5:])
+    assert_close(masked.annotations[:, 0, :5], encoded.annotations[:, -1, :5])
 
 
 def test_one_entry_of_weights_a_step(make, batch):
@@ -171,7 +225,7 @@ def test_errors(make):
         make(dropout=1.0)
     with pytest.raises(ValueError, match=r"score must be .* got 'cosine'"):
         make(score="cosine")
-    with pytest.raises(ValueError, match="a dot has no v_a"):
+    with pytest.raises(ValueError, match="'dot' has no v_a"):
         make(score="dot", uniform_start=True)
 
 

@@ -42,6 +42,11 @@ MODELS = {
         RNNSearchConfig,
         GATED | {"attention_dim": 7, "score": "dot"},
     ),
+    "bahdanau fixed context": (
+        RNNSearch,
+        RNNSearchConfig,
+        GATED | {"attention_dim": 7, "score": "none"},
+    ),
     "global_local concat": (LuongTranslator, LuongConfig, LSTM | {"score": "concat"}),
     "global_local location": (
         LuongTranslator,

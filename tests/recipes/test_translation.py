@@ -7,10 +7,11 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from attention_book.data.translation.detokenize import Detokenizer
 from attention_book.data.translation.pairs import Pair
 from attention_book.data.vocab import Vocab
 from attention_book.evaluation.intervals import score_by_bin
-from attention_book.evaluation.metrics import Bleu
+from attention_book.evaluation.metrics import Bleu, corpus_bleu
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.global_local import LuongConfig, LuongTranslator
 from attention_book.models.transformer import Transformer, TransformerConfig
@@ -115,6 +116,31 @@ def test_fit_trains_on_the_pairs_and_falls_to_zero(task, model):
     assert len(history.dev_loss) == 3
     assert history.epoch_loss[-1] < history.epoch_loss[0]
     assert not model.training
+
+
+def test_fit_keeps_the_last_weights_stops_early_and_goes_on(task, tmp_path):
+    plan = TrainingPlan(batch={"max_tokens": 60}, learning_rate=1e-2)
+    file = tmp_path / "run.pt"
+
+    def train(epochs, **options):
+        model = task.build(RNNSearch, RNNSearchConfig, 3, **SIZES)
+        history = task.fit(model, plan, epochs=epochs, seed=0, **options)
+        return model.state_dict(), history
+
+    straight, history = train(2)
+    kept, with_dev = train(2, choose=True, keep="last", checkpoint=file)
+    assert_close(kept, straight)
+    assert with_dev.step_loss == history.step_loss
+    assert len(history.step_loss) == 2 * task.num_steps(plan)
+    again, resumed = train(2, choose=True, keep="last", checkpoint=file)
+    assert_close(again, straight)
+    assert resumed == with_dev  # not trained anew: the same seconds too
+    still = replace(plan, schedule=lambda n: lambda step: 0.0)
+    model = task.build(RNNSearch, RNNSearchConfig, 3, **SIZES)
+    stopped = task.fit(model, still, epochs=9, seed=0, choose=True, patience=2)
+    assert len(stopped.dev_loss) == 3
+    with pytest.raises(ValueError, match=r"patience \(2\) needs a dev_loader"):
+        train(2, patience=2)
 
 
 def test_the_first_batch_is_that_of_the_plan(task):
@@ -396,11 +422,9 @@ def test_bleu_needs_an_output_for_each_sentence():
 
 def bleu_task(**options):
     pairs = [Pair(words("a"), words("the cat sat on the mat"))]
-    parts = {"train": pairs, "dev": [], "test": pairs, "max_tokens": 9}
+    parts = {"train": pairs, "dev": [], "test": pairs, "max_tokens": 9} | options
     vocabs = Vocab(["a"]), Vocab(["b"])
-    return TranslationTask(
-        languages=("x", "en"), **parts, vocabs=vocabs, device=CPU, **options
-    )
+    return TranslationTask(languages=("x", "en"), **parts, vocabs=vocabs, device=CPU)
 
 
 def test_bleu_compares_joined_tokens_with_the_lines():
@@ -415,6 +439,24 @@ def test_bleu_compares_joined_tokens_with_the_lines():
     assert exact.bleu(output).score < 99
     assert lower.bleu(output).score == pytest.approx(100)
     assert "case:lc" in lower.bleu(output).signature
+
+
+def test_bleu_is_of_text_and_tokenized_bleu_of_words():
+    task = bleu_task(
+        lines=["The cat, <unk> sat on the mat."],
+        detokenize=Detokenizer("en"),
+        bleu_options={"lowercase": True},
+        test=[Pair(words("a"), words("the cat , <unk> sat on the mat ."))],
+    )
+    output = words("the cat , <unk> sat on the mat .")
+    assert task.text(output) == "the cat, ⁇ sat on the mat."
+    assert task.tokenized_bleu([output]).score == pytest.approx(100)
+    assert "case:lc|eff:no|tok:none" in task.tokenized_bleu([output]).signature
+    raw = corpus_bleu(["the cat, ⁇ sat on the mat."], task.lines, lowercase=True)
+    assert task.bleu([output]) == raw
+    assert raw.score < 90  # the reference has three words where "⁇" is one
+    with pytest.raises(ValueError, match=r"outputs \(2\) and test sentences \(1\)"):
+        task.tokenized_bleu([output, output])
 
 
 def test_bleu_as_text():

@@ -11,11 +11,15 @@ from .settings import (
 from .source import (
     show_source,
 )
+from .systems import (
+    report_system,
+)
 
 __all__ = [
     "choose_settings",
     "glue",
     "report_run",
+    "report_system",
     "show_source",
     "verdict",
 ]

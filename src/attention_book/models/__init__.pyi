@@ -9,10 +9,13 @@ from .abcnn import (
 )
 from .bahdanau import (
     AttentionGRU,
+    ContextLayer,
+    FixedContext,
     RNNSearch,
     RNNSearchConfig,
     RNNSearchDecoder,
     SearchState,
+    last_states,
 )
 from .checks import (
     check_lengths,
@@ -141,6 +144,7 @@ __all__ = [
     "Both",
     "CaptionState",
     "CausalConvolution",
+    "ContextLayer",
     "Decoder",
     "DecoderLayer",
     "DecoderOutput",
@@ -149,6 +153,7 @@ __all__ = [
     "Encoder",
     "EncoderLayer",
     "FeedForward",
+    "FixedContext",
     "GatedRecurrentUnit",
     "GridEncoder",
     "HolisticFilters",
@@ -203,6 +208,7 @@ __all__ = [
     "graded_loss",
     "hinge_loss",
     "horizontal",
+    "last_states",
     "layer_norm",
     "make_norm",
     "masked_pool",

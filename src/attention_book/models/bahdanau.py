@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.bahdanau import AdditiveAttention, MultiplicativeAttention
 from attention_book.data.translation.pairs import PairBatch
+from attention_book.functional import Mask
 from attention_book.models.checks import check_rows, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.encoders.encoded import Encoded
@@ -37,6 +38,55 @@ class SearchState(NamedTuple):
     mask: Bool[Tensor, "rows positions"] | None
 
 
+class FixedContext(nn.Module):
+    """In place of attention: every step gets the one annotation that there is.
+
+    It has no parameters and is called as
+    :class:`attention_book.attention.bahdanau.AdditiveAttention`. A decoder with it, and
+    with the annotation of :func:`last_states`, is the encoder-decoder to compare with.
+
+    Example:
+        >>> query, key = torch.randn(1, 2, 3), torch.tensor([[[5.0, 7.0]]])
+        >>> FixedContext()(query, key, key)
+        (tensor([[[5., 7.],
+                 [5., 7.]]]), tensor([[[1.],
+                 [1.]]]))
+    """
+
+    def project(
+        self, key: Float[Tensor, "batch 1 key_dim"]
+    ) -> Float[Tensor, "batch 1 0"]:
+        """Return what is needed of the annotation to score it: nothing."""
+        return key[..., :0]
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch queries query_dim"],
+        key: Float[Tensor, "batch 1 key_dim"],
+        value: Float[Tensor, "batch 1 value_dim"],
+        mask: Mask | None = None,
+        *,
+        projected_key: Float[Tensor, "batch 1 0"] | None = None,
+    ) -> tuple[
+        Float[Tensor, "batch queries value_dim"], Float[Tensor, "batch queries 1"]
+    ]:
+        """Return the annotation as the context of each query, and weights of 1.
+
+        Raises:
+            ValueError: if a sentence has another number of annotations than one.
+        """
+        if key.shape[1] != 1:
+            raise ValueError(
+                f"key must have one annotation for each sentence, got {key.shape[1]}"
+            )
+        weights = key.new_ones(len(key), query.shape[1], 1)
+        return weights @ value, weights
+
+
+ContextLayer = AdditiveAttention | MultiplicativeAttention | FixedContext
+"""What may compute the contexts of a decoder."""
+
+
 class AttentionGRU(nn.Module):
     r"""A gated unit that computes the context of each step with its own state.
 
@@ -55,7 +105,8 @@ class AttentionGRU(nn.Module):
         input_dim: size of an input :math:`x_i`.
         hidden_dim: size of the state :math:`s_i`.
         annotation_dim: size of an annotation :math:`h_j`, and so of a context.
-        attention: computes the context from queries of size ``hidden_dim``.
+        attention: computes the context from queries of size ``hidden_dim``; a
+            :class:`FixedContext` does not look at them.
 
     Source: arXiv:1409.0473, A.1.2 and A.2.2; the biases, which the paper leaves out of
         its notation, are in :math:`W x`. Recurrent matrices start orthogonal.
@@ -66,7 +117,7 @@ class AttentionGRU(nn.Module):
         input_dim: int,
         hidden_dim: int,
         annotation_dim: int,
-        attention: AdditiveAttention | MultiplicativeAttention,
+        attention: ContextLayer,
     ) -> None:
         super().__init__()
         self.attention = attention
@@ -164,7 +215,7 @@ class RNNSearchDecoder(nn.Module):
         embed_dim: int,
         hidden_dim: int,
         annotation_dim: int,
-        attention: Callable[[int, int], AdditiveAttention | MultiplicativeAttention],
+        attention: Callable[[int, int], ContextLayer],
         *,
         summary_dim: int,
         maxout_dim: int,
@@ -231,13 +282,14 @@ class RNNSearchConfig:
             500).
         dropout: probability of setting a component to 0 at each embedding and at the
             maxout layer (the paper: none).
-        score: "additive" as in the paper, or "dot": :class:`MultiplicativeAttention`.
+        score: "additive" as in the paper; "dot": :class:`MultiplicativeAttention`; or
+            "none": no attention, the decoder gets the :func:`last_states` at each step.
         uniform_start: whether :math:`v_a` of the additive score starts at 0, so that
             the first attention is uniform (the paper: yes).
 
     Raises:
         ValueError: if a size, ``dropout`` or ``score`` is out of its range, or
-            ``uniform_start`` is set for the dot product.
+            ``uniform_start`` is set for another score than the additive one.
     """
 
     source_vocab: int
@@ -252,12 +304,41 @@ class RNNSearchConfig:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if self.score not in ("additive", "dot"):
-            raise ValueError(f'score must be "additive" or "dot", got {self.score!r}')
-        if self.score == "dot" and self.uniform_start:
+        if self.score not in ("additive", "dot", "none"):
             raise ValueError(
-                "uniform_start is for the additive score: a dot has no v_a"
+                f'score must be "additive", "dot" or "none", got {self.score!r}'
             )
+        if self.score != "additive" and self.uniform_start:
+            raise ValueError(
+                f"uniform_start is for the additive score: {self.score!r} has no v_a"
+            )
+
+
+def last_states(encoded: Encoded) -> Encoded:
+    r"""Replace the annotations of each sentence by one, its last state both ways.
+
+    .. math:: c = q(h_1, \ldots, h_T) = [\overrightarrow h_T ; \overleftarrow h_1]
+
+    Args:
+        encoded: from a
+            :class:`attention_book.models.encoders.text.BidirectionalGRU`.
+
+    Source: arXiv:1409.0473, section 2.1, where :math:`q` is left open, and is the last
+        state in the example of arXiv:1409.3215. Here both directions have one.
+
+    Example:
+        >>> mask = torch.tensor([[True, True, False]])
+        >>> states = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [0.0, 0.0]]])
+        >>> last_states(Encoded(states, mask, states[:, 0, 1:])).annotations
+        tensor([[[3., 2.]]])
+    """
+    annotations, mask, backward = encoded
+    forward = annotations[:, -1]
+    if mask is not None:
+        rows = torch.arange(len(mask), device=mask.device)
+        forward = annotations[rows, mask.sum(dim=1) - 1]
+    context = torch.cat([forward[:, : backward.shape[1]], backward], dim=1)
+    return Encoded(context[:, None], None, backward)
 
 
 class RNNSearch(nn.Module):
@@ -270,6 +351,7 @@ class RNNSearch(nn.Module):
     from :class:`attention_book.models.encoders.text.BidirectionalGRU`; the rest is
     :class:`RNNSearchDecoder` on input :math:`x_i = E y_{i-1}`. No vector has to hold
     the whole sentence: the backward state at the first word only starts the decoder.
+    With ``score="none"`` one has to, and all else is the same.
 
     The paper predicts the word from :math:`s_i` in section 3.1 and from :math:`s_{i-1}`
     in A.2.2. Here it is :math:`s_{i-1}`, the query of :math:`c_i`, as in the only
@@ -289,22 +371,20 @@ class RNNSearch(nn.Module):
         self.source_embedding = TokenEmbedding(config.source_vocab, embed)
         self.target_embedding = TokenEmbedding(config.target_vocab, embed)
         self.encoder = BidirectionalGRU(embed, hidden)
-        attention: Callable[[int, int], AdditiveAttention | MultiplicativeAttention]
-        if config.score == "dot":
-            attention = partial(
-                MultiplicativeAttention, hidden_dim=config.attention_dim
-            )
-        else:
-            attention = partial(
+        layers: dict[str, Callable[[int, int], ContextLayer]] = {
+            "additive": partial(
                 AdditiveAttention,
                 hidden_dim=config.attention_dim,
                 uniform_start=config.uniform_start,
-            )
+            ),
+            "dot": partial(MultiplicativeAttention, hidden_dim=config.attention_dim),
+            "none": lambda query_dim, key_dim: FixedContext(),
+        }
         self.decoder = RNNSearchDecoder(
             embed,
             hidden,
             2 * hidden,
-            attention,
+            layers[config.score],
             summary_dim=hidden,
             maxout_dim=config.maxout_dim,
             target_vocab=config.target_vocab,
@@ -328,7 +408,8 @@ class RNNSearch(nn.Module):
     ) -> Encoded:
         """Return the annotations of the sources."""
         embedded = self.dropout(self.source_embedding(source))
-        return self.encoder(embedded, source_mask)
+        encoded = self.encoder(embedded, source_mask)
+        return last_states(encoded) if self.config.score == "none" else encoded
 
     def start(
         self,

@@ -156,6 +156,12 @@ from .sequences import (
     digits_by_length,
     position_study,
 )
+from .systems import (
+    Sample,
+    SystemRun,
+    result_prefix,
+    score_system,
+)
 from .transformer import (
     NormLeaks,
     Removal,
@@ -262,6 +268,7 @@ __all__ = [
     "RaceRun",
     "Removal",
     "Reversal",
+    "Sample",
     "Schedule",
     "ScoreSpread",
     "SentenceScores",
@@ -270,6 +277,7 @@ __all__ = [
     "StageGuesses",
     "StartSignal",
     "StrayLinks",
+    "SystemRun",
     "TrainingPlan",
     "TransformerPreset",
     "TranslationTask",
@@ -370,6 +378,7 @@ __all__ = [
     "race_means",
     "race_table",
     "refit_scores",
+    "result_prefix",
     "results_table",
     "right_without",
     "run_race",
@@ -381,6 +390,7 @@ __all__ = [
     "score_pairs",
     "score_sentences",
     "score_spreads",
+    "score_system",
     "self_attention_weights",
     "share_of_linked",
     "share_right",

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from attention_book.data.translation.detokenize import Detokenizer
 from attention_book.data.translation.iwslt15 import iwslt15, iwslt15_lines
 from attention_book.data.translation.multi30k import multi30k, multi30k_lines
 from attention_book.data.translation.numbers import number_pairs
@@ -103,7 +105,8 @@ class TranslationTask:
         vocabs: of the source and of the target language.
         device: where models are trained and run.
         max_tokens: longest output in tokens, ``<eos>`` included.
-        join: makes text of an output's tokens.
+        join: makes words, separated by spaces, of an output's tokens.
+        detokenize: makes text of words, as it is in ``lines``.
         lines: the raw target sentences of ``test``, the references for BLEU; None where
             BLEU says nothing, as for number words.
         bleu_options: how :func:`attention_book.evaluation.metrics.corpus_bleu` compares
@@ -118,6 +121,7 @@ class TranslationTask:
     device: torch.device
     max_tokens: int
     join: Callable[[Iterable[str]], str] = " ".join
+    detokenize: Callable[[Iterable[str]], str] = " ".join
     lines: list[str] | None = None
     bleu_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -173,7 +177,8 @@ class TranslationTask:
     def num_steps(self, plan: TrainingPlan, pairs: Sequence[Pair] | None = None) -> int:
         """Optimizer steps of one epoch of ``pairs`` (None: of all of ``train``)."""
         pairs = self.train if pairs is None else pairs
-        return len(pair_loader(pairs, self.vocabs, **plan.batch))
+        # Seeded as in training: sorted by length, fewer batches hold all pairs.
+        return len(pair_loader(pairs, self.vocabs, **plan.batch, seed=0))
 
     def fit(
         self,
@@ -184,6 +189,9 @@ class TranslationTask:
         seed: int,
         pairs: Sequence[Pair] | None = None,
         choose: bool = False,
+        keep: Literal["best", "last"] = "best",
+        patience: int | None = None,
+        checkpoint: str | Path | None = None,
         on_step: Callable[[int], None] | None = None,
         description: str = "",
     ) -> History:
@@ -195,8 +203,13 @@ class TranslationTask:
             epochs: runs through the pairs.
             seed: of the order of the pairs.
             pairs: what is learned from; None: ``train``.
-            choose: whether the weights of the epoch with the lowest loss on ``dev`` are
-                put back at the end; otherwise the last ones stay.
+            choose: whether the loss on ``dev`` is measured after each epoch, to choose
+                by it; otherwise the last weights stay.
+            keep: which weights to choose, those of the "best" epoch on ``dev`` or the
+                "last" ones.
+            patience: stop after so many epochs in a row without a lower loss on
+                ``dev``; None: never.
+            checkpoint: file that holds the run, so that it goes on if it is stopped.
             on_step: as in :func:`attention_book.training.loop.fit`.
             description: words in front of the progress bar.
 
@@ -204,7 +217,8 @@ class TranslationTask:
             Losses in nats per token, and time.
 
         Raises:
-            ValueError: if ``choose`` is True and ``dev`` is empty; and as from
+            ValueError: if ``choose`` is True and ``dev`` is empty, or ``patience`` is
+                given without ``choose``; and as from
                 :func:`attention_book.training.loop.fit`.
         """
         if choose and not self.dev:
@@ -223,7 +237,10 @@ class TranslationTask:
             schedule=plan.schedule(epochs * len(loader)),
             clip_norm=plan.clip_norm,
             dev_loader=held_out,
+            keep=keep,
+            patience=patience,
             device=self.device,
+            checkpoint=checkpoint,
             on_step=on_step,
             description=description,
         )
@@ -300,6 +317,10 @@ class TranslationTask:
             rates = error_rates(links, self.test, kinds)
         return Measured(loss, outputs, exact, links, rates)
 
+    def text(self, output: Iterable[str]) -> str:
+        """Return the tokens of an output as text, as readers and sacrebleu want it."""
+        return self.detokenize(self.join(output).split())
+
     def bleu(
         self,
         outputs: Sequence[Sequence[str]],
@@ -307,7 +328,7 @@ class TranslationTask:
         *,
         bootstrap: int = 0,
     ) -> Bleu:
-        """BLEU, from 0 to 100, of outputs for ``test``.
+        """BLEU, from 0 to 100, of the text of outputs for ``test``.
 
         Args:
             outputs: tokens of each sentence, as from :meth:`translate`.
@@ -317,6 +338,38 @@ class TranslationTask:
         Raises:
             ValueError: if the task has no raw lines, or another number of them.
         """
+        lines = self._lines(outputs)
+        if rows is None:
+            rows = range(len(outputs))
+        return corpus_bleu(
+            [self.text(outputs[row]) for row in rows],
+            [lines[row] for row in rows],
+            bootstrap=bootstrap,
+            **self.bleu_options,
+        )
+
+    def tokenized_bleu(self, outputs: Sequence[Sequence[str]]) -> Bleu:
+        """BLEU, from 0 to 100, of words, as papers and tutorials often report it.
+
+        The words of the outputs are compared with those of the references, both as the
+        task's own tokenizer cut them; an unknown word is one word. Such numbers can be
+        compared between systems with one tokenizer only.
+
+        Args:
+            outputs: tokens of each sentence, as from :meth:`translate`.
+
+        Raises:
+            ValueError: as from :meth:`bleu`.
+        """
+        self._lines(outputs)
+        return corpus_bleu(
+            [self.join(output) for output in outputs],
+            [self.join(pair.target) for pair in self.test],
+            **{**self.bleu_options, "tokenize": "none"},
+        )
+
+    def _lines(self, outputs: Sequence[Sequence[str]]) -> list[str]:
+        """Return the references, one for each output."""
         if self.lines is None:
             raise ValueError("BLEU needs the raw lines of the test set: none are there")
         if len(outputs) != len(self.lines):
@@ -324,14 +377,7 @@ class TranslationTask:
                 f"outputs ({len(outputs)}) and test sentences ({len(self.lines)}) must "
                 "be equally many"
             )
-        if rows is None:
-            rows = range(len(outputs))
-        return corpus_bleu(
-            [self.join(outputs[row]) for row in rows],
-            [self.lines[row] for row in rows],
-            bootstrap=bootstrap,
-            **self.bleu_options,
-        )
+        return self.lines
 
 
 def numbers_task(
@@ -444,6 +490,7 @@ def multi30k_task(
         device=device,
         max_tokens=max_tokens,
         join=join,
+        detokenize=Detokenizer(target),
         lines=multi30k_lines("test2016", target)[:limit],
         bleu_options={"lowercase": True},
     )

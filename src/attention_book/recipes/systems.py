@@ -1,0 +1,220 @@
+"""Whole translation systems on public data: their numbers, as a record keeps them."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attention_book.data.translation.pairs import Pair, PairBatch, pair_loader
+from attention_book.evaluation.metrics import Bleu
+from attention_book.recipes.race import count_parameters
+from attention_book.recipes.translation import TranslationTask, bleu_text
+from attention_book.training.loop import History
+from attention_book.training.loss import evaluate
+
+LOSS_BATCH = 100
+"""Sentences in a batch for the test loss: the logits of 500 would fill a gigabyte."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """A sentence of the test set, and what a system made of it.
+
+    Attributes:
+        source: the words of the sentence, as the system's tokenizer cut them.
+        reference: its translation in the test set, as text.
+        output: the system's translation, as text.
+        pair: the tokens of source and output.
+        weights: where each step of the decoder looked, ``<eos>`` included; None for a
+            system without attention.
+    """
+
+    source: str
+    reference: str
+    output: str
+    pair: Pair
+    weights: Float[Tensor, "target_tokens source_tokens"] | None = None
+
+    def __str__(self) -> str:
+        """The three texts, one per line."""
+        return (
+            f"source     {self.source}\n"
+            f"reference  {self.reference}\n"
+            f"output     {self.output}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SystemRun:
+    """What one trained system reached on the test set.
+
+    Attributes:
+        outputs: the tokens that it writes for each source.
+        bleu: of the detokenized text, with its interval.
+        tokenized_bleu: of the words.
+        loss: on the test set under teacher forcing, in nats per token.
+        num_parameters: of the model.
+        history: of its training.
+        chosen_epoch: the epoch whose weights are kept, from 1; None if it is not one.
+        samples: some of the translations.
+    """
+
+    outputs: list[list[str]]
+    bleu: Bleu
+    tokenized_bleu: Bleu
+    loss: float
+    num_parameters: int
+    history: History
+    chosen_epoch: int | None
+    samples: list[Sample]
+
+    def values(self, prefix: str) -> dict[str, float | int | str]:
+        """Return everything that a record of the run needs, by name.
+
+        ``dev_losses``, the learning curve, and ``samples`` are JSON; weights are in
+        percent.
+
+        Args:
+            prefix: start of each name, for instance :func:`result_prefix`.
+        """
+        own: dict[str, float | int | str] = {
+            "bleu": self.bleu.score,
+            "bleu_signature": self.bleu.signature,
+            "tokenized_bleu": self.tokenized_bleu.score,
+            "tokenized_bleu_signature": self.tokenized_bleu.signature,
+            "test_loss": self.loss,
+            "test_perplexity": math.exp(self.loss),
+            "parameters": self.num_parameters,
+            "epochs": len(self.history.epoch_loss),
+            "steps": len(self.history.step_loss),
+            "tokens_per_second": self.history.tokens_per_second,
+            "dev_losses": json.dumps([round(x, 4) for x in self.history.dev_loss]),
+            "samples": json.dumps(
+                [
+                    {
+                        "source": sample.source,
+                        "reference": sample.reference,
+                        "output": sample.output,
+                        "tokens": [sample.pair.source, sample.pair.target],
+                    }
+                    | (
+                        {}
+                        if sample.weights is None
+                        else {"weights": (100 * sample.weights).round().int().tolist()}
+                    )
+                    for sample in self.samples
+                ],
+                ensure_ascii=False,
+            ),
+        }
+        if self.bleu.low is not None and self.bleu.high is not None:
+            own |= {"bleu_low": self.bleu.low, "bleu_high": self.bleu.high}
+        if self.chosen_epoch is not None:
+            own["chosen_epoch"] = self.chosen_epoch
+        return {f"{prefix}_{name}": value for name, value in own.items()}
+
+    def __str__(self) -> str:
+        """The numbers of the run, as a few lines of text."""
+        history = self.history
+        curve = " ".join(f"{loss:.3f}" for loss in history.dev_loss)
+        chosen = f", epoch {self.chosen_epoch} kept" if self.chosen_epoch else ""
+        return (
+            f"{bleu_text(self.bleu)}\n"
+            f"tokenized {bleu_text(self.tokenized_bleu)}\n"
+            f"test loss {self.loss:.3f} nats per token, perplexity"
+            f" {math.exp(self.loss):.2f}; {self.num_parameters:,} parameters\n"
+            f"{len(history.step_loss):,} steps, {history.tokens_per_second:,.0f} target"
+            f" tokens per second\n"
+            f"dev loss by epoch: {curve}{chosen}"
+        )
+
+
+def result_prefix(slug: str, system: str) -> str:
+    """Return how the names of a system's results start.
+
+    Args:
+        slug: of the chapter.
+        system: name of the system.
+
+    Example:
+        >>> result_prefix("bahdanau", "RNNsearch with a fixed context")
+        'bahdanau_rnnsearch_with_a_fixed_context'
+    """
+    return f"{slug}_{re.sub(r'[^a-z0-9]+', '_', system.lower()).strip('_')}"
+
+
+def score_system(
+    task: TranslationTask,
+    model: nn.Module,
+    history: History,
+    *,
+    weigh: Callable[[nn.Module, PairBatch], Tensor] | None = None,
+    chosen: bool = True,
+    num_samples: int = 3,
+    bootstrap: int = 1000,
+    beam_size: int = 1,
+    length_penalty: float = 0.0,
+) -> SystemRun:
+    """Translate the test set with a trained system, and measure everything once.
+
+    Args:
+        task: has raw test lines.
+        model: a translator; it is left in eval mode.
+        history: of its training.
+        weigh: computes the weights of a batch, (batch, target tokens, source tokens),
+            as :func:`attention_book.recipes.translation.decoder_weights` does; None:
+            the system has none.
+        chosen: whether the weights are those of the best epoch on ``dev``.
+        num_samples: how many of the first translations are kept as samples.
+        bootstrap: number of resampled test sets for the interval of BLEU; 0: none.
+        beam_size: 1: greedy search.
+        length_penalty: of the beam search.
+
+    Raises:
+        ValueError: if the task has no raw lines.
+    """
+    outputs = task.translate(model, beam_size=beam_size, length_penalty=length_penalty)
+    loader = pair_loader(task.test, task.vocabs, batch_size=LOSS_BATCH)
+    epoch = history.best_epoch if chosen else None
+    return SystemRun(
+        outputs=outputs,
+        bleu=task.bleu(outputs, bootstrap=bootstrap),
+        tokenized_bleu=task.tokenized_bleu(outputs),
+        loss=evaluate(model, loader, device=task.device),
+        num_parameters=count_parameters(model),
+        history=history,
+        chosen_epoch=None if epoch is None else epoch + 1,
+        samples=_samples(task, model, outputs, weigh, num_samples),
+    )
+
+
+def _samples(
+    task: TranslationTask,
+    model: nn.Module,
+    outputs: Sequence[Sequence[str]],
+    weigh: Callable[[nn.Module, PairBatch], Tensor] | None,
+    num_samples: int,
+) -> list[Sample]:
+    """The first translations that have a word; the decoder reads what it wrote."""
+    written = [
+        (pair, output)
+        for pair, output in zip(task.test, outputs, strict=True)
+        if output
+    ]
+    samples = []
+    for pair, output in written[:num_samples]:
+        own = replace(pair, target=tuple(output))
+        samples.append(
+            Sample(
+                source=task.join(pair.source),
+                reference=task.text(pair.target),
+                output=task.text(output),
+                pair=own,
+                weights=None if weigh is None else weigh(model, task.batch([own]))[0],
+            )
+        )
+    return samples

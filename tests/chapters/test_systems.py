@@ -1,0 +1,32 @@
+"""report_system: on the page and in the record, the same numbers."""
+
+from attention_book.chapters import systems
+from attention_book.chapters.systems import report_system
+from attention_book.data.translation.pairs import Pair
+from attention_book.evaluation.metrics import Bleu
+from attention_book.recipes.systems import Sample, SystemRun
+from attention_book.training.loop import History
+
+
+def test_numbers_are_printed_and_stored(monkeypatch, capsys):
+    stored = {}
+    monkeypatch.setattr(systems, "glue", lambda **results: stored.update(results))
+    pair = Pair(("ein", "hund"), ("a", "dog"))
+    sample = Sample(source="ein hund", reference="A dog.", output="a dog.", pair=pair)
+    run = SystemRun(
+        outputs=[["a", "dog"]],
+        bleu=Bleu(28.3, "nrefs:1"),
+        tokenized_bleu=Bleu(29.5, "tok:none"),
+        loss=1.5,
+        num_parameters=1234,
+        history=History([2.0], [2.0], [1.75], 0, 7, 0.5),
+        chosen_epoch=1,
+        samples=[sample],
+    )
+    report_system("bahdanau", "RNNsearch, small", run)
+    printed = capsys.readouterr().out
+    assert printed.startswith("RNNsearch, small: BLEU 28.30  nrefs:1\n")
+    assert f"\n\n{sample}\n" in printed
+    assert stored == run.values("bahdanau_rnnsearch_small")
+    assert stored["bahdanau_rnnsearch_small_dev_losses"] == "[1.75]"
+    assert stored["bahdanau_rnnsearch_small_tokens_per_second"] == 14.0
