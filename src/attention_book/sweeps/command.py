@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     sweep.add_argument(
         "--stall-minutes",
         type=float,
-        default=30,
+        default=30.0,
         help="stop a run that saves nothing for so long (default 30)",
     )
     sweep.add_argument(
@@ -155,7 +155,7 @@ def _sweep(given: argparse.Namespace) -> int:
 
 def _list(given: argparse.Namespace) -> int:
     from attention_book.sweeps.engine import combinations
-    from attention_book.sweeps.notebooks import chapters
+    from attention_book.sweeps.notebooks import chapters, find_chapter
 
     if given.chapter is not None and (given.parameters or given.seeds != [0]):
         found = combinations(
@@ -169,6 +169,8 @@ def _list(given: argparse.Namespace) -> int:
             words = " ".join(f"{k}={x}" for k, x in each.parameters.items())
             print(f"{each.state:9} {given.chapter} {given.preset} {words}")
         return 0
+    if given.chapter is not None:
+        find_chapter(given.chapter)
     for slug in [given.chapter] if given.chapter else chapters():
         for preset in "quick", "full":
             print(_describe(slug, preset, given.results))

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from attention_book.sweeps.notebooks import (
     parameters_of,
     settings_of,
 )
+from attention_book.sweeps.worker import run_job
 
 WRITE_SECONDS = 2.0
 """Shortest time between two writes of a record; what is finished meanwhile is safe in
@@ -284,29 +286,26 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         yield client
 
 
-def _task(run: Callable[[Job], Run] | None) -> Callable[[Job], Any]:
-    """What is sent to a worker.
+def _require_package(client: Any) -> None:
+    """Check that all workers have the package, before they are sent what needs it.
 
-    A nested function travels by value, so that a worker without the package can say so.
+    Raises:
+        SweepError: naming those that do not.
     """
-
-    def task(job: Any) -> Any:
-        try:
-            from attention_book.sweeps.worker import run_job
-        except ImportError as error:
-            import socket
-
-            from distributed import get_worker
-
-            return {
-                "type": "ModuleNotFoundError",
-                "message": str(error),
-                "worker": str(get_worker().name),
-                "host": socket.gethostname(),
-            }
-        return (run or run_job)(job)
-
-    return task
+    # A lambda travels by value: nothing of the package is needed to receive it.
+    found = client.run(
+        lambda: __import__("importlib.util").util.find_spec("attention_book") is None
+    )
+    names = {
+        address: f"{worker['name']} at {address}"
+        for address, worker in client.scheduler_info(n_workers=-1)["workers"].items()
+    }
+    lacking = [names.get(address, address) for address, lacks in found.items() if lacks]
+    if lacking:
+        raise SweepError(
+            f"the package attention_book is not installed for these workers: "
+            f"{', '.join(lacking)}"
+        )
 
 
 def _finished(
@@ -315,7 +314,8 @@ def _finished(
     """The runs of the jobs, as they come in."""
     from distributed import CancelledError, as_completed
 
-    futures = client.map(_task(run), jobs, pure=False, retries=0)
+    _require_package(client)
+    futures = client.map(run or run_job, jobs, pure=False, retries=0)
     waiting = dict(zip(futures, jobs, strict=True))
     bar = tqdm(total=len(jobs), unit="run", desc=f"{jobs[0].chapter} {jobs[0].preset}")
     with bar:
@@ -330,11 +330,10 @@ def _finished(
                 ) from error
             except Exception as error:  # a worker that was killed, several times
                 done = failed(job, type(error).__name__, str(error))
-            if isinstance(done, dict):
-                done = failed(job, done.pop("type"), done.pop("message"), **done)
             if done.error is not None:
-                said = done.error
-                place = f"worker {said.get('worker')} on {said.get('host')}"
-                bar.write(f"{job}: {said['type']}: {said['message']} ({place})")
+                said = {"worker": "unknown", "host": "unknown", **done.error}
+                place = f"worker {said['worker']} on host {said['host']}"
+                text = f"{job}: {said['type']}: {said['message']} ({place})"
+                bar.write(text, file=sys.stderr)
             bar.update()
             yield done

@@ -1,9 +1,9 @@
 """Execute one run of a sweep in a process of its own.
 
-The process reads a :class:`Job` as one line of JSON from its standard input and then
-keeps listening: when the input ends, whoever started it is gone, and it stops, so that
-no run goes on unseen. What it knows of the run is written to ``run.json`` in the run's
-folder, whole or not at all.
+The process reads a :class:`Job` from a file and listens to its standard input: when
+that ends, whoever started it is gone, and it stops, so that no run goes on unseen. What
+it knows of the run is written to ``run.json`` in the run's folder, whole or not at
+all.
 """
 
 import contextlib
@@ -277,8 +277,8 @@ def _stop_with_parent() -> None:
 
 
 def main() -> None:
-    """Execute the job on the standard input."""
-    job = Job(**json.loads(sys.stdin.readline()))
+    """Execute the job in the file that the command line names."""
+    job = Job(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
     _stop_with_parent()
     try:
         execute(job)

@@ -13,6 +13,7 @@ from attention_book.chapters.provenance import fingerprint
 from attention_book.chapters.records import Run
 from attention_book.sweeps.execute import Job, failed, kill_tree
 
+MODULE = "attention_book.sweeps.execute"
 LOOK_SECONDS = 0.1
 """Time between two looks at a process."""
 
@@ -30,26 +31,22 @@ def run_job(job: Job) -> Run:
     try:
         require_same_code(job)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "job.json").write_text(json.dumps(asdict(job)), "utf-8")
         stderr = (folder / "stderr.txt").open("w+b")
     except (OSError, RuntimeError) as error:
         return failed(job, type(error).__name__, str(error), **where())
-    started = time.time()
     with stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "attention_book.sweeps.execute"],
+        with subprocess.Popen(
+            [sys.executable, "-m", MODULE, str(folder / "job.json")],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,
-        )
-        try:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
-            process.stdin.flush()
-            stalled = _wait(process, folder, started, job.stall_seconds)
-        finally:
-            kill_tree(process.pid)
-            process.wait()
+        ) as process:
+            try:
+                stalled = _wait(process, folder, job.stall_seconds)
+            finally:
+                kill_tree(process.pid)
         stderr.seek(0)
         said = stderr.read().decode(errors="replace").strip()
     result = folder / "run.json"
@@ -95,11 +92,9 @@ def require_same_code(job: Job) -> None:
         )
 
 
-def _wait(
-    process: subprocess.Popen, folder: Path, started: float, patience: float
-) -> bool:
+def _wait(process: subprocess.Popen, folder: Path, patience: float) -> bool:
     """Wait for the end; True if the process saved nothing for too long."""
-    looked = time.monotonic()
+    started, looked = time.time(), time.monotonic()
     while process.poll() is None:
         time.sleep(LOOK_SECONDS)
         if time.monotonic() - looked < min(patience, 5):
