@@ -65,7 +65,7 @@ def details(each: Entry) -> str:
     if each.provenance:
         parts.append(f"{each.provenance}.")
     if each.outdated:
-        parts.append(f"Runs with other settings than the present ones: {each.outdated}.")
+        parts.append(f"Outdated runs, of other settings: {each.outdated}.")
     if each.failed is not None and each.failed.error is not None and not each.runs:
         parts.append(f"The last try failed: {each.failed.error['type']}.")
     return " ".join(parts)

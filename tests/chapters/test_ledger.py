@@ -60,7 +60,7 @@ def test_verdicts(values, changes, verdict):
 
 def test_ours_is_a_mean_with_its_spread():
     row = replace(ROW, target=20.0)
-    assert Entry(row, []).ours == "–"
+    assert Entry(row, []).ours == ""
     assert Entry(row, [run(20.04)]).ours == "20.0 (1 seed)"
     assert Entry(row, [run(1.0), run(2.0), run(6.0)]).ours == "3.0 ± 2.6 (3 seeds)"
     fine = replace(row, target=0.5)
@@ -116,7 +116,7 @@ def test_the_page_has_a_table_for_each_chapter_and_says_why():
         assert f"`{row.command}`" in text
     failed = Run(parameters={}, error={"type": "OSError", "message": ""})
     told = page.details(Entry(ROW, [], outdated=2, failed=failed))
-    assert "Runs with other settings than the present ones: 2." in told
+    assert "Outdated runs, of other settings: 2." in told
     assert "The last try failed: OSError." in told
     assert "1.0 hours" in page.details(Entry(ROW, [run(1.0, seconds=3600.0)]))
 

@@ -109,7 +109,7 @@ class Entry:
         """Mean and standard deviation of our numbers, and how many there are."""
         numbers = self.numbers
         if not numbers:
-            return "–"
+            return ""
         digits = 1 if abs(self.published.target) > 2 else 3
         text = f"{statistics.mean(numbers):.{digits}f}"
         if len(numbers) > 1:
