@@ -275,6 +275,32 @@ def segment_softmax(
     return exponentials / sums.masked_fill(sums == 0, 1.0)[segment]
 
 
+def check_value(value: Tensor, scores: Tensor) -> None:
+    """Refuse values that do not fit their scores.
+
+    Args:
+        value: expected to be (..., keys, value_dim).
+        scores: of shape (..., queries, keys).
+
+    Raises:
+        ValueError: if there is not one value for each key, with the axes of the scores.
+            A batch of one would otherwise broadcast silently.
+
+    Example:
+        >>> check_value(torch.zeros(2, 5, 7), torch.zeros(2, 3, 5))
+    """
+    batch, keys = scores.shape[:-2], scores.shape[-1]
+    if (
+        scores.ndim < 2
+        or value.ndim != scores.ndim
+        or value.shape[:-1] != (*batch, keys)
+    ):
+        raise ValueError(
+            f"value must have shape {(*batch, keys, 'value_dim')} to fit scores of "
+            f"shape {tuple(scores.shape)}, got {tuple(value.shape)}"
+        )
+
+
 def attend(
     scores: Float[Tensor, "*axes queries keys"],
     value: Float[Tensor, "*axes keys value_dim"],
@@ -298,24 +324,14 @@ def attend(
 
     Raises:
         TypeError: from :func:`masked_softmax`.
-        ValueError: if ``value`` does not fit ``scores``, or from
-            :func:`masked_softmax`.
+        ValueError: from :func:`check_value` and :func:`masked_softmax`.
 
     Example:
         >>> value = torch.tensor([[[1.0], [3.0]]])
         >>> attend(torch.zeros(1, 1, 2), value)
         (tensor([[[2.]]]), tensor([[[0.5000, 0.5000]]]))
     """
-    batch, keys = scores.shape[:-2], scores.shape[-1]
-    if (
-        scores.ndim < 2
-        or value.ndim != scores.ndim
-        or value.shape[:-1] != (*batch, keys)
-    ):
-        raise ValueError(
-            f"value must have shape {(*batch, keys, 'value_dim')} to fit scores of "
-            f"shape {tuple(scores.shape)}, got {tuple(value.shape)}"
-        )
+    check_value(value, scores)
     weights = masked_softmax(scores, mask)
     return weights @ value, weights
 

@@ -24,6 +24,7 @@ OPTIONS = {  # one name for one thing in the whole package
     "expected",
     "generator",
     "length",
+    "linear",
     "mode",
     "need_weights",
     "projected_key",

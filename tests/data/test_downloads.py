@@ -297,7 +297,7 @@ UNVERSIONED = "https://nlp.stanford.edu/", "https://github.com/jbrownlee/"
 
 
 def test_table_is_whole():
-    assert len(table()) == 46
+    assert len(table()) == 105
     for name, file in table().items():
         assert file.path == name
         assert file.bytes is None or file.bytes > 0

@@ -5,7 +5,11 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_book.training.optimizers import OPTIMIZERS, make_optimizer
+from attention_book.training.optimizers import (
+    OPTIMIZERS,
+    clip_each,
+    make_optimizer,
+)
 
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
@@ -72,3 +76,16 @@ def test_an_unknown_option_is_an_error():
 def test_an_unknown_name_is_an_error():
     with pytest.raises(ValueError, match=r"one of adam, adamw, sgd, .*, got 'lion'"):
         make_optimizer("lion", [nn.Parameter(torch.zeros(1))], 0.1)
+
+
+def test_each_gradient_is_clipped_for_itself():
+    long, short = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(3))
+    sgd = clip_each(torch.optim.SGD([long, short], lr=1.0), max_norm=2.0)
+    for _ in range(2):
+        sgd.zero_grad()
+        (long @ torch.tensor([3.0, 4.0]) + short.sum()).backward()
+        sgd.step()
+    assert_close(long.data, -2 * 2.0 * torch.tensor([0.6, 0.8]))
+    assert_close(short.data, -2 * torch.ones(3))
+    with pytest.raises(ValueError, match=r"max_norm must be positive, got 0\.0"):
+        clip_each(sgd, 0.0)

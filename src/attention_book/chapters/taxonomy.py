@@ -342,6 +342,18 @@ MECHANISMS = (
         value="as in ABCNN-1, then -2", score="1 / (1 + distance)", normaliser="none",
         levels=("multi",), **{**_PAIR, "call": "block"}),
     Mechanism(
+        name="memory", paper="sukhbaatar2015", appeared="2015-03",
+        chapter="taxonomy", path="attention.memory_network.MemoryRead",
+        query="the question, then what was read", key="facts, embedded to be found",
+        value="facts, embedded to be read", score="dot",
+        normaliser="softmax, none during a linear start",
+        sequences=("distinctive",), architecture="memory network",
+        examples=(
+            Example(sizes={"query": 5, "key": 5, "value": 7}),
+            Example(
+                sizes={"query": 5, "key": 5, "value": 7}, options={"linear": True},
+                breaks={"sum": "the weights are the scores"}))),
+    Mechanism(
         name="scaled dot", **_VASWANI, chapter="self_attention",
         path="attention.dot_product.dot_product_attention", **_TOKENS,
         value="any, one per key", score="scaled dot",

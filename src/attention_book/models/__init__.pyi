@@ -42,6 +42,12 @@ from .global_local import (
     LuongState,
     LuongTranslator,
 )
+from .memory_network import (
+    SENTENCES,
+    TYING,
+    MemN2N,
+    MemN2NConfig,
+)
 from .mpcnn import (
     LIGHT,
     MPCNN,
@@ -133,8 +139,10 @@ __all__ = [
     "NORMS",
     "POOLINGS",
     "POSITIONS",
+    "SENTENCES",
     "SHARE",
     "SIZES",
+    "TYING",
     "VARIANTS",
     "ABCNNBlock",
     "ABCNNConfig",
@@ -164,6 +172,8 @@ __all__ = [
     "LuongState",
     "LuongTranslator",
     "MPCNNConfig",
+    "MemN2N",
+    "MemN2NConfig",
     "MixingBlock",
     "MixingConfig",
     "PerDimensionFilters",

@@ -90,6 +90,7 @@ def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str,
         "ABCNN-1": (dim, num_tokens),
         "ABCNN-2": (2,),
         "ABCNN-3": (dim, block),
+        "memory": (),
         "self-attention": (dim, dim),
         "quadratic": (dim, dim, 3),
         "multi-head": (dim, 2),
@@ -186,7 +187,7 @@ def call_mechanism(
         return layer(query.chunk(2, dim=-1))
     if how == "key":
         return layer(query)
-    if name in ("additive", "projected dot", "hard"):
+    if name in ("additive", "projected dot", "hard", "memory"):
         return layer(query, key, key)
     if name in ("global", "local", "scaled dot"):
         return layer(query, key, key, need_weights=True)
@@ -221,6 +222,7 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "ABCNN-1": 2 * n * m * d,
         "ABCNN-2": 0,
         "ABCNN-3": 2 * n * m * d + 4 * d * d * (n + m + 2),
+        "memory": 2 * n * m * d,
         "scaled dot": 2 * n * m * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
         "edges": 0,

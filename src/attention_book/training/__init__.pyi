@@ -36,6 +36,7 @@ from .loss import (
 )
 from .optimizers import (
     OptimizerFactory,
+    clip_each,
     make_optimizer,
 )
 from .runtime import (
@@ -64,6 +65,7 @@ __all__ = [
     "average_weights",
     "batch_loss",
     "check_seed",
+    "clip_each",
     "default_device",
     "describe_model",
     "evaluate",

@@ -65,3 +65,42 @@ def make_optimizer(
         raise TypeError(
             f"optimizer {name!r} cannot be made with options {options}: {error}"
         ) from error
+
+
+def clip_each(
+    optimizer: torch.optim.Optimizer, max_norm: float
+) -> torch.optim.Optimizer:
+    """Let an optimizer scale down the gradient of each parameter for itself.
+
+    ``clip_norm`` of :func:`~attention_book.training.loop.fit` limits the norm over all
+    parameters instead.
+
+    Args:
+        optimizer: the optimizer; before each of its steps, gradients that are longer
+            than ``max_norm`` are scaled down to it.
+        max_norm: largest norm, positive.
+
+    Returns:
+        The same optimizer.
+
+    Raises:
+        ValueError: if ``max_norm`` is not positive.
+
+    Example:
+        >>> weight = nn.Parameter(torch.zeros(2))
+        >>> sgd = clip_each(torch.optim.SGD([weight], lr=1.0), max_norm=5.0)
+        >>> (weight @ torch.tensor([6.0, 8.0])).backward()
+        >>> sgd.step()
+        >>> weight.data.round()
+        tensor([-3., -4.])
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm must be positive, got {max_norm}")
+
+    def clip(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                nn.utils.clip_grad_norm_(parameter, max_norm)
+
+    optimizer.register_step_pre_hook(clip)
+    return optimizer

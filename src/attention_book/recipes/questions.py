@@ -1,0 +1,388 @@
+"""Questions about stories: tasks, training with a linear start, and hops scored."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attention_book.data.questions.babi import babi
+from attention_book.data.questions.questions import (
+    Question,
+    QuestionBatch,
+    question_batch,
+    question_loader,
+    question_vocab,
+)
+from attention_book.data.questions.stories import stories
+from attention_book.data.vocab import Vocab
+from attention_book.models.memory_network import MemN2N, MemN2NConfig
+from attention_book.observe import record_weights
+from attention_book.training.loop import fit
+from attention_book.training.optimizers import clip_each
+from attention_book.training.runtime import seed_everything
+from attention_book.training.schedules import halve_every
+
+PARTS = ("train", "dev", "test")
+PASSED = 0.05
+"""Largest test error of a bAbI task that counts as passed, as in the papers."""
+
+
+@dataclass(frozen=True)
+class QuestionTask:
+    """Questions in three parts, as text and encoded.
+
+    Attributes:
+        questions: those of "train", "dev" and "test".
+        vocab: words of all parts; bAbI's are a closed set.
+        memory_size: largest number of facts in memory; the most recent ones are kept.
+        batches: each part that has questions, encoded as one batch.
+    """
+
+    questions: dict[str, list[Question]]
+    vocab: Vocab
+    memory_size: int
+    batches: dict[str, QuestionBatch]
+
+    @property
+    def max_words(self) -> int:
+        """Words of the longest sentence."""
+        return max(
+            ids.shape[-1]
+            for batch in self.batches.values()
+            for ids in (batch.facts, batch.question)
+        )
+
+    def encode(
+        self, questions: Sequence[Question], memory_size: int | None = None
+    ) -> QuestionBatch:
+        """Encode other questions with the words of this task.
+
+        Args:
+            questions: at least one.
+            memory_size: of their stories; None: the task's.
+        """
+        size = self.memory_size if memory_size is None else memory_size
+        return question_batch(questions, self.vocab, memory_size=size)
+
+    def build(self, *, seed: int, **fields: Any) -> MemN2N:
+        """Make a memory network for the words of this task.
+
+        Args:
+            seed: of its initial values.
+            **fields: fields of the :class:`~attention_book.models.MemN2NConfig`.
+        """
+        seed_everything(seed)
+        if fields.get("sentence") == "released":
+            fields["max_words"] = self.max_words
+        sizes = {"word_vocab": len(self.vocab), "memory_size": self.memory_size}
+        return MemN2N(MemN2NConfig(**(sizes | fields)))
+
+
+def make_question_task(
+    parts: dict[str, list[Question]], *, memory_size: int, limit: int | None = None
+) -> QuestionTask:
+    """Put questions in three parts together with their words.
+
+    Args:
+        parts: questions of "train", "dev" and "test"; "dev" may have none.
+        memory_size: largest number of facts in memory.
+        limit: keep only so many training questions, and a tenth of them in the other
+            parts; None: all.
+
+    Example:
+        >>> question = Question((("ada", "sings"),), ("who", "sings"), "ada", (0,))
+        >>> parts = {part: [question] for part in PARTS}
+        >>> len(make_question_task(parts, memory_size=5).vocab)
+        7
+    """
+    if limit is not None:
+        least = {"train": limit, "dev": limit // 10, "test": max(1, limit // 10)}
+        parts = {part: parts[part][: least[part]] for part in PARTS}
+    vocab = question_vocab([question for part in PARTS for question in parts[part]])
+    batches = {
+        part: question_batch(questions, vocab, memory_size=memory_size)
+        for part, questions in parts.items()
+        if questions
+    }
+    return QuestionTask(parts, vocab, memory_size, batches)
+
+
+def story_task(
+    kinds: Sequence[str],
+    *,
+    train: int,
+    test: int,
+    memory_size: int,
+    facts: tuple[int, int] = (4, 12),
+    seed: int,
+    limit: int | None = None,
+) -> QuestionTask:
+    """Simulated stories of one kind or several.
+
+    Args:
+        kinds: of :data:`~attention_book.data.questions.stories.KINDS`.
+        train: number of questions of each kind to learn from.
+        test: number of questions of each kind to test with.
+        memory_size: largest number of facts in memory.
+        facts: fewest and most facts of a story.
+        seed: decides the stories.
+        limit: as for :func:`make_question_task`.
+
+    Example:
+        >>> task = story_task(["one fact"], train=5, test=2, memory_size=9, seed=0)
+        >>> task.batches["train"].answer.shape
+        torch.Size([5])
+    """
+    sizes: dict[str, Any] = {"train": train, "test": test, "facts": facts}
+    splits = [stories(kind, **sizes, seed=seed) for kind in kinds]
+    parts = {
+        part: [question for split in splits for question in getattr(split, part)]
+        for part in PARTS
+    }
+    return make_question_task(parts, memory_size=memory_size, limit=limit)
+
+
+def babi_task(
+    tasks: Sequence[int],
+    *,
+    size: str = "1k",
+    memory_size: int = 50,
+    limit: int | None = None,
+) -> QuestionTask:
+    """BAbI's questions of one task, or of several to be learned jointly.
+
+    The last tenth of each task's training questions is held out as "dev", as in the
+    authors' code.
+
+    Args:
+        tasks: their numbers, 1 to 20.
+        size: "1k" or "10k".
+        memory_size: largest number of facts in memory.
+        limit: as for :func:`make_question_task`.
+    """
+    parts: dict[str, list[Question]] = {part: [] for part in PARTS}
+    for number in tasks:
+        questions = babi(number, "train", size=size)
+        kept = len(questions) - len(questions) // 10
+        parts["train"] += questions[:kept]
+        parts["dev"] += questions[kept:]
+        parts["test"] += babi(number, "test", size=size)
+    return make_question_task(parts, memory_size=memory_size, limit=limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderTraining:
+    """How a memory network is trained: as in the paper, with other numbers.
+
+    Attributes:
+        epochs: runs through the questions with the softmax.
+        linear_epochs: runs before these, without the softmax; 0: no linear start.
+        batch_size: questions in a batch; an incomplete last batch is left out.
+        learning_rate: of gradient descent, for a loss that is the sum over a batch.
+        halve_every: epochs after which the rate is halved, again and again; those of
+            the linear start do not count, and have the first rate.
+        max_norm: largest norm of the gradient of each matrix, for the same loss.
+        device: where to train.
+    """
+
+    epochs: int
+    linear_epochs: int
+    batch_size: int = 32
+    learning_rate: float = 0.005
+    halve_every: int = 25
+    max_norm: float = 40.0
+    device: torch.device | str = "auto"
+
+    def schedule(self, steps: int) -> Callable[[int], float]:
+        """Factor of the learning rate, for epochs of so many steps."""
+        return halve_every(self.halve_every * steps, self.halve_every * steps)
+
+
+def train_reader(
+    model: MemN2N,
+    task: QuestionTask,
+    training: ReaderTraining,
+    *,
+    seed: int,
+    checkpoint: str | Path | None = None,
+    description: str = "",
+) -> list[float]:
+    """Train a memory network, with a linear start if the training has one.
+
+    Args:
+        model: a fresh model.
+        task: with training questions.
+        training: how long and how fast.
+        seed: of the order of the questions.
+        checkpoint: file that holds the run, and one whose name ends in ".linear" beside
+            it the linear start; None: none is written.
+        description: words in front of the progress bar.
+
+    Returns:
+        The training loss of each epoch in nats per question, those of the linear start
+        first.
+    """
+    questions = task.batches["train"]
+    size = min(training.batch_size, len(questions.answer))
+    whole = questions.rows(range(len(questions.answer) // size * size))
+    losses: list[float] = []
+    for linear in (True, False):
+        epochs = training.linear_epochs if linear else training.epochs
+        if not epochs:
+            continue
+        loader = question_loader(whole, batch_size=size, seed=seed + linear)
+        model.linear = linear
+        history = fit(
+            model,
+            loader,
+            epochs=epochs,
+            learning_rate=training.learning_rate * size,  # the loss is a mean
+            optimizer=lambda model, rate: clip_each(
+                torch.optim.SGD(model.parameters(), rate), training.max_norm / size
+            ),
+            schedule=None if linear else training.schedule(len(loader)),
+            device=training.device,
+            checkpoint=f"{checkpoint}.linear" if linear and checkpoint else checkpoint,
+            description=f"{description}, linear start" if linear else description,
+        )
+        losses += history.epoch_loss
+    return losses
+
+
+@torch.no_grad()
+def answers_right(model: MemN2N, batch: QuestionBatch) -> Bool[Tensor, " batch"]:
+    """Tell which questions a model answers rightly, on the CPU."""
+    device = model.tables[0].device
+    logits = model.eval()(batch.facts.to(device), batch.question.to(device))
+    return logits.argmax(dim=-1).cpu() == batch.answer
+
+
+def error(model: MemN2N, task: QuestionTask, part: str = "test") -> float:
+    """Share of wrong answers in a part of a task, from 0 to 1."""
+    return 1 - answers_right(model, task.batches[part]).float().mean().item()
+
+
+@dataclass(frozen=True)
+class Restart:
+    """One of several trainings that differ in their seed alone.
+
+    Attributes:
+        seed: of initial values and order.
+        losses: of each epoch, those of a linear start first.
+        train: error on the training questions, without noise.
+        dev: error on the held-out questions; NaN if there are none.
+        test: error on the test questions.
+        model: as trained.
+    """
+
+    seed: int
+    losses: list[float]
+    train: float
+    dev: float
+    test: float
+    model: MemN2N
+
+
+def run_restarts(
+    task: QuestionTask,
+    training: ReaderTraining,
+    seeds: Sequence[int],
+    *,
+    checkpoints: str | Path | None = None,
+    description: str = "",
+    **fields: Any,
+) -> list[Restart]:
+    """Train several models that differ in their seed alone.
+
+    Args:
+        task: what is learned.
+        training: how.
+        seeds: one training for each.
+        checkpoints: folder from which an interrupted training goes on; None: none.
+        description: words in front of the progress bars; with ``checkpoints``, also
+            the names of the files.
+        **fields: of the model, see :meth:`QuestionTask.build`.
+    """
+    runs = []
+    for seed in seeds:
+        model, name = task.build(seed=seed, **fields), f"{description}, seed {seed}"
+        losses = train_reader(
+            model,
+            task,
+            training,
+            seed=seed,
+            checkpoint=checkpoints and Path(checkpoints) / f"{name}.pt",
+            description=name,
+        )
+        train, dev, test = (
+            error(model, task, part) if part in task.batches else math.nan
+            for part in PARTS
+        )
+        runs.append(Restart(seed, losses, train, dev, test, model))
+    return runs
+
+
+def best_restart(runs: Sequence[Restart]) -> Restart:
+    """The run with the lowest training error, and of these with the lowest loss.
+
+    Source: arXiv:1503.08895, 4.2: neither test nor held-out questions choose.
+    """
+    return min(runs, key=lambda run: (run.train, run.losses[-1]))
+
+
+@torch.no_grad()
+def hop_weights(
+    model: MemN2N, batch: QuestionBatch
+) -> Float[Tensor, "batch hops facts"]:
+    """Return the weights of all hops over the facts, on the CPU."""
+    device = model.tables[0].device
+    with record_weights(model.eval()) as weights:
+        model(batch.facts.to(device), batch.question.to(device))
+    hops = torch.cat([calls[0] for calls in weights.values()], dim=1)
+    return hops[..., : batch.facts.shape[1]].cpu()
+
+
+class SupportScores(NamedTuple):
+    """Where the hops look, scored against the supporting facts.
+
+    Attributes:
+        mass: mean weight of each hop on each supporting fact, in the order of looking
+            up; from 0 to 1.
+        pointing: share of questions in which it is the fact of the largest weight.
+    """
+
+    mass: Float[Tensor, "hops support"]
+    pointing: Float[Tensor, "hops support"]
+
+
+def support_scores(
+    weights: Float[Tensor, "questions hops facts"],
+    questions: Sequence[Question],
+    *,
+    memory_size: int,
+) -> SupportScores:
+    """Score the weights of hops against the facts that the answers follow from.
+
+    Args:
+        weights: from :func:`hop_weights`.
+        questions: their questions, each with the same number of supporting facts.
+        memory_size: of the memory; facts that did not fit in count as never looked at.
+
+    Example:
+        >>> facts = ("ada", "walks"), ("ben", "walks")
+        >>> asked = Question(facts, ("who", "walks"), "ben", (1,))
+        >>> support_scores(torch.tensor([[[0.2, 0.8]]]), [asked], memory_size=5).mass
+        tensor([[0.8000]])
+    """
+    kept = torch.tensor([max(0, len(q.facts) - memory_size) for q in questions])
+    position = torch.tensor([q.support for q in questions]) - kept[:, None]
+    index = position.clamp(min=0)[:, None].expand(-1, weights.shape[1], -1)
+    there = (position >= 0)[:, None]
+    mass = weights.gather(-1, index) * there
+    pointing = (weights.argmax(dim=-1)[..., None] == index) & there
+    return SupportScores(mass.mean(dim=0), pointing.float().mean(dim=0))
