@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+MINUTES ?= 10
 BIN := .venv/bin
 
 # What the commands must not inherit: other people's packages, kernels and settings,
@@ -15,13 +16,15 @@ export MPLCONFIGDIR := $(CURDIR)/_build/home/matplotlib
 export JUPYTER_DATA_DIR := $(CURDIR)/_build/home/jupyter
 export JUPYTER_CONFIG_DIR := $(CURDIR)/_build/home/jupyter
 
-.PHONY: help setup book test style pytest lab serve clean repository
+.PHONY: help setup book test style pytest lab serve gpu clean repository
 
 help:
 	@echo "make book         execute and render the book into _build/html"
 	@echo "make test         check style and types, run all tests and every notebook"
 	@echo "make lab          open the chapters in JupyterLab"
 	@echo "make serve        build the book, then show it at http://127.0.0.1:$(PORT)"
+	@echo "make gpu          on a machine with a CUDA GPU: tests, chapters, benchmarks and"
+	@echo "                  full runs for ten minutes; MINUTES=60 for longer"
 	@echo "make clean        remove the built book and all caches, but not .venv"
 	@echo "make repository URL=https://github.com/OWNER/NAME"
 	@echo "                  set the repository's address everywhere"
@@ -52,6 +55,9 @@ lab: setup
 
 serve: book
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+gpu: setup
+	@$(BIN)/python -m tools.gpu --minutes $(MINUTES)
 
 clean:
 	rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis book/api/modules

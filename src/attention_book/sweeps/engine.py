@@ -271,7 +271,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
                     n_workers=workers,
                     threads_per_worker=1,
                     memory_limit=0,  # the runs are processes of their own
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     silence_logs=50,
                 )
             )
