@@ -3,11 +3,11 @@
 import platform
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from attention_book.chapters.provenance import processor
 from attention_book.data.vocab import PAD, SPECIAL_TOKENS
 from attention_book.functional import token_mask
 
@@ -19,14 +19,6 @@ def machine(device: str = "cpu") -> str:
         f"{name}, {torch.get_num_threads()} threads, {platform.system()}, "
         f"Python {platform.python_version()}, torch {torch.__version__}"
     )
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor()
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:

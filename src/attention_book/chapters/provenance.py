@@ -39,15 +39,16 @@ def processor() -> str:
 def fingerprint() -> str:
     """One hash over the package's files."""
     digest = hashlib.sha256()
-    for path in _package_files():
+    for path in _package_files(PACKAGE):
         digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0")
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _package_files() -> Iterator[Path]:
-    for path in sorted(PACKAGE.rglob("*")):
-        inside = path.relative_to(PACKAGE).parts
+def _package_files(folder: Path) -> Iterator[Path]:
+    """The files of a package, without those that other programs leave among them."""
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
         hidden = any(part.startswith((".", "__pycache__")) for part in inside)
         if path.is_file() and not hidden:
             yield path
