@@ -37,6 +37,12 @@ def test_settings_of_the_preset():
         choose().hidden_dim  # noqa: B018
 
 
+def test_neither_checkpoints_nor_systems_are_what_results_depend_on(tmp_path):
+    partial = choose(checkpoints=tmp_path, systems="a", known_systems=("a", "b"))
+    assert vars(partial) == vars(choose())
+    assert (choose().checkpoints, choose().systems) == (None, None)
+
+
 def test_the_page_shows_all_settings_folded():
     long = {f"size_{number}": number for number in range(9)}
     sizes = {"quick": {"sizes": long}, "full": {"sizes": {}}}
@@ -93,6 +99,111 @@ def test_a_preset_may_have_a_limit_and_no_epochs():
 def test_wrong_parameters(changed, error, message, no_shape_checks):
     with pytest.raises(error, match=message):
         choose(**changed)
+
+
+def test_without_a_folder_there_are_no_checkpoints():
+    settings = choose()
+    assert [settings.checkpoint("one"), settings.checkpoint("one")] == [None, None]
+
+
+def test_checkpoints_lie_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = choose(checkpoints="~/new/runs")
+    folder = tmp_path / "new" / "runs"
+    assert settings.checkpoints == folder
+    assert not folder.exists(), "it is created when it is needed"
+    assert settings.checkpoint("RNNsearch") == folder / "RNNsearch.pt"
+    names = {
+        "local-m, D = 10": "local-m-D-10",
+        "../up/and\\down": "up-and-down",
+        "no attention: ½": "no-attention",
+        "ABCNN-1.b+": "ABCNN-1.b+",
+    }
+    for name, stem in names.items():
+        assert settings.checkpoint(name) == folder / f"{stem}.pt"
+    assert [file.name for file in folder.iterdir()] == ["settings.json"]
+
+
+def test_a_relative_folder_stays_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = choose(checkpoints="runs")
+    assert settings.checkpoint("one") == tmp_path / "runs" / "one.pt"
+
+
+def test_each_training_run_has_a_file_of_its_own(tmp_path):
+    settings = choose(checkpoints=str(tmp_path))
+    settings.checkpoint("dot product")
+    again = r"checkpoint 'dot product' is in use already: give each training run a name"
+    with pytest.raises(ValueError, match=again):
+        settings.checkpoint("dot product")
+    same_file = r"'Dot: product' \(the same file as 'dot product'\) is in use already"
+    with pytest.raises(ValueError, match=same_file):
+        settings.checkpoint("Dot: product")
+    with pytest.raises(ValueError, match=r"name must have a letter .*, got '½ -'"):
+        settings.checkpoint("½ -")
+    # The cell with the settings, run again, begins a new run.
+    assert choose(checkpoints=tmp_path).checkpoint("dot product")
+
+
+def test_a_folder_belongs_to_one_run(tmp_path):
+    """Another seed would otherwise be given the weights of the first one."""
+    choose(checkpoints=tmp_path).checkpoint("model")
+    other = "settings.json is of another run: "
+    for changed, message in (
+        ({"seed": 4}, "seed is 3 there, 4 here"),
+        ({"preset": "full"}, "preset is 'quick' there, 'full' here; epochs is 5"),
+        ({"limit": 2}, "shortened is False there, True here; .*limit is None there"),
+    ):
+        with pytest.raises(ValueError, match=other + message):
+            choose(checkpoints=tmp_path, **changed).checkpoint("model")
+    (tmp_path / "settings.json").write_text("half")
+    with pytest.raises(ValueError, match="checkpoints must be a folder for this run"):
+        choose(checkpoints=tmp_path).checkpoint("model")
+
+
+@pytest.mark.parametrize(
+    ("folder", "error", "message"),
+    [
+        ("", ValueError, "None or the name of a folder, got ''"),
+        (3, TypeError, r"None or the name of a folder, got 3 \(int\)"),
+        (True, TypeError, r"None or the name of a folder, got True \(bool\)"),
+        ("{}/file", ValueError, "None or a folder, got .*/file: .*/file is a file"),
+        ("{}/file/in", ValueError, "None or a folder, got .*/in: .*/file is a file"),
+    ],
+)
+def test_what_cannot_be_a_folder(folder, error, message, tmp_path, no_shape_checks):
+    (tmp_path / "file").touch()
+    if isinstance(folder, str):
+        folder = folder.format(tmp_path)
+    with pytest.raises(error, match="checkpoints must be " + message):
+        choose(checkpoints=folder)
+
+
+def test_systems_are_chosen_by_name():
+    known = {"known_systems": ("BCNN", "ABCNN-1")}
+    assert choose(**known).systems is None
+    assert choose(systems="BCNN", **known).systems == ("BCNN",)
+    assert choose(systems=" ABCNN-1,BCNN ", **known).systems == ("ABCNN-1", "BCNN")
+
+
+@pytest.mark.parametrize(
+    ("systems", "error", "message"),
+    [
+        ("GRU", ValueError, "different names out of BCNN, ABCNN-1, got 'GRU'"),
+        ("", ValueError, "different names out of BCNN, ABCNN-1, got ''"),
+        ("BCNN,", ValueError, "different names out of .* got 'BCNN,'"),
+        ("BCNN, BCNN", ValueError, "different names out of .* got 'BCNN, BCNN'"),
+        (["BCNN"], TypeError, r"names separated by commas, got \['BCNN'\] \(list\)"),
+    ],
+)
+def test_wrong_systems(systems, error, message, no_shape_checks):
+    with pytest.raises(error, match="systems must be None or " + message):
+        choose(systems=systems, known_systems=("BCNN", "ABCNN-1"))
+
+
+def test_a_chapter_without_systems():
+    with pytest.raises(ValueError, match="out of none, got 'BCNN'"):
+        choose(systems="BCNN")
 
 
 def test_integers_of_numpy_are_integers(no_shape_checks):

@@ -123,13 +123,16 @@ def test_the_grid_encoder_is_trained_on_single_digits():
 
 
 def test_training_is_stopped_and_goes_on_as_if_it_had_not(task, training, tmp_path):
+    def stop(step):
+        if step == 6:
+            raise KeyboardInterrupt
+
     whole, pieces = captioner(task), captioner(task)
     history = captions.train_captioner(whole, task, training, "whole")
-    for epochs in (1, 2, 3):
-        resumed = captions.train_captioner(
-            pieces, task, training, "pieces", epochs=epochs, checkpoint=tmp_path / "run"
-        )
-        assert len(resumed.epoch_loss) == epochs
+    kept = {"checkpoint": tmp_path / "run"}
+    with pytest.raises(KeyboardInterrupt):
+        captions.train_captioner(pieces, task, training, "pieces", **kept, on_step=stop)
+    resumed = captions.train_captioner(captioner(task), task, training, "more", **kept)
     assert resumed.step_loss == history.step_loss
     assert history.step_loss[-1] < history.step_loss[0]
     assert len(history.dev_loss) == 3
@@ -143,8 +146,8 @@ def test_the_rate_falls_over_the_whole_training(task, training, monkeypatch):
         return History()
 
     monkeypatch.setattr(captions, "fit", record)
-    captions.train_captioner(captioner(task), task, training, "short", epochs=1)
-    assert seen["epochs"] == 1
+    captions.train_captioner(captioner(task), task, training, "short")
+    assert seen["epochs"] == 3
     assert seen["schedule"](0) == 1.0
     assert 0.6 < seen["schedule"](4) < 0.7  # 4 steps an epoch, 12 in all
     assert seen["schedule"](11) < 0.1

@@ -1,5 +1,7 @@
 """Recipes for mixers: trials on images and sequences, weights, scores, costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,20 @@ def test_accuracy_counts_all_parts(study, adder):
     tokens, sums = adding_problem(600, 3, num_digits=2, seed=1)
     right = (adder(tokens).argmax(dim=-1) == sums).float().mean().item()
     assert study.accuracy(adder, tokens, sums) == pytest.approx(right)
+
+
+def test_every_run_has_a_name_of_its_own(study, monkeypatch):
+    names = []
+    named = replace(study, checkpoints=names.append)
+    monkeypatch.setattr(mixing, "fit", lambda *arguments, **options: None)
+    named.image_trials()
+    named.adding_trials(("GRU", "self-attention"))
+    named.more_trials(8)
+    named.more_trials(8, lambda attention: None, name="start small")
+    named.learn_adding("self-attention", 8, 0, name="additive", score="additive")
+    assert len(set(names)) == len(names) == 3 * 2 * 2 + 2 * 2 * 2 + 2 * 3 + 1
+    assert names[0] == "convolution, 7 images, seed 8"
+    assert names[-1] == "additive, distance 8, seed 0"
 
 
 def test_image_trials_train_every_kind_on_every_count(study, monkeypatch):

@@ -112,7 +112,22 @@ def test_variants_take_their_steps_with_every_seed(task, monkeypatch):
         for name in ("dot", "additive")
     }
     steps = {"dot": 8, "additive": 2}
-    found = train_variants(task, PLAN, builders, steps, [3, 4], {"all": all_links})
+    names = []
+    found = train_variants(
+        task,
+        PLAN,
+        builders,
+        steps,
+        [3, 4],
+        {"all": all_links},
+        checkpoints=names.append,
+    )
+    assert names == [
+        "dot, seed 3",
+        "dot, seed 4",
+        "additive, seed 3",
+        "additive, seed 4",
+    ]
     assert seen == [(8, 3, False), (8, 4, False), (2, 3, False), (2, 4, False)]
     assert [len(results) for results in found.values()] == [2, 2]
     first, second = found["additive"]
@@ -150,6 +165,50 @@ def test_a_race_measures_after_equal_time_and_equal_data(task, model):
     assert found.right == {3: 0.1, 4: 0.2, 6: 0.3}
     assert (found.right_time, found.right_data) == (0.3, 0.2)
     assert (found.error_time, found.error_data) == (3.0, 2.0)
+
+
+def test_a_race_that_was_stopped_has_its_measurements_again(task, tmp_path):
+    """Two epochs of 6 steps, stopped in the second."""
+    options = {"time_steps": 12, "data_steps": 4, "num_points": 4, "seed": 0}
+    options |= {"error": lambda model: 0.5, "checkpoint": tmp_path / "run.pt"}
+    measured = []
+
+    def share(model):
+        if len(measured) == stop_at:
+            raise KeyboardInterrupt
+        measured.append(None)
+        return len(measured) / 10
+
+    def run():
+        model = task.build(RNNSearch, RNNSearchConfig, 0, **SIZES)
+        return run_race(task, PLAN, model, measure=share, **options)
+
+    stop_at = 3  # after 3, 4 and 6 steps, at 9
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    del measured[2:]  # what the first epoch had not kept is measured again
+    stop_at = None
+    found = run()
+    assert found.right == {3: 0.1, 4: 0.2, 6: 0.3, 9: 0.4, 12: 0.5}
+    assert (found.right_data, found.error_data) == (0.2, 0.5)
+
+
+def test_equal_time_stays_what_it_was(task, tmp_path):
+    builders = {"a": lambda seed: task.build(RNNSearch, RNNSearchConfig, seed, **SIZES)}
+    batch, ticks = task.batch(task.train[:3]), iter(range(0, 10**6, 3))
+    first, again = (
+        equal_time(
+            builders,
+            batch,
+            "a",
+            5,
+            rounds=2,
+            clock=lambda: float(next(ticks)) ** 2,  # another time at each look
+            checkpoint=tmp_path / "times.pt",
+        )
+        for _ in range(2)
+    )
+    assert first == again
 
 
 def test_the_end_stands_for_steps_that_are_missing(task, model):

@@ -1,5 +1,7 @@
 """Recipes for models of one sequence: lengths, positions, heads, shifts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -109,6 +111,20 @@ def test_training_lowers_the_loss_and_passes_changes_on(study):
     fresh = study.build("relative", 0)
     _, batch = study.answers(model, "late", 3)
     assert model.loss(batch) < fresh.loss(batch)
+
+
+def test_every_run_has_a_name_of_its_own(study, monkeypatch):
+    names = []
+    named = replace(study, checkpoints=names.append)
+    monkeypatch.setattr(sequences, "fit", lambda *arguments, **options: None)
+    named.train_seeds("late", "none")
+    named.train("late", "none", named.seeds[0], name="causal")
+    first, second = named.seeds
+    assert names == [
+        f"late, none, seed {first}",
+        f"late, none, seed {second}",
+        f"causal, seed {first}",
+    ]
 
 
 def test_one_model_for_each_seed(study):

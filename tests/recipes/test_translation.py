@@ -275,8 +275,11 @@ def test_stages_go_on_from_the_weights_before(task):
     fresh = build(window=8).state_dict()
     assert any((fresh[k] != x).any() for k, x in wide.state_dict().items())
     stages = [({"window": 8}, 1), ({"window": 2}, 1)]
-    (_, _), (kept, _) = fit_stages(task, still, build, stages, seed=0)
+    names = []
+    named = {"checkpoints": names.append, "description": "local"}
+    (_, _), (kept, _) = fit_stages(task, still, build, stages, seed=0, **named)
     assert_close(kept.state_dict(), fresh)
+    assert names == ["local, stage 1", "local, stage 2"]
 
 
 CROSSED = Pair(

@@ -57,14 +57,17 @@ def toy_data(seed, **options):
         x, y = map(torch.stack, zip(*pairs, strict=True))
         return Batch(x, y, num_tokens=2 * len(x))
 
-    return DataLoader(pairs, batch_size=4, collate_fn=collate, **options)
+    return DataLoader(pairs, **{"batch_size": 4, "collate_fn": collate, **options})
 
 
 def toy_run(checkpoint=None, at_step=lambda model, step: None, epochs=5, **options):
     """Five epochs of four steps, with all that draws random numbers or has a state."""
     torch.manual_seed(0)
     model = ToyModel(at_step, **options.pop("config", {}))
-    loader = toy_data(1, shuffle=True, generator=torch.Generator().manual_seed(2))
+    shuffle = {"shuffle": True, "generator": torch.Generator().manual_seed(2)}
+    loader = toy_data(1, **shuffle, **options.pop("data", {}))
+    if "on_step_of" in options:  # makes it from the model
+        options["on_step"] = options.pop("on_step_of")(model)
     settings = {"learning_rate": 0.3, "clip_norm": 1.0, "schedule": lambda s: 0.95**s}
     settings |= {
         "dev_loader": toy_data(3),

@@ -17,7 +17,10 @@ from attention_book.training.checkpoint import (
     describe_model,
     load_checkpoint,
     load_weights,
+    random_states,
+    remember,
     require_same,
+    restore_random_states,
     save_checkpoint,
     save_weights,
     unwrap,
@@ -123,48 +126,95 @@ def test_description_and_differences():
         require_same(Path("file"), {"a": 1}, {"b": None})
 
 
+class Diary:
+    """Something that is saved with a run."""
+
+    def __init__(self):
+        self.pages = [torch.ones(3)]
+
+    def state_dict(self):
+        return {"pages": self.pages}
+
+    def load_state_dict(self, state):
+        self.pages = state["pages"]
+
+
 @pytest.fixture
 def run():
     model = Model()
     model.first(torch.randn(2, 3)).sum().backward()
     optimizer = torch.optim.Adam(model.parameters())
     optimizer.step()
-    generator = torch.Generator().manual_seed(5)
     return {
         "model": model,
         "optimizer": optimizer,
-        "generator": generator,
+        "watch": Diary(),
         "settings": describe_model(model) | {"clip_norm": None},
     }
 
 
 def save(run, path):
     best = {name: 2 * part for name, part in run["model"].state_dict().items()}
-    history = {"step_loss": [0.1, 1 / 3], "best_epoch": 0}
-    save_checkpoint(path, best=best, history=history, **run)
-    return history, best
+    progress = {"history": {"step_loss": [0.1, 1 / 3], "best_epoch": 0}, "best": best}
+    save_checkpoint(path, **progress, **run)
+    return progress
 
 
 def test_a_checkpoint_puts_everything_back(run, tmp_path):
     path = tmp_path / "run.pt"
     saved = save(run, path)
-    draws = [
-        lambda: random.random(),
-        lambda: np.random.rand(),  # noqa: NPY002 -- the global one is what is saved
-        lambda: torch.rand(2).tolist(),
-        lambda: torch.rand(2, generator=run["generator"]).tolist(),
-    ]
-    wanted = [draw() for draw in draws]
     weights = {name: x.clone() for name, x in run["model"].state_dict().items()}
     moments = run["optimizer"].state_dict()["state"][0]["exp_avg"].clone()
     run["model"].first.weight.data.zero_()
     run["optimizer"].state_dict()["state"][0]["exp_avg"].zero_()
+    run["watch"].pages = []
 
     assert_close(load_checkpoint(path, **run), saved, rtol=0, atol=0)
-    assert [draw() for draw in draws] == wanted
     assert_close(dict(run["model"].state_dict()), weights, rtol=0, atol=0)
     assert_close(run["optimizer"].state_dict()["state"][0]["exp_avg"], moments)
+    assert_close(run["watch"].pages, [torch.ones(3)])
     assert names(tmp_path) == ["run.pt"]
+
+
+def test_all_generators_are_put_back():
+    generator = torch.Generator().manual_seed(5)
+    draws = [
+        lambda: random.random(),
+        lambda: np.random.rand(),  # noqa: NPY002 -- the global one is what is saved
+        lambda: torch.rand(2).tolist(),
+        lambda: torch.rand(2, generator=generator).tolist(),
+    ]
+    states = random_states(generator)
+    wanted = [draw() for draw in draws]
+    assert [draw() for draw in draws] != wanted
+    restore_random_states(states, generator)
+    assert [draw() for draw in draws] == wanted
+    restore_random_states(random_states(None), None)
+
+
+def test_what_was_measured_is_remembered(tmp_path, monkeypatch):
+    values = iter([{"slow": [0.5, 0.25]}, "later"])
+    path = tmp_path / "new" / "times.pt"
+    for _ in range(2):
+        assert remember(path, lambda: next(values)) == {"slow": [0.5, 0.25]}
+    assert names(path.parent) == ["times.pt"]
+    assert remember(None, lambda: next(values)) == "later"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert remember(Path("~/new/times.pt"), AssertionError) == {"slow": [0.5, 0.25]}
+    path.write_bytes(b"half")
+    with pytest.raises(ValueError, match=r"times.pt is not a whole checkpoint"):
+        remember(path, AssertionError)
+
+
+def test_a_checkpoint_of_another_version_is_refused(run, tmp_path):
+    path = tmp_path / "run.pt"
+    torch.save({"format": "attention_book checkpoint 1", "settings": {}}, path)
+    message = (
+        "run.pt is from another version of the package: it has the format "
+        "'attention_book checkpoint 1', not 'attention_book checkpoint 2'. Continue"
+    )
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path, **run)
 
 
 def test_other_settings_are_refused_before_anything_changes(run, tmp_path):
@@ -205,7 +255,7 @@ def test_damaged_checkpoints(run, tmp_path, damage):
     path = tmp_path / "run.pt"
     save(run, path)
     damage(path)
-    message = r"run.pt is not a whole checkpoint of fit.*put back a copy, or delete"
+    message = r"run.pt is not a whole checkpoint.*put back a copy, or delete"
     with pytest.raises(ValueError, match=message):
         load_checkpoint(path, **run)
 
@@ -229,7 +279,7 @@ def test_code_in_a_checkpoint_is_not_run(run, tmp_path):
     path, sprung = tmp_path / "run.pt", tmp_path / "sprung"
     run["settings"] = {"trap": Trap(sprung)}
     save(run, path)
-    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint of fit"):
+    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint"):
         load_checkpoint(path, **run)
     assert not sprung.exists()
 

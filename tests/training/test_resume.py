@@ -4,19 +4,34 @@ As a program, ``test_resume.py CHECKPOINT WHEN`` is a run that kills itself.
 """
 
 import os
+import random
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
+from attention_book.data.loader import make_loader
+from attention_book.training import loop
+from attention_book.training.averaging import RecentWeights
 from attention_book.training.loop import fit
+from attention_book.training.runtime import seed_everything
+from attention_book.training.watch import Watch
 
 EPOCHS, BATCHES = 5, 4
+ALONE, BESIDE = ["run.pt"], ["run.pt", "run.pt.tmp"]
+KILLS = {
+    "in an epoch": (ALONE, 2 * BATCHES),
+    "in an epoch, saved often": (ALONE, 2 * BATCHES + 3),
+    "while saving": (BESIDE, 2 * BATCHES),
+    "while saving often": (BESIDE, 2 * BATCHES + 2),
+}  # what is left over, and after how many steps
 
 
 def assert_same_run(ours, wanted):
@@ -66,20 +81,222 @@ def test_interrupted_while_saving(tmp_path, monkeypatch, train):
     assert_same_run(train(path), train())
 
 
+class Clock:
+    """Seconds that pass only when a test says so: one for each training step."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def tick(self, model, step):
+        self.now += 1.0
+
+    def tick_until(self, last):
+        """A second for each step; the run is interrupted in the last one."""
+
+        def at_step(model, step):
+            self.now += 1.0
+            if step == last:
+                raise KeyboardInterrupt
+
+        return at_step
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def seconds(clock):
+    """Options of a run whose seconds are its steps."""
+    return {"clock": clock, "at_step": clock.tick}
+
+
+@pytest.mark.parametrize("save_every", [1.0, 2.5])
+@pytest.mark.parametrize("last", range(1, EPOCHS * BATCHES))
+def test_interrupted_within_an_epoch(last, save_every, tmp_path, train, clock, seconds):
+    """Saved after each step, or each third one and each epoch; no step is lost."""
+    path, options = tmp_path / "run.pt", {"save_every": save_every}
+    with pytest.raises(KeyboardInterrupt):
+        train(path, **seconds | options | {"at_step": clock.tick_until(last)})
+    kept = last if save_every == 1.0 else last - last % BATCHES % 3
+    assert path.exists() == bool(kept)
+    resumed = train(path, **seconds | options)
+    assert resumed[0].steps == EPOCHS * BATCHES - kept  # no loss of what it had seen
+    wanted = train(**seconds)
+    assert_same_run(resumed, wanted)
+    assert resumed[1] == wanted[1]
+    assert resumed[1].seconds == EPOCHS * BATCHES
+
+
+def test_interrupted_again_and_again(tmp_path, train, clock, seconds):
+    path, options = tmp_path / "run.pt", seconds | {"save_every": 1.0}
+    for _ in range(EPOCHS * BATCHES - 1):
+        with pytest.raises(KeyboardInterrupt):
+            train(path, **options | {"at_step": clock.tick_until(1)})
+    resumed = train(path, **options)
+    assert resumed[0].steps == 1
+    assert_same_run(resumed, train(**seconds))
+    assert resumed[1].seconds == EPOCHS * BATCHES
+
+
+def test_ten_minutes_are_the_default(tmp_path, train, clock):
+    def two_minutes(model, step):
+        clock.now += 120.0
+        if step == 13:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.pt"
+    options = {"clock": clock, "data": {"batch_size": 1}}
+    with pytest.raises(KeyboardInterrupt):
+        train(path, two_minutes, **options)
+    saved = torch.load(path, weights_only=True)["progress"]
+    assert len(saved["history"]["step_loss"]) == 10
+    assert saved["history"]["seconds"] == 1200.0
+    assert len(saved["num_tokens"]) == 10
+
+
+def test_saving_takes_no_time_of_the_run(tmp_path, train, clock, seconds, monkeypatch):
+    save = torch.save
+
+    def slow_save(saved, file):
+        clock.now += 100.0
+        save(saved, file)
+
+    monkeypatch.setattr(torch, "save", slow_save)
+    _, history = train(tmp_path / "run.pt", **seconds, save_every=1.0)
+    assert history.seconds == EPOCHS * BATCHES
+
+
+def test_losses_that_were_not_read_are_read_before_a_save(
+    tmp_path, train, clock, seconds, monkeypatch
+):
+    """As on a GPU, where losses are read in blocks."""
+    monkeypatch.setattr(loop, "BLOCK", {"cpu": 3})
+    path, options = tmp_path / "run.pt", seconds | {"save_every": 2.0}
+    with pytest.raises(KeyboardInterrupt):
+        train(path, **options | {"at_step": clock.tick_until(11)})
+    saved = torch.load(path, weights_only=True)["progress"]
+    assert len(saved["history"]["step_loss"]) == 10
+    assert_same_run(train(path, **options), train(**seconds))
+
+
+class Shuffled:
+    """Batches in an order that all of the global generators decide."""
+
+    def __init__(self, batches):
+        self.batches = list(batches)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        order = list(range(len(self)))
+        random.shuffle(order)
+        order = np.random.permutation(order)  # noqa: NPY002 -- the global one
+        for i in torch.as_tensor(order)[torch.randperm(len(self))]:
+            noise = torch.randn(1)  # drawn when the batch is made
+            yield replace(self.batches[i], y=self.batches[i].y + noise)
+
+
+def test_any_order_of_the_global_generators(tmp_path, Toy, data, clock):
+    def run(checkpoint, at_step=clock.tick):
+        seed_everything(0)
+        model = Toy(at_step)
+        loader = Shuffled(data(1))
+        options = {"learning_rate": 0.1, "checkpoint": checkpoint, "save_every": 1.0}
+        return model, fit(model, loader, epochs=4, device="cpu", clock=clock, **options)
+
+    path = tmp_path / "run.pt"
+    for last in (6, 3):
+        with pytest.raises(KeyboardInterrupt):
+            run(path, clock.tick_until(last))
+    assert_same_run(run(path), run(None))
+
+
+def test_batches_by_token_budget(tmp_path, Toy, data, clock):
+    def run(checkpoint, at_step=clock.tick):
+        torch.manual_seed(0)
+        model, plain = Toy(at_step), data(1)
+        loader = make_loader(
+            plain.dataset,
+            plain.collate_fn,
+            max_tokens=12,
+            lengths=torch.arange(15) % 4 + 2,
+            seed=5,
+        )
+        options = {"learning_rate": 0.1, "checkpoint": checkpoint, "save_every": 1.0}
+        return model, fit(model, loader, epochs=3, device="cpu", clock=clock, **options)
+
+    path = tmp_path / "run.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(path, clock.tick_until(9))
+    assert_same_run(run(path), run(None))
+
+
+def test_what_was_measured_on_the_way_is_part_of_the_run(tmp_path, train, clock):
+    def watched(checkpoint, at_step=clock.tick):
+        watch = Watch(
+            lambda step: {"norm": watch.model.layers[0].weight.norm()},
+            at=lambda step: step % 3 == 0,
+        )
+
+        def build(model):
+            watch.model = model
+            return watch
+
+        options = {"clock": clock, "save_every": 1.0, "on_step_of": build}
+        return *train(checkpoint, at_step, **options), watch
+
+    path = tmp_path / "run.pt"
+    with pytest.raises(KeyboardInterrupt):
+        watched(path, clock.tick_until(10))
+    *resumed, watch = watched(path)
+    *wanted, other = watched(None)
+    assert_same_run(resumed, wanted)
+    assert watch.steps == other.steps == [0, 3, 6, 9, 12, 15, 18]
+    assert watch.values == other.values
+    assert watched(path)[-1].values == other.values  # of the finished run
+    with pytest.raises(ValueError, match="on_step is 'Watch' there, 'none' here"):
+        train(path)
+
+
+def test_copies_for_the_mean_are_part_of_the_run(tmp_path, train, clock):
+    def averaged(checkpoint, at_step=clock.tick):
+        kept = []
+
+        def build(model):
+            kept.append(RecentWeights(model, keep=3, every=2))
+            return kept[0]
+
+        options = {"clock": clock, "save_every": 1.0, "on_step_of": build}
+        train(checkpoint, at_step, **options, keep="last")
+        return kept[0].average()
+
+    path = tmp_path / "run.pt"
+    with pytest.raises(KeyboardInterrupt):
+        averaged(path, clock.tick_until(17))
+    assert_close(averaged(path), averaged(None), rtol=0, atol=0)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
-@pytest.mark.parametrize("when", ["in an epoch", "while saving"])
+@pytest.mark.parametrize("when", KILLS)
 def test_killed_and_resumed(tmp_path, when, train):
+    """The process is gone at once: only what is in the file can go on."""
+    left_over, steps = KILLS[when]
     path = tmp_path / "run.pt"
     killed = subprocess.run(
         [sys.executable, __file__, path, when], capture_output=True, text=True
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    left_over = {"in an epoch": ["run.pt"], "while saving": ["run.pt", "run.pt.tmp"]}
-    assert sorted(file.name for file in tmp_path.iterdir()) == left_over[when]
-    saved = torch.load(path, weights_only=True)["history"]
-    assert len(saved["epoch_loss"]) == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == left_over
+    saved = torch.load(path, weights_only=True)["progress"]["history"]
+    assert len(saved["step_loss"]) == steps
     resumed = train(path)
-    assert resumed[0].steps == (EPOCHS - 2) * BATCHES
+    assert resumed[0].steps == EPOCHS * BATCHES - steps
     assert_same_run(resumed, train())
     assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
 
@@ -103,6 +320,28 @@ def test_more_epochs_than_before(tmp_path, train):
         ValueError, match=r"epochs \(3\) must not be less than the 5 in"
     ):
         train(path, epochs=3)
+
+
+def test_an_epoch_that_was_begun_counts(tmp_path, train, clock, seconds):
+    path, options = tmp_path / "run.pt", seconds | {"save_every": 1.0}
+    with pytest.raises(KeyboardInterrupt):
+        train(path, **options | {"at_step": clock.tick_until(2 * BATCHES + 1)})
+    with pytest.raises(
+        ValueError, match=r"epochs \(2\) must not be less than the 3 in"
+    ):
+        train(path, **options, epochs=2)
+    assert_same_run(train(path, **options, epochs=3), train(epochs=3))
+
+
+def test_an_epoch_that_was_begun_is_finished_before_patience_ends(
+    tmp_path, train, clock, seconds
+):
+    path = tmp_path / "run.pt"
+    options = seconds | {"save_every": 1.0, "schedule": lambda step: 0.0}
+    with pytest.raises(KeyboardInterrupt):
+        train(path, **options | {"at_step": clock.tick_until(2 * BATCHES + 1)})
+    stopped = train(path, **options, patience=1)
+    assert len(stopped[1].dev_loss) == 3
 
 
 def test_patience_goes_on_counting(tmp_path, train):
@@ -204,7 +443,7 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path, train, Toy, data):
 def test_a_damaged_checkpoint(tmp_path, train):
     path = tmp_path / "run.pt"
     path.write_bytes(b"half")
-    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint of fit"):
+    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint"):
         train(path)
 
 
@@ -225,20 +464,23 @@ def killed_run(checkpoint, when):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def kill_in_third_epoch(model, step):
-        if step == 2 * BATCHES + 1:
+        if step == 2 * BATCHES + 3:
             kill()
 
-    if when == "in an epoch":
-        toy_run(checkpoint, kill_in_third_epoch)
+    often = {"save_every": 1e-9} if "often" in when else {}
+    if when.startswith("in an epoch"):
+        toy_run(checkpoint, kill_in_third_epoch, **often)
         return
     replace, calls = os.replace, []
+    # Often is after each step, and once more at the end of each of two epochs.
+    last = 2 * (BATCHES + 1) + 3 if often else 3
 
-    def kill_at_third(*paths):
+    def kill_at_last(*paths):
         calls.append(paths)
-        return kill() if len(calls) == 3 else replace(*paths)
+        return kill() if len(calls) == last else replace(*paths)
 
-    os.replace = kill_at_third
-    toy_run(checkpoint)
+    os.replace = kill_at_last
+    toy_run(checkpoint, **often)
 
 
 if __name__ == "__main__":

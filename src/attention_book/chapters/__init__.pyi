@@ -1,6 +1,9 @@
 from .exercises import (
     verdict,
 )
+from .partial import (
+    end_of_partial_run,
+)
 from .report import (
     glue,
     report_run,
@@ -17,6 +20,7 @@ from .systems import (
 
 __all__ = [
     "choose_settings",
+    "end_of_partial_run",
     "glue",
     "report_run",
     "report_system",

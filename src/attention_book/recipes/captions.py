@@ -1,7 +1,7 @@
 """Captions: images with known contents, an encoder, and decoders trained and scored."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -307,8 +307,8 @@ def train_captioner(
     training: CaptionTraining,
     name: str,
     *,
-    epochs: int | None = None,
-    checkpoint: str | Path | None = None,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> History:
     """Train a captioner; it ends with the weights of its best epoch by dev loss.
 
@@ -317,21 +317,21 @@ def train_captioner(
         task: with annotations.
         training: how long and how fast.
         name: what the progress bar says.
-        epochs: stop after so many, at the rates of the whole training; None: train to
-            the end. Called again with more, a run with a ``checkpoint`` goes on.
-        checkpoint: file that holds the run; None: none is written.
+        checkpoint: file that holds the run; None: it is not saved.
+        on_step: as in :func:`attention_book.training.loop.fit`.
     """
     loader = task.loader("train", batch_size=training.batch_size, seed=training.seed)
     return fit(
         model,
         loader,
-        epochs=training.epochs if epochs is None else epochs,
+        epochs=training.epochs,
         learning_rate=training.learning_rate,
         schedule=linear_decay(training.epochs * len(loader)),
         clip_norm=1.0,
         dev_loader=task.loader("dev", batch_size=training.dev_batch_size),
         device=training.device,
         checkpoint=checkpoint,
+        on_step=on_step,
         description=name,
     )
 

@@ -27,6 +27,7 @@ from attention_book.functional import Mask, causal_mask
 from attention_book.models.transformer import Transformer, TransformerConfig
 from attention_book.observe import record_weights
 from attention_book.recipes.translation import TrainingPlan, TranslationTask
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.runtime import seed_everything
 from attention_book.training.schedules import linear_decay
 
@@ -111,6 +112,7 @@ def train_heads(
     *,
     seed: int,
     epochs: int,
+    checkpoints: CheckpointFiles = no_checkpoints,
 ) -> Transformer:
     """Train a Transformer; the number of heads changes nothing else.
 
@@ -121,6 +123,7 @@ def train_heads(
         num_heads: of each layer; the heads share ``embed_dim`` of the preset.
         seed: of the model and of the order of the pairs.
         epochs: runs through the training pairs.
+        checkpoints: give the run its file.
     """
     sizes = {**preset.sizes, "num_layers": num_layers, "num_heads": num_heads}
     model = task.build(Transformer, TransformerConfig, seed, **sizes)
@@ -133,7 +136,14 @@ def train_heads(
         ),
     )
     name = f"{num_layers} layers, {num_heads} heads"
-    task.fit(model, plan, epochs=epochs, seed=seed, description=name)
+    task.fit(
+        model,
+        plan,
+        epochs=epochs,
+        seed=seed,
+        checkpoint=checkpoints(name),
+        description=name,
+    )
     return model
 
 

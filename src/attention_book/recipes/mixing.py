@@ -26,6 +26,7 @@ from attention_book.models.self_attention import (
     SelfAttentionMixer,
 )
 from attention_book.observe import record_weights
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import fit
 from attention_book.training.runtime import seed_everything
 from attention_book.training.schedules import linear_decay
@@ -161,6 +162,7 @@ class MixingStudy:
         seed: of the chapter; every trial has a seed of its own.
         device: where models are trained and run.
         limit: most training examples; None: as the preset says.
+        checkpoints: give each training run its file.
     """
 
     preset: MixingPreset
@@ -168,6 +170,7 @@ class MixingStudy:
     seed: int
     device: torch.device
     limit: int | None = None
+    checkpoints: CheckpointFiles = no_checkpoints
 
     @property
     def trial_seeds(self) -> list[int]:
@@ -195,6 +198,7 @@ class MixingStudy:
         steps: int,
         learning_rate: float,
         seed: int,
+        name: str,
     ) -> None:
         """Train on as many batches as said, whatever the number of examples.
 
@@ -205,6 +209,7 @@ class MixingStudy:
             steps: optimizer steps of one epoch.
             learning_rate: of the first step; it falls linearly to 0.
             seed: of the order of the examples.
+            name: of the run, apart from its seed.
         """
         batches = labelled_batches(
             inputs, labels, batch_size=self.preset.batch_size, steps=steps, seed=seed
@@ -217,6 +222,7 @@ class MixingStudy:
             schedule=linear_decay(self.epochs * len(batches)),
             clip_norm=1.0,
             device=self.device,
+            checkpoint=self.checkpoints(f"{name}, seed {seed}"),
         )
 
     @torch.no_grad()
@@ -261,6 +267,7 @@ class MixingStudy:
                         steps=min(self.preset.image_steps, most),
                         learning_rate=self.preset.image_rate,
                         seed=seed,
+                        name=f"{name}, {count} images",
                     )
                     test = splits.test
                     scores[name][row, trial] = self.accuracy(
@@ -276,6 +283,7 @@ class MixingStudy:
         seed: int,
         *,
         prepare: Callable[[Any], None] | None = None,
+        name: str | None = None,
         **fields: Any,
     ) -> tuple[AddingModel, float]:
         """Train on the adding problem.
@@ -285,6 +293,7 @@ class MixingStudy:
             distance: between the two marked tokens.
             seed: of model and data.
             prepare: called with the new model's self-attention before it is trained.
+            name: of the run, apart from distance and seed; None: the mixer.
             **fields: of the config, such as ``score`` and ``normaliser``.
 
         Returns:
@@ -300,9 +309,15 @@ class MixingStudy:
             prepare(_self_attention(model))
         count, size = self.num_sequences, self.preset.batch_size
         inputs, labels = adding_problem(count, distance, num_digits=2, seed=seed)
-        rate = self.preset.sequence_rate
-        steps = -(-count // size)
-        self.train(model, inputs, labels, steps=steps, learning_rate=rate, seed=seed)
+        self.train(
+            model,
+            inputs,
+            labels,
+            steps=-(-count // size),
+            learning_rate=self.preset.sequence_rate,
+            seed=seed,
+            name=f"{name or mixer}, distance {distance}",
+        )
         test = adding_problem(1000, distance, num_digits=2, seed=TEST_SEED + seed)
         return model, self.accuracy(model, *test)
 
@@ -322,13 +337,18 @@ class MixingStudy:
         return AddingTrials(scores, models)
 
     def more_trials(
-        self, distance: int, prepare: Callable[[Any], None] | None = None
+        self,
+        distance: int,
+        prepare: Callable[[Any], None] | None = None,
+        *,
+        name: str = "more trials",
     ) -> list[tuple[AddingModel, float]]:
         """Train many models of self-attention on the adding problem.
 
         Args:
             distance: between the two marked tokens.
             prepare: as for :meth:`learn_adding`.
+            name: as for :meth:`learn_adding`.
 
         Returns:
             The models with their accuracies.
@@ -336,7 +356,9 @@ class MixingStudy:
         many = self.preset.more_trials
         seeds = [many * self.seed + trial for trial in range(many)]
         return [
-            self.learn_adding("self-attention", distance, seed, prepare=prepare)
+            self.learn_adding(
+                "self-attention", distance, seed, prepare=prepare, name=name
+            )
             for seed in seeds
         ]
 
@@ -361,6 +383,7 @@ def mixing_study(
     device: torch.device,
     epochs: int | None = None,
     limit: int | None = None,
+    checkpoints: CheckpointFiles = no_checkpoints,
 ) -> MixingStudy:
     """A study by the name of its preset.
 
@@ -370,6 +393,7 @@ def mixing_study(
         device: where models are trained and run.
         epochs: how often the training steps are repeated; None: as the preset says.
         limit: most training examples; None: as the preset says.
+        checkpoints: give each training run its file.
 
     Example:
         >>> study = mixing_study("quick", seed=2, device=torch.device("cpu"))
@@ -383,6 +407,7 @@ def mixing_study(
         seed=seed,
         device=device,
         limit=limit,
+        checkpoints=checkpoints,
     )
 
 

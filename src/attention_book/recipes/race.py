@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from attention_book.data.translation.pairs import Pair, PairBatch
 from attention_book.evaluation.alignment import Link
 from attention_book.evaluation.cost import seconds_in_turns
 from attention_book.recipes.translation import Measured, TrainingPlan, TranslationTask
+from attention_book.training.checkpoint import (
+    CheckpointFiles,
+    no_checkpoints,
+    remember,
+)
+from attention_book.training.watch import Watch
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -61,10 +68,13 @@ def training_seconds(
     rounds: int,
     warm_up: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    checkpoint: Path | None = None,
 ) -> dict[str, list[float]]:
     """Time training steps of several models on one batch, in turns.
 
-    A step is the loss, its gradients and a step of Adam.
+    A step is the loss, its gradients and a step of Adam. The times are different in
+    each run, and decide how many steps a model is trained for: that a run which was
+    stopped can go on, they are kept with its checkpoints.
 
     Args:
         models: by name; they are moved to the batch's device, and trained.
@@ -72,12 +82,17 @@ def training_seconds(
         rounds: how often each model is timed.
         warm_up: rounds before these that do not count.
         clock: as for :func:`attention_book.evaluation.cost.seconds_in_turns`.
+        checkpoint: file that holds the times; None: they are not kept.
 
     Returns:
         Seconds of each round, by name.
     """
     steps = {name: _training_step(model, batch) for name, model in models.items()}
-    return seconds_in_turns(steps, rounds=rounds, warm_up=warm_up, clock=clock)
+
+    def measure() -> dict[str, list[float]]:
+        return seconds_in_turns(steps, rounds=rounds, warm_up=warm_up, clock=clock)
+
+    return remember(checkpoint, measure)
 
 
 def _training_step(model: nn.Module, batch: PairBatch) -> Callable[[], None]:
@@ -147,6 +162,7 @@ def equal_time(
     *,
     rounds: int = 7,
     clock: Callable[[], float] = time.perf_counter,
+    checkpoint: Path | None = None,
 ) -> EqualTime:
     """Time a training step of each model, and share out the time of one of them.
 
@@ -157,9 +173,12 @@ def equal_time(
         num_steps: its number of steps.
         rounds: how often each step is timed, in turns, after one that does not count.
         clock: tells seconds.
+        checkpoint: as for :func:`training_seconds`.
     """
     models = {name: build(0) for name, build in builders.items()}
-    times = training_seconds(models, batch, rounds=rounds, clock=clock)
+    times = training_seconds(
+        models, batch, rounds=rounds, clock=clock, checkpoint=checkpoint
+    )
     seconds = {name: float(np.median(own)) for name, own in times.items()}
     return EqualTime(
         {name: count_parameters(model) for name, model in models.items()},
@@ -195,6 +214,8 @@ def train_variants(
     num_steps: Mapping[str, int],
     seeds: Sequence[int],
     kinds: Mapping[str, Callable[[Pair], Collection[Link]]],
+    *,
+    checkpoints: CheckpointFiles = no_checkpoints,
 ) -> dict[str, list[Measured]]:
     """Train variants of a translator, each for its own number of steps, and measure.
 
@@ -208,6 +229,7 @@ def train_variants(
         num_steps: optimizer steps, by name.
         seeds: one run for each; it also orders the pairs.
         kinds: of links, as for :meth:`TranslationTask.measure`.
+        checkpoints: give each run its file.
 
     Returns:
         By name, what came out for each seed.
@@ -225,6 +247,7 @@ def train_variants(
                 seed=seed,
                 pairs=pairs,
                 choose=bool(task.dev),
+                checkpoint=checkpoints(f"{name}, seed {seed}"),
                 description=f"{name}, seed {seed}",
             )
             results[name].append(task.measure(model, kinds))
@@ -266,6 +289,7 @@ def run_race(
     error: Callable[[nn.Module], float],
     seed: int,
     clock: Callable[[], float] = time.perf_counter,
+    checkpoint: Path | None = None,
     description: str = "",
 ) -> RaceRun:
     """Train a model, and measure it on its way.
@@ -284,33 +308,33 @@ def run_race(
         error: a model's alignment error rate; NaN if it has none.
         seed: of the order of the pairs.
         clock: tells seconds, for the speed of decoding.
+        checkpoint: file that holds the run; None: it is not saved.
         description: words in front of the progress bar.
     """
     pairs, epochs = pairs_for_steps(task, plan, task.train, max(time_steps, data_steps))
     points = {
         max(1, round(k / num_points * time_steps)) for k in range(1, num_points + 1)
     } | {data_steps}
-    right: dict[int, float] = {}
-    errors: dict[int, float] = {}
 
-    def look(step: int) -> None:
-        if step in points:
-            right[step] = measure(model)
-        if step in (time_steps, data_steps):
-            errors[step] = error(model)
+    def look(step: int) -> tuple[float, float | None]:
+        asked = step in (time_steps, data_steps)
+        return measure(model), error(model) if asked else None
 
+    watch = Watch(look, at=points.__contains__)
     history = task.fit(
         model,
         plan,
         epochs=epochs,
         seed=seed,
         pairs=pairs,
-        on_step=look,
+        checkpoint=checkpoint,
+        on_step=watch,
         description=description,
     )
-    end = len(history.step_loss)
-    points.add(end)
-    look(end)
+    watch.take(len(history.step_loss))
+    looks = list(zip(watch.steps, watch.values, strict=True))
+    right = {step: share for step, (share, _) in looks}
+    errors = {step: rate for step, (_, rate) in looks if rate is not None}
 
     def at(values: dict[int, float], step: int) -> float:
         if step in values:

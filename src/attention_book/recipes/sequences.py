@@ -22,6 +22,7 @@ from attention_book.data.sequences.sequence_tasks import (
 from attention_book.evaluation.intervals import student_interval
 from attention_book.models.positions import TokenClassifier, TokenClassifierConfig
 from attention_book.observe import record_weights
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import fit
 from attention_book.training.schedules import linear_decay
 
@@ -279,6 +280,7 @@ class PositionStudy:
         epochs: runs through the training sequences.
         seeds: one for each model of a kind.
         device: where models are trained and run.
+        checkpoints: give each training run its file.
     """
 
     preset: PositionPreset
@@ -286,6 +288,7 @@ class PositionStudy:
     epochs: int
     seeds: tuple[int, ...]
     device: torch.device
+    checkpoints: CheckpointFiles = no_checkpoints
 
     def build(self, positions: str, seed: int, **sizes: int) -> TokenClassifier:
         """Make a model for the longest test sequences, its initial values from a seed.
@@ -315,6 +318,7 @@ class PositionStudy:
         size: int | None = None,
         epochs: int | None = None,
         change: Callable[[TokenClassifier], None] | None = None,
+        name: str | None = None,
         **sizes: int,
     ) -> TokenClassifier:
         """Build a model and train it on the first sequences of a task.
@@ -326,6 +330,7 @@ class PositionStudy:
             size: number of sequences; None: as many as the study says.
             epochs: in place of the study's.
             change: called with the new model before it is trained.
+            name: of the run, apart from its seed; None: task and positions.
             **sizes: as for :meth:`build`.
         """
         model = self.build(positions, seed, **sizes)
@@ -337,7 +342,7 @@ class PositionStudy:
             batch_size=self.preset.batch_size,
             seed=seed,
         )
-        epochs = epochs or self.epochs
+        epochs, name = epochs or self.epochs, name or f"{task}, {positions}"
         steps = epochs * len(loader)
         fit(
             model,
@@ -348,7 +353,8 @@ class PositionStudy:
             schedule=linear_decay(steps, min(self.preset.warmup_steps, steps - 1)),
             clip_norm=1.0,
             device=self.device,
-            description=f"{task}, {positions}",
+            checkpoint=self.checkpoints(f"{name}, seed {seed}"),
+            description=name,
         )
         return model
 
@@ -512,6 +518,7 @@ def position_study(
     device: torch.device,
     epochs: int | None = None,
     limit: int | None = None,
+    checkpoints: CheckpointFiles = no_checkpoints,
 ) -> PositionStudy:
     """Draw the sequences of a comparison of positions.
 
@@ -521,6 +528,7 @@ def position_study(
         device: where models are trained and run.
         epochs: runs through the training sequences; None: as the preset says.
         limit: most training sequences; None: as the preset says.
+        checkpoints: give each training run its file.
 
     Example:
         >>> study = position_study("quick", seed=0, device=torch.device("cpu"))
@@ -541,6 +549,7 @@ def position_study(
         epochs=chosen.epochs if epochs is None else epochs,
         seeds=tuple(100 * seed + number for number in range(chosen.num_seeds)),
         device=device,
+        checkpoints=checkpoints,
     )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -469,6 +470,7 @@ def train_without(
     pairs: Sequence[Pair],
     epochs: int,
     seed: int,
+    checkpoint: Path | None = None,
 ) -> Transformer:
     """Train a Transformer without a part; all else stays as it is.
 
@@ -481,6 +483,7 @@ def train_without(
         pairs: what is learned from.
         epochs: runs through the pairs.
         seed: of the model and of the order of the pairs.
+        checkpoint: file that holds the run; None: it is not saved.
     """
     sizes = {**preset.sizes, **removal.options}
     model = task.build(Transformer, TransformerConfig, seed, **sizes)
@@ -499,6 +502,7 @@ def train_without(
             epochs=epochs,
             seed=seed,
             pairs=pairs,
+            checkpoint=checkpoint,
             description=removal.label,
         )
     except FloatingPointError as error:

@@ -33,6 +33,7 @@ from attention_book.evaluation.alignment import (
 from attention_book.evaluation.intervals import BinScore
 from attention_book.evaluation.metrics import Bleu, corpus_bleu, exact_match
 from attention_book.observe import record_weights
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import History, fit
 from attention_book.training.runtime import seed_everything
 from attention_book.training.schedules import linear_decay
@@ -566,6 +567,7 @@ def fit_stages(
     stages: Sequence[tuple[Mapping[str, Any], int]],
     *,
     seed: int,
+    checkpoints: CheckpointFiles = no_checkpoints,
     description: str = "",
 ) -> list[tuple[_Model, History]]:
     """Train a model in stages whose configs differ in what is no parameter.
@@ -580,13 +582,14 @@ def fit_stages(
         build: makes a model from options of its config.
         stages: for each stage the options, and its epochs.
         seed: of the order of the pairs, the same for each stage.
-        description: words in front of the progress bar.
+        checkpoints: give each stage its file.
+        description: words in front of the progress bar, and of a stage's name.
 
     Returns:
         Model and history of each stage.
     """
     trained: list[tuple[_Model, History]] = []
-    for options, epochs in stages:
+    for number, (options, epochs) in enumerate(stages, start=1):
         model = build(**options)
         if trained:
             model.load_state_dict(trained[-1][0].state_dict())
@@ -596,6 +599,7 @@ def fit_stages(
             epochs=epochs,
             seed=seed,
             choose=bool(task.dev),
+            checkpoint=checkpoints(f"{description}, stage {number}"),
             description=description,
         )
         trained.append((model, history))

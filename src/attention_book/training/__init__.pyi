@@ -9,10 +9,15 @@ from .batches import (
     require_batches,
 )
 from .checkpoint import (
+    CheckpointFiles,
     describe_model,
     load_checkpoint,
     load_weights,
+    no_checkpoints,
+    random_states,
+    remember,
     require_same,
+    restore_random_states,
     save_checkpoint,
     save_weights,
     unwrap,
@@ -52,14 +57,19 @@ from .schedules import (
     linear_decay,
     transformer_peak,
 )
+from .watch import (
+    Watch,
+)
 
 __all__ = [
     "Batch",
     "Batches",
+    "CheckpointFiles",
     "History",
     "OptimizerFactory",
     "RecentWeights",
     "RunMeter",
+    "Watch",
     "Weights",
     "atomic_write",
     "average_weights",
@@ -76,10 +86,14 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "make_optimizer",
+    "no_checkpoints",
     "plain_integer",
+    "random_states",
+    "remember",
     "require_batches",
     "require_same",
     "require_writable",
+    "restore_random_states",
     "save_checkpoint",
     "save_weights",
     "seed_everything",

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,8 +56,7 @@ class RecentWeights:
     """Keep copies of a model's weights from the end of its training.
 
     Pass it to :func:`attention_book.training.loop.fit` as ``on_step``. The copies are
-    in memory, on the model's device. They are lost if a run is killed and resumed from
-    its checkpoint.
+    in memory, on the model's device, and part of the run's checkpoint.
 
     ``fit`` calls it before each step, so the weights after the last step are added by
     :meth:`take`. With a dev set, call ``fit`` with ``keep="last"``: otherwise the model
@@ -102,6 +102,17 @@ class RecentWeights:
     def average(self) -> Weights:
         """Return the mean of the copies, for ``model.load_state_dict``."""
         return average_weights(self.kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the copies, for a checkpoint."""
+        return {"kept": list(self.kept)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back the copies of a checkpoint, on the model's device."""
+        own = self.model.state_dict()
+        self.kept.clear()
+        for weights in state["kept"]:
+            self.kept.append({k: x.to(own[k].device) for k, x in weights.items()})
 
 
 def _mean(parts: list[Tensor]) -> Tensor:

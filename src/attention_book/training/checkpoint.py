@@ -3,9 +3,10 @@
 import json
 import random
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +14,16 @@ from torch import Tensor, nn
 
 from attention_book.training.files import atomic_write
 
-FORMAT = "attention_book checkpoint 1"
+FORMAT = "attention_book checkpoint 2"
+
+_Value = TypeVar("_Value")
+
+CheckpointFiles = Callable[[str], Path | None]
+"""Gives each of several training runs, by its name, its file; None: it has none."""
+
+
+def no_checkpoints(name: str) -> None:
+    """Keep no training run: the :data:`CheckpointFiles` of a run that is not saved."""
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -102,15 +112,49 @@ def require_same(path: Path, saved: dict, wanted: dict) -> None:
         raise ValueError(f"{path} is of another run: {'; '.join(differences)}")
 
 
+def random_states(generator: torch.Generator | None) -> dict[str, Any]:
+    """Return the states of the global generators and of one more, as plain values.
+
+    Args:
+        generator: that of a loader; None: it has none of its own.
+    """
+    state: Any = np.random.get_state()  # noqa: NPY002 -- see seed_everything
+    name, keys, *rest = state
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "loader": None if generator is None else generator.get_state(),
+    }
+
+
+def restore_random_states(
+    states: dict[str, Any], generator: torch.Generator | None
+) -> None:
+    """Put all generators back to where :func:`random_states` has seen them.
+
+    Args:
+        states: what it returned.
+        generator: the same generator as there.
+    """
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002 -- see seed_everything
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
+    if generator is not None and states["loader"] is not None:
+        generator.set_state(states["loader"])
+
+
 def save_checkpoint(
     path: Path,
     *,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    generator: torch.Generator | None,
-    best: dict[str, Tensor] | None,
-    history: dict[str, Any],
+    watch: Any,
     settings: dict[str, Any],
+    **progress: Any,
 ) -> None:
     """Write everything that a run needs to continue as if it had never stopped.
 
@@ -118,20 +162,17 @@ def save_checkpoint(
         path: the file to replace, atomically.
         model: the weights so far.
         optimizer: its moments and counts so far.
-        generator: the generator of the data's order; None: PyTorch's global one.
-        best: weights of the best epoch so far; None without a dev set.
-        history: the measurements so far, as plain values.
+        watch: has ``state_dict()``: what was measured so far; None: nothing was.
         settings: settings that must be the same in a run that continues from here.
+        **progress: how far the run has come, as plain values and tensors.
     """
     saved = {
         "format": FORMAT,
         "settings": settings,
-        "history": history,
+        "progress": progress,
         "model": _weights(model),
-        "best": best,
         "optimizer": optimizer.state_dict(),
-        "generator": None if generator is None else generator.get_state(),
-        "random": _random_states(),
+        "watch": None if watch is None else watch.state_dict(),
     }
     with atomic_write(path) as file:
         torch.save(saved, file)
@@ -142,33 +183,60 @@ def load_checkpoint(
     *,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    generator: torch.Generator | None,
+    watch: Any,
     settings: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
-    """Put model, optimizer and all generators back to where a run was.
+) -> dict[str, Any]:
+    """Put model, optimizer and watch back to where a run was.
 
     Args:
         path: a file that :func:`save_checkpoint` wrote.
         model: receives the weights.
         optimizer: receives its moments and counts.
-        generator: receives its state.
+        watch: receives what was measured.
         settings: settings that must equal those of the file.
 
     Returns:
-        ``(history, best)`` as they were saved.
+        The ``progress`` that was saved.
 
     Raises:
-        ValueError: if the file is damaged, or was written under other settings.
+        ValueError: if the file is damaged, of another version of the package, or was
+            written under other settings.
     """
     path = path.expanduser()
     saved = _read(path)
     require_same(path, saved["settings"], settings)
     unwrap(model).load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
-    if generator is not None and saved["generator"] is not None:
-        generator.set_state(saved["generator"])
-    _restore_random_states(saved["random"])
-    return saved["history"], saved["best"]
+    if watch is not None:
+        watch.load_state_dict(saved["watch"])
+    return saved["progress"]
+
+
+def remember(path: Path | None, measure: Callable[[], _Value]) -> _Value:
+    """Measure something once: a run that goes on reads what it had measured before.
+
+    It is for what decides how a run continues but comes out differently each time, such
+    as the time of a training step.
+
+    Args:
+        path: the file that holds the value; None: it is measured, and not kept.
+        measure: returns plain values and tensors, in lists, tuples and dictionaries.
+
+    Raises:
+        ValueError: if the file is damaged.
+
+    Example:
+        >>> remember(None, lambda: {"seconds": 0.5})
+        {'seconds': 0.5}
+    """
+    if path is None:
+        return measure()
+    path = path.expanduser()
+    if not path.is_file():
+        saved = {"format": FORMAT, "value": measure()}
+        with atomic_write(path) as file:
+            torch.save(saved, file)
+    return _read(path)["value"]
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
@@ -177,38 +245,26 @@ def _weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    otherwise = "or delete it to start from the beginning"
     message = (
-        f"{path} is not a whole checkpoint of fit (cut off, damaged or another file): "
-        "put back a copy, or delete it to train from the beginning"
+        f"{path} is not a whole checkpoint (cut off, damaged or another file): put "
+        f"back a copy, {otherwise}"
     )
     try:
         # torch.load does not look at the checksums that torch.save writes.
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-        saved = None if damaged else torch.load(path, "cpu", weights_only=True)
+        saved: Any = None if damaged else torch.load(path, "cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # zipfile, torch and pickle each have their own
         raise ValueError(message) from error
-    if not isinstance(saved, dict) or saved.get("format") != FORMAT:
+    found = saved.get("format") if isinstance(saved, dict) else None
+    if not isinstance(found, str) or not found.startswith(FORMAT.rstrip("0123456789")):
         raise ValueError(message)
+    if found != FORMAT:
+        raise ValueError(
+            f"{path} is from another version of the package: it has the format "
+            f"{found!r}, not {FORMAT!r}. Continue with that version, {otherwise}"
+        )
     return saved
-
-
-def _random_states() -> dict[str, Any]:
-    state: Any = np.random.get_state()  # noqa: NPY002 -- see seed_everything
-    name, keys, *rest = state
-    return {
-        "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
-    }
-
-
-def _restore_random_states(states: dict[str, Any]) -> None:
-    random.setstate(states["python"])
-    np.random.set_state(states["numpy"])  # noqa: NPY002 -- see seed_everything
-    torch.set_rng_state(states["torch"])
-    if len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])

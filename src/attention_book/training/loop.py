@@ -2,8 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from attention_book.training.batches import Batches, require_batches
+from attention_book.training.batches import Batch, Batches, require_batches
 from attention_book.training.checkpoint import (
     describe_model,
     load_checkpoint,
+    random_states,
+    restore_random_states,
     save_checkpoint,
     unwrap,
 )
@@ -38,7 +42,8 @@ class History:
         dev_loss: loss on the dev set after each epoch; empty without a dev set.
         best_epoch: first epoch with the lowest dev loss; None without a dev set.
         num_tokens: number of predicted tokens in all training steps.
-        seconds: wall-clock time of the epochs, dev set included.
+        seconds: wall-clock time of the epochs, dev set included, the writing of
+            checkpoints not.
     """
 
     step_loss: list[float] = field(default_factory=list)
@@ -75,8 +80,10 @@ def fit(
     patience: int | None = None,
     device: str | torch.device = "auto",
     checkpoint: str | Path | None = None,
+    save_every: float = 600.0,
     on_step: Callable[[int], None] | None = None,
     description: str = "",
+    clock: Callable[[], float] = time.perf_counter,
 ) -> History:
     """Train a model and leave it in eval mode, by default with its best weights.
 
@@ -87,8 +94,9 @@ def fit(
     what is learned without a gradient. On a GPU that computes in bfloat16, the loss is
     computed under autocast. A bar on standard error shows the progress.
 
-    With a ``checkpoint``, the whole run is saved after each epoch. A run that was
-    killed goes on from there when it is called again. On a CPU it then gives the same
+    With a ``checkpoint``, the whole run is saved after each epoch, and within an epoch
+    as soon as ``save_every`` seconds have passed. A run that was killed goes on from
+    there when it is called again, with the next batch. On a CPU it then gives the same
     losses and weights, bit for bit, if all randomness comes from the global generators
     and ``loader.generator``. A finished run returns at once; with more ``epochs`` than
     before, or more ``patience``, it trains on. Functions cannot be compared: pass the
@@ -119,22 +127,27 @@ def fit(
             :func:`~attention_book.training.runtime.default_device`.
         checkpoint: file that holds the run; "~" stands for the home folder. None: the
             run is not saved.
+        save_every: most seconds from one save to the next, the step under way not
+            counted.
         on_step: called before each optimizer step with the number of steps taken, to
             measure the model as it learns. If it draws random numbers, the run changes.
+            What it has in its ``state_dict()``, if it has one, is saved with the run:
+            see :class:`attention_book.training.watch.Watch`.
         description: words in front of the bar.
+        clock: tells seconds.
 
     Returns:
         The losses of all epochs, those before the checkpoint included.
 
     Raises:
         ValueError: if an argument is out of its range, a loader is empty, or the
-            checkpoint is damaged, of another config, or cannot be written.
+            checkpoint is damaged, of another config or version, or cannot be written.
         TypeError: if the optimizer does not have one of the options.
         FloatingPointError: if a loss is not finite; the message has the step. On a CPU
             that step changes no weights. Elsewhere the losses are checked every 50
             steps, and always before an epoch's weights are saved.
     """
-    _check(epochs, learning_rate, clip_norm, keep, patience, dev_loader)
+    _check(epochs, learning_rate, clip_norm, keep, patience, dev_loader, save_every)
     require_batches("loader", loader)
     if dev_loader is not None:
         require_batches("dev_loader", dev_loader)
@@ -142,17 +155,16 @@ def fit(
     model.to(device)
     optim = _make_optimizer(optimizer, optimizer_options, model, learning_rate)
     base_rates = [group["lr"] for group in optim.param_groups]
-    history = History()
-    best: dict[str, Tensor] | None = None
-    run: dict[str, Any] = {}
+    progress = _Progress(loader, save_every, clock)
     if checkpoint is not None:
-        checkpoint = Path(checkpoint).expanduser()
         options = {f"optimizer.{k}": x for k, x in (optimizer_options or {}).items()}
-        run = {
-            "model": model,
-            "optimizer": optim,
-            "generator": getattr(loader, "generator", None),
-            "settings": describe_model(model)
+        watch = on_step if hasattr(on_step, "state_dict") else None
+        progress.keep_in(
+            Path(checkpoint).expanduser(),
+            model=model,
+            optimizer=optim,
+            watch=watch,
+            settings=describe_model(model)
             | {
                 "optimizer": optimizer if isinstance(optimizer, str) else "given",
                 "learning_rate": learning_rate,
@@ -161,19 +173,19 @@ def fit(
                 "number of training examples": _num_examples(loader),
                 "number of steps an epoch": len(loader),
                 "number of dev examples": _num_examples(dev_loader),
+                "on_step": "none" if watch is None else type(watch).__name__,
             }
             | options,
-        }
-        if checkpoint.is_file():
-            saved, best = load_checkpoint(checkpoint, **run)
-            history = History(**saved)
+        )
+    history = progress.history
     done = len(history.epoch_loss)
-    if done > epochs:
+    begun = done + bool(progress.num_tokens)
+    if begun > epochs:
         raise ValueError(
-            f"epochs ({epochs}) must not be less than the {done} in {checkpoint}"
+            f"epochs ({epochs}) must not be less than the {begun} in {checkpoint}"
         )
     if checkpoint is not None and done < epochs and not history.ran_out(patience):
-        require_writable(checkpoint)
+        require_writable(Path(checkpoint))
 
     def set_step_size(step: int) -> None:
         if schedule is not None:
@@ -182,45 +194,107 @@ def fit(
                 group["lr"] = rate * factor
 
     bar = tqdm(desc=description, total=(epochs - done) * len(loader), leave=False)
+    bar.update(len(progress.num_tokens))
     with bar:
         for epoch in range(done, epochs):
-            if history.ran_out(patience):
+            if history.ran_out(patience) and not progress.num_tokens:
                 break
-            start = time.perf_counter()
-            steps = loader, optim, set_step_size, clip_norm, on_step
-            _train_epoch(model, *steps, device, history, bar)
+            steps = optim, set_step_size, clip_norm, on_step
+            _train_epoch(model, progress, *steps, device, bar)
             if dev_loader is not None:
                 history.dev_loss.append(evaluate(model, dev_loader, device=device))
                 # Of equal ones the first: index() finds it.
                 history.best_epoch = history.dev_loss.index(min(history.dev_loss))
                 if history.best_epoch == epoch:
                     weights = unwrap(model).state_dict()
-                    best = {k: x.clone() for k, x in weights.items()}
-            history.seconds += time.perf_counter() - start
-            if checkpoint is not None:
-                save_checkpoint(checkpoint, best=best, history=asdict(history), **run)
-    if best is not None and keep == "best":
-        unwrap(model).load_state_dict(best)
+                    progress.best = {k: x.clone() for k, x in weights.items()}
+            progress.save()
+    if progress.best is not None and keep == "best":
+        unwrap(model).load_state_dict(progress.best)
     model.eval()
     return history
 
 
+class _Progress:
+    """How far a run has come, and the file that holds it, if there is one.
+
+    Args:
+        loader: training batches.
+        save_every: seconds from one save to the next, at most.
+        clock: tells seconds.
+    """
+
+    def __init__(
+        self, loader: Batches, save_every: float, clock: Callable[[], float]
+    ) -> None:
+        self.loader, self.save_every, self.clock = loader, save_every, clock
+        self.generator = getattr(loader, "generator", None)
+        self.history = History()
+        self.best: dict[str, Tensor] | None = None
+        self.num_tokens: list[int] = []  # of the steps of an epoch that is not over
+        self.start: dict[str, Any] = {}  # all generators at the beginning of the epoch
+        self.since = 0.0  # the time up to which history.seconds counts
+        self.path: Path | None = None
+        self.run: dict[str, Any] = {}
+
+    def keep_in(self, path: Path, **run: Any) -> None:
+        """Save the run in a file from now on; go on with the run that is there."""
+        self.path, self.run = path, run
+        if path.is_file():
+            saved = load_checkpoint(path, **run)
+            self.history, self.best = History(**saved["history"]), saved["best"]
+            self.num_tokens, self.start = saved["num_tokens"], saved["start"]
+            restore_random_states(saved["now"], self.generator)
+
+    def batches(self) -> Iterator[Batch]:
+        """Begin an epoch, or take up one that was stopped after the batches it saw."""
+        now, seen = random_states(self.generator), len(self.num_tokens)
+        if not seen:
+            self.start = now
+        restore_random_states(self.start, self.generator)  # the same order again
+        batches = iter(self.loader)
+        if seen:
+            deque(islice(batches, seen), maxlen=0)
+            restore_random_states(now, self.generator)
+        self.since = self.clock()
+        return batches
+
+    def is_due(self) -> bool:
+        """Whether it is time to save the run."""
+        return self.path is not None and self.clock() - self.since >= self.save_every
+
+    def save(self) -> None:
+        """Count the seconds, and write the file."""
+        self.history.seconds += self.clock() - self.since
+        if self.path is not None:
+            now = random_states(self.generator)
+            save_checkpoint(
+                self.path,
+                history=asdict(self.history),
+                best=self.best,
+                num_tokens=self.num_tokens,
+                start=self.start,
+                now=now,
+                **self.run,
+            )
+        self.since = self.clock()
+
+
 def _train_epoch(
     model: nn.Module,
-    loader: Batches,
+    progress: _Progress,
     optim: torch.optim.Optimizer,
     set_step_size: Callable[[int], None],
     clip_norm: float | None,
     on_step: Callable[[int], None] | None,
     device: torch.device,
-    history: History,
     bar: tqdm,
 ) -> None:
-    """Run through the data once; append to ``history``."""
+    """Run through the data once; append to the history."""
     model.train()
-    first = len(history.step_loss)
-    start = time.perf_counter()
-    num_tokens: list[int] = []
+    history, num_tokens = progress.history, progress.num_tokens
+    seen, begin = len(num_tokens), time.perf_counter()
+    first = len(history.step_loss) - seen
     pending: list[Tensor] = []  # losses that have not been read
 
     def read_losses() -> None:
@@ -232,12 +306,12 @@ def _train_epoch(
                     "learning rate, or clip the gradients by clip_norm"
                 )
             history.step_loss.append(loss)
-        speed = sum(num_tokens) / (time.perf_counter() - start)
+        speed = sum(num_tokens[seen:]) / (time.perf_counter() - begin)
         bar.set_postfix_str(f"loss {loss:.3f}, {speed:.0f} tokens/s", refresh=False)
         bar.update(len(pending))
         pending.clear()
 
-    for step, batch in enumerate(loader, start=first):
+    for step, batch in enumerate(progress.batches(), start=first + seen):
         if on_step is not None:
             on_step(step)
             model.train()  # on_step may have left eval mode
@@ -255,6 +329,10 @@ def _train_epoch(
         after_step = getattr(model, "after_step", None)
         if after_step is not None:
             after_step()
+        if progress.is_due():
+            if pending:
+                read_losses()
+            progress.save()
     if pending:
         read_losses()
     history.num_tokens += sum(num_tokens)
@@ -262,6 +340,7 @@ def _train_epoch(
     history.epoch_loss.append(
         math.fsum(loss * count for loss, count in weighted) / sum(num_tokens)
     )
+    num_tokens.clear()
 
 
 def _make_optimizer(
@@ -293,6 +372,7 @@ def _check(
     keep: str,
     patience: int | None,
     dev_loader: Batches | None,
+    save_every: float,
 ) -> None:
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
@@ -300,6 +380,8 @@ def _check(
         raise ValueError(f"learning_rate must be positive, got {learning_rate}")
     if clip_norm is not None and not clip_norm > 0:
         raise ValueError(f"clip_norm must be positive or None, got {clip_norm}")
+    if not save_every > 0:
+        raise ValueError(f"save_every must be positive, got {save_every}")
     if keep not in ("best", "last"):
         raise ValueError(f'keep must be "best" or "last", got {keep!r}')
     if patience is None:

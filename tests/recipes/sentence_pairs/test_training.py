@@ -1,6 +1,7 @@
 """Training runs of sentence pairs: seeds, what is kept, what is measured on the way."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,45 @@ def test_abcnn_is_measured_and_goes_back_to_its_best(ranking, variant):
     np.testing.assert_array_equal(
         train_abcnn(ranking, again, TRAINING, seed=3).curve, run.curve
     )
+
+
+def test_an_abcnn_that_was_stopped_goes_on(ranking, tmp_path):
+    def build():
+        options = {"seed": 0, "batch_size": 8, "num_filters": 3, "max_tokens": 4}
+        return build_abcnn(ranking, "ABCNN-3", **options)
+
+    def train(model, at=None):
+        losses = []
+
+        def loss(batch):
+            losses.append(None)
+            if len(losses) == at:
+                raise KeyboardInterrupt
+            return plain(batch)
+
+        plain, model.loss = model.loss, loss
+        return train_abcnn(ranking, model, training, seed=3, name="one"), model
+
+    training = replace(TRAINING, checkpoints=lambda name: tmp_path / name)
+    steps = len(ranking.batches("train", batch_size=8).batches)
+    with pytest.raises(KeyboardInterrupt):
+        train(build(), 2 * steps)  # the last step of the second epoch
+    assert [path.name for path in tmp_path.iterdir()] == ["one, seed 3"]
+    run, model = train(build())
+    wanted = build()
+    whole = train_abcnn(ranking, wanted, TRAINING, seed=3)
+    np.testing.assert_array_equal(run.curve, whole.curve)
+    for at, wanted_at in zip(run.scores, whole.scores, strict=True):
+        for part, scores in wanted_at.items():
+            np.testing.assert_array_equal(at[part], scores)
+    for own, other in zip(model.parameters(), wanted.parameters(), strict=True):
+        assert torch.equal(own, other)
+
+
+def test_an_mpcnn_is_kept_under_its_name_and_seed(classes, tmp_path):
+    training = replace(TRAINING, checkpoints=lambda name: tmp_path / name)
+    train_mpcnn(classes, training, seed=5, name="light", **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["light, seed 5"]
 
 
 def test_the_best_time_depends_on_the_part_that_chooses():

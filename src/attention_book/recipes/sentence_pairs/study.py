@@ -207,7 +207,7 @@ def study_variants(
                 task, variant, seed=seed, batch_size=training.batch_size, **sizes
             )
             name = f"{task.name}, {variant}"
-            run = train_abcnn(task, model, training, seed=seed, description=name)
+            run = train_abcnn(task, model, training, seed=seed, name=name)
             study.runs[variant].append(run)
             study.models.setdefault(variant, model)
             study.features[variant].append(

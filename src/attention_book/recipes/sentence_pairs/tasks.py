@@ -270,7 +270,7 @@ def with_fewer_pairs(task: PairTask, count: int) -> PairTask:
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     return make_task(
-        task.name,
+        f"{task.name}, {count} pairs",
         [task.pairs["train"][:count], task.pairs["dev"], task.pairs["test"]],
         task.vectors,
         task.vectors_title,

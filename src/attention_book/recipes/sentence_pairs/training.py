@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
@@ -19,8 +19,10 @@ from attention_book.models.mpcnn.config import MPCNNConfig
 from attention_book.models.mpcnn.model import MPCNN
 from attention_book.recipes.sentence_pairs.comparison import measure
 from attention_book.recipes.sentence_pairs.tasks import PairTask
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import fit
 from attention_book.training.runtime import seed_everything
+from attention_book.training.watch import Watch
 
 _HELD_OUT = ("dev", "test")
 
@@ -37,6 +39,7 @@ class PairTraining:
         device: "auto", "cpu", "cuda" or a device.
         evaluations: how often in an epoch a run is measured on dev and on test, for
             :func:`train_abcnn`.
+        checkpoints: give each run, by its name and seed, its file.
     """
 
     epochs: int
@@ -45,6 +48,7 @@ class PairTraining:
     optimizer: str = "adam"
     device: str | torch.device = "auto"
     evaluations: int = 1
+    checkpoints: CheckpointFiles = no_checkpoints
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def train_mpcnn(
     *,
     seed: int,
     prepare: Callable[[MPCNN], Any] | None = None,
+    name: str = "MPCNN",
     **sizes: Any,
 ) -> MPCNN:
     """Train an MPCNN; it keeps the epoch with the lowest loss on the dev part.
@@ -94,6 +99,7 @@ def train_mpcnn(
         training: how to train.
         seed: of the weights, the dropout and the order of the pairs.
         prepare: changes the model before it is trained; None: nothing does.
+        name: of the run, apart from its seed.
         **sizes: settings of :class:`attention_book.models.mpcnn.config.MPCNNConfig`
             other than ``embed_dim`` and ``grades``, which the task knows.
     """
@@ -110,6 +116,8 @@ def train_mpcnn(
         optimizer=training.optimizer,
         dev_loader=task.loader("dev", batch_size=training.batch_size),
         device=training.device,
+        checkpoint=training.checkpoints(f"{name}, seed {seed}"),
+        description=f"{name}, seed {seed}",
     )
     return model
 
@@ -166,7 +174,7 @@ def train_abcnn(
     training: PairTraining,
     *,
     seed: int,
-    description: str = "",
+    name: str = "ABCNN",
 ) -> EvaluatedRun:
     """Train an ABCNN, measure it on the way, and go back to where dev was best.
 
@@ -177,7 +185,7 @@ def train_abcnn(
         model: from :func:`build_abcnn`; it is trained and left in eval mode.
         training: how to train.
         seed: of the order of the batches.
-        description: words in front of the progress bar.
+        name: of the run, apart from its seed.
     """
     batches = task.batches("train", batch_size=training.batch_size).batches
     loader: DataLoader = DataLoader(
@@ -191,14 +199,13 @@ def train_abcnn(
     total = training.epochs * len(batches)
     times = np.linspace(0, total, training.epochs * training.evaluations + 1)
     times = times.astype(int)[1:]
-    scores: list[dict[str, np.ndarray]] = []
-    states = []
 
-    def evaluate(step: int) -> None:
-        if step in times:
-            scores.append({part: pair_scores(model, task, part) for part in _HELD_OUT})
-            states.append([parameter.detach().clone() for parameter in trained])
+    def evaluate(step: int) -> tuple[dict[str, Tensor], list[Tensor]]:
+        found = {part: pair_scores(model, task, part) for part in _HELD_OUT}
+        scores = {part: torch.from_numpy(values) for part, values in found.items()}
+        return scores, [parameter.detach().clone() for parameter in trained]
 
+    watch = Watch(evaluate, at=times.__contains__)
     fit(
         model,
         loader,
@@ -206,10 +213,16 @@ def train_abcnn(
         learning_rate=training.learning_rate,
         optimizer=training.optimizer,
         device=training.device,
-        on_step=evaluate,
-        description=f"{description}, seed {seed}",
+        checkpoint=training.checkpoints(f"{name}, seed {seed}"),
+        on_step=watch,
+        description=f"{name}, seed {seed}",
     )
-    evaluate(total)
+    watch.take(total)
+    scores = [
+        {part: values.numpy() for part, values in found.items()}
+        for found, _ in watch.values
+    ]
+    states = [weights for _, weights in watch.values]
     curve = [
         [list(measure(task, found, part).values()) for part, found in at_once.items()]
         for at_once in scores
