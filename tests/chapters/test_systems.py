@@ -16,7 +16,7 @@ def test_numbers_are_printed_and_stored(monkeypatch, capsys):
     run = SystemRun(
         outputs=[["a", "dog"]],
         bleu=Bleu(28.3, "nrefs:1"),
-        tokenized_bleu=Bleu(29.5, "tok:none"),
+        word_bleu=Bleu(29.5, "tok:none"),
         loss=1.5,
         num_parameters=1234,
         history=History([2.0], [2.0], [1.75], 0, 7, 0.5),

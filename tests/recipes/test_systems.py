@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.data.translation.detokenize import Detokenizer
+from attention_book.data.translation.moses import Moses
 from attention_book.evaluation.metrics import Bleu
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -32,7 +32,7 @@ def task():
     return replace(
         numbers,
         lines=[" ".join(pair.target).title() + "." for pair in numbers.test],
-        detokenize=Detokenizer("de"),
+        detokenize=Moses("de").text,
         bleu_options={"lowercase": True},
     )
 
@@ -55,7 +55,7 @@ def run(task, model, history):
 def test_numbers_are_those_of_the_task(task, model, history, run):
     assert run.outputs == task.translate(model)
     assert run.bleu == task.bleu(run.outputs, bootstrap=50)
-    assert run.tokenized_bleu == task.tokenized_bleu(run.outputs)
+    assert run.word_bleu == task.word_bleu(run.outputs)
     with torch.no_grad():
         assert run.loss == pytest.approx(model.loss(task.batch(task.test)).item())
     assert run.num_parameters == sum(p.numel() for p in model.parameters())

@@ -20,6 +20,7 @@ from attention_book.recipes.transformer import (
     alignment_error,
     best_head,
     cross_error_rates,
+    cross_weights,
     forced_and_free,
     forced_and_free_unmasked,
     ladder_builders,
@@ -31,6 +32,7 @@ from attention_book.recipes.transformer import (
     stage_guesses,
     stage_logits,
     stages,
+    train_averaged,
     train_without,
     warm_up_plan,
 )
@@ -188,6 +190,45 @@ def test_padding_that_counts_as_words(task, model):
 PRESET = replace(
     TRANSFORMER_PRESETS["quick"], batch={"batch_size": 4}, warmup_steps=2, sizes=SIZES
 )
+
+
+def test_weights_are_averaged_as_they_were_on_the_way(task):
+    preset = replace(PRESET, main_pairs=20, keep=2, every=None)
+    found = train_averaged(task, preset, epochs=3, seed=4)
+    wanted, steps = make(task, 4), []
+    plan = warm_up_plan(preset.batch, preset.learning_rate, preset.warmup_steps)
+
+    def look(step):
+        if step == 10:  # after two of three epochs of five steps
+            steps.append({k: x.clone() for k, x in wanted.state_dict().items()})
+
+    options = {"pairs": task.train[:20], "epochs": 3, "seed": 4}
+    task.fit(wanted, plan, **options, on_step=look)
+    assert_close(found.model.state_dict(), wanted.state_dict())
+    for name, weight in found.mean.state_dict().items():
+        assert_close(weight, (steps[0][name] + wanted.state_dict()[name]) / 2)
+    assert len(found.history.step_loss) == 15
+    assert not found.mean.training
+    assert found.history.dev_loss == []
+
+
+def test_patience_keeps_the_last_weights_not_the_best(task, tmp_path):
+    # So large a rate that the loss on the dev set rises at once.
+    preset = replace(PRESET, keep=1, patience=2, learning_rate=3.0, every=None)
+    options = {"epochs": 40, "seed": 4, "checkpoint": tmp_path / "run.pt"}
+    found = train_averaged(task, preset, **options)
+    history = found.history
+    assert len(history.dev_loss) == history.best_epoch + 3 < 40
+    assert_close(found.mean.state_dict(), found.model.state_dict())
+    again = train_averaged(task, preset, **options)  # from its checkpoint
+    assert_close(again.mean.state_dict(), found.mean.state_dict())
+
+
+def test_cross_weights_are_the_last_layers_mean(task, model):
+    batch = task.batch(task.test[:3])
+    found = cross_weights(model, batch)
+    assert_close(found, layer_weights(model, batch)["cross"][-1].mean(1))
+    assert found.shape == (3, batch.target.shape[1] - 1, batch.source.shape[1])
 
 
 def test_nothing_removed_is_the_model_itself(task):

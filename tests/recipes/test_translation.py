@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_book.data.translation.detokenize import Detokenizer
+from attention_book.data.translation.moses import Moses
 from attention_book.data.translation.pairs import Pair
 from attention_book.data.vocab import Vocab
 from attention_book.evaluation.intervals import score_by_bin
@@ -444,22 +444,25 @@ def test_bleu_compares_joined_tokens_with_the_lines():
     assert "case:lc" in lower.bleu(output).signature
 
 
-def test_bleu_is_of_text_and_tokenized_bleu_of_words():
+def test_bleu_is_of_text_and_word_bleu_of_words():
     task = bleu_task(
-        lines=["The cat, <unk> sat on the mat."],
-        detokenize=Detokenizer("en"),
+        lines=["The man's cat, Tom, sat."],
+        detokenize=Moses("en").text,
+        tokenize=Moses("en").words,
         bleu_options={"lowercase": True},
-        test=[Pair(words("a"), words("the cat , <unk> sat on the mat ."))],
     )
-    output = words("the cat , <unk> sat on the mat .")
-    assert task.text(output) == "the cat, ⁇ sat on the mat."
-    assert task.tokenized_bleu([output]).score == pytest.approx(100)
-    assert "case:lc|eff:no|tok:none" in task.tokenized_bleu([output]).signature
-    raw = corpus_bleu(["the cat, ⁇ sat on the mat."], task.lines, lowercase=True)
+    output = words("the man's cat , <unk> , sat .")
+    assert task.text(output) == "the man's cat, ⁇, sat."
+    raw = corpus_bleu(["the man's cat , ⁇ , sat ."], task.lines, lowercase=True)
     assert task.bleu([output]) == raw
-    assert raw.score < 90  # the reference has three words where "⁇" is one
+    cut = "the man 's cat , {} , sat ."  # one word more, so another BLEU
+    by_word = {"lowercase": True, "tokenize": "none"}
+    found = corpus_bleu([cut.format("⁇")], [cut.format("Tom")], **by_word)
+    assert task.word_bleu([output]) == found
+    assert "case:lc|eff:no|tok:none" in found.signature
+    assert 0 < raw.score < found.score < 90
     with pytest.raises(ValueError, match=r"outputs \(2\) and test sentences \(1\)"):
-        task.tokenized_bleu([output, output])
+        task.word_bleu([output, output])
 
 
 def test_bleu_as_text():

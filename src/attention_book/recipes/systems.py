@@ -55,7 +55,7 @@ class SystemRun:
     Attributes:
         outputs: the tokens that it writes for each source.
         bleu: of the detokenized text, with its interval.
-        tokenized_bleu: of the words.
+        word_bleu: of the words.
         loss: on the test set under teacher forcing, in nats per token.
         num_parameters: of the model.
         history: of its training.
@@ -65,7 +65,7 @@ class SystemRun:
 
     outputs: list[list[str]]
     bleu: Bleu
-    tokenized_bleu: Bleu
+    word_bleu: Bleu
     loss: float
     num_parameters: int
     history: History
@@ -84,8 +84,8 @@ class SystemRun:
         own: dict[str, float | int | str] = {
             "bleu": self.bleu.score,
             "bleu_signature": self.bleu.signature,
-            "tokenized_bleu": self.tokenized_bleu.score,
-            "tokenized_bleu_signature": self.tokenized_bleu.signature,
+            "word_bleu": self.word_bleu.score,
+            "word_bleu_signature": self.word_bleu.signature,
             "test_loss": self.loss,
             "test_perplexity": math.exp(self.loss),
             "parameters": self.num_parameters,
@@ -124,7 +124,7 @@ class SystemRun:
         chosen = f", epoch {self.chosen_epoch} kept" if self.chosen_epoch else ""
         return (
             f"{bleu_text(self.bleu)}\n"
-            f"tokenized {bleu_text(self.tokenized_bleu)}\n"
+            f"words: {bleu_text(self.word_bleu)}\n"
             f"test loss {self.loss:.3f} nats per token, perplexity"
             f" {math.exp(self.loss):.2f}; {self.num_parameters:,} parameters\n"
             f"{len(history.step_loss):,} steps, {history.tokens_per_second:,.0f} target"
@@ -183,7 +183,7 @@ def score_system(
     return SystemRun(
         outputs=outputs,
         bleu=task.bleu(outputs, bootstrap=bootstrap),
-        tokenized_bleu=task.tokenized_bleu(outputs),
+        word_bleu=task.word_bleu(outputs),
         loss=evaluate(model, loader, device=task.device),
         num_parameters=count_parameters(model),
         history=history,

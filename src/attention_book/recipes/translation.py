@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attention_book.data.translation.detokenize import Detokenizer
 from attention_book.data.translation.iwslt15 import iwslt15, iwslt15_lines
+from attention_book.data.translation.moses import Moses
 from attention_book.data.translation.multi30k import multi30k, multi30k_lines
 from attention_book.data.translation.numbers import number_pairs
 from attention_book.data.translation.pairs import (
@@ -108,6 +108,7 @@ class TranslationTask:
         max_tokens: longest output in tokens, ``<eos>`` included.
         join: makes words, separated by spaces, of an output's tokens.
         detokenize: makes text of words, as it is in ``lines``.
+        tokenize: makes words of text, for BLEU on words.
         lines: the raw target sentences of ``test``, the references for BLEU; None where
             BLEU says nothing, as for number words.
         bleu_options: how :func:`attention_book.evaluation.metrics.corpus_bleu` compares
@@ -123,6 +124,7 @@ class TranslationTask:
     max_tokens: int
     join: Callable[[Iterable[str]], str] = " ".join
     detokenize: Callable[[Iterable[str]], str] = " ".join
+    tokenize: Callable[[str], Sequence[str]] = str.split
     lines: list[str] | None = None
     bleu_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -349,12 +351,12 @@ class TranslationTask:
             **self.bleu_options,
         )
 
-    def tokenized_bleu(self, outputs: Sequence[Sequence[str]]) -> Bleu:
+    def word_bleu(self, outputs: Sequence[Sequence[str]]) -> Bleu:
         """BLEU, from 0 to 100, of words, as papers and tutorials often report it.
 
-        The words of the outputs are compared with those of the references, both as the
-        task's own tokenizer cut them; an unknown word is one word. Such numbers can be
-        compared between systems with one tokenizer only.
+        Outputs and references are cut into words by ``tokenize``, and sacrebleu takes
+        them as they are. Such numbers can be compared between systems with one
+        tokenizer only; those of similar tokenizers are close.
 
         Args:
             outputs: tokens of each sentence, as from :meth:`translate`.
@@ -362,10 +364,10 @@ class TranslationTask:
         Raises:
             ValueError: as from :meth:`bleu`.
         """
-        self._lines(outputs)
+        texts = [self.text(output) for output in outputs]
         return corpus_bleu(
-            [self.join(output) for output in outputs],
-            [self.join(pair.target) for pair in self.test],
+            [" ".join(self.tokenize(text)) for text in texts],
+            [" ".join(self.tokenize(line)) for line in self._lines(outputs)],
             **{**self.bleu_options, "tokenize": "none"},
         )
 
@@ -479,7 +481,7 @@ def multi30k_task(
         )
         parts = [[_encode(pair, subwords) for pair in part] for part in parts]
         join = subwords.decode
-    shared = max_pieces is not None
+    shared, moses = max_pieces is not None, Moses(target)
     return TranslationTask(
         languages=(source, target),
         train=parts[0],
@@ -491,7 +493,8 @@ def multi30k_task(
         device=device,
         max_tokens=max_tokens,
         join=join,
-        detokenize=Detokenizer(target),
+        detokenize=moses.text,
+        tokenize=moses.words,
         lines=multi30k_lines("test2016", target)[:limit],
         bleu_options={"lowercase": True},
     )
