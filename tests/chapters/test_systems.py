@@ -9,7 +9,7 @@ from attention_book.training.loop import History
 
 
 def test_numbers_are_printed_and_stored(monkeypatch, capsys):
-    stored = {}
+    stored, asked = {}, []
     monkeypatch.setattr(systems, "glue", lambda **results: stored.update(results))
     pair = Pair(("ein", "hund"), ("a", "dog"))
     sample = Sample(source="ein hund", reference="A dog.", output="a dog.", pair=pair)
@@ -23,7 +23,16 @@ def test_numbers_are_printed_and_stored(monkeypatch, capsys):
         chosen_epoch=1,
         samples=[sample],
     )
-    report_system("bahdanau", "RNNsearch, small", run)
+
+    def score(*given, **options):
+        asked.append((given, options))
+        return run
+
+    monkeypatch.setattr(systems, "score_system", score)
+    given = object(), object(), run.history
+    found = report_system("bahdanau", "RNNsearch, small", *given, beam_size=5)
+    assert found is run
+    assert asked == [(given, {"beam_size": 5})]
     printed = capsys.readouterr().out
     assert printed.startswith("RNNsearch, small: BLEU 28.30  nrefs:1\n")
     assert f"\n\n{sample}\n" in printed

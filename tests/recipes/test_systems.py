@@ -76,6 +76,7 @@ def test_samples_are_the_first_translations_with_their_weights(task, model, run)
         own = replace(pair, target=tuple(output))
         assert sample.pair == own
         assert_close(sample.weights, decoder_weights(model, task.batch([own]))[0])
+        assert tuple(map(len, sample.tokens)) == sample.weights.shape
     assert (
         str(run.samples[0]).splitlines()[1] == f"reference  {run.samples[0].reference}"
     )

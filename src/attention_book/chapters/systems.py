@@ -1,18 +1,36 @@
-"""Show a trained system's numbers on the page, and hand them on."""
+"""Score a trained system, show its numbers on the page, and hand them on."""
+
+from typing import Any
+
+from torch import nn
 
 from attention_book.chapters.report import glue
-from attention_book.recipes.systems import SystemRun, result_prefix
+from attention_book.recipes.systems import SystemRun, result_prefix, score_system
+from attention_book.recipes.translation import TranslationTask
+from attention_book.training.loop import History
 
 
-def report_system(slug: str, name: str, run: SystemRun) -> None:
-    """Print what a system reached, with its samples; store all of it by ``glue``.
+def report_system(
+    slug: str,
+    name: str,
+    task: TranslationTask,
+    model: nn.Module,
+    history: History,
+    **options: Any,
+) -> SystemRun:
+    """Score a system; print what it reached, with samples; store all of it by ``glue``.
 
     Args:
         slug: of the chapter.
         name: of the system, in words.
-        run: its numbers.
+        task: has raw test lines.
+        model: the trained system.
+        history: of its training.
+        **options: as for :func:`attention_book.recipes.systems.score_system`.
     """
+    run = score_system(task, model, history, **options)
     print(f"{name}: {run}\n")
     for sample in run.samples:
         print(f"{sample}\n")
     glue(**run.values(result_prefix(slug, name)))
+    return run

@@ -39,6 +39,11 @@ class Sample:
     pair: Pair
     weights: Float[Tensor, "target_tokens source_tokens"] | None = None
 
+    @property
+    def tokens(self) -> tuple[list[str], list[str]]:
+        """Names of the rows and of the columns of ``weights``: output, then source."""
+        return [*self.pair.target, "<eos>"], [*self.pair.source, "<eos>"]
+
     def __str__(self) -> str:
         """The three texts, one per line."""
         return (
