@@ -8,7 +8,7 @@ from attention_book.recipes.systems import Sample, SystemRun
 from attention_book.training.loop import History
 
 
-def test_numbers_are_printed_and_stored(monkeypatch, capsys):
+def test_numbers_are_printed_and_stored(monkeypatch, capsys, no_shape_checks):
     stored, asked = {}, []
     monkeypatch.setattr(systems, "glue", lambda **results: stored.update(results))
     pair = Pair(("ein", "hund"), ("a", "dog"))
