@@ -2,14 +2,17 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
+import docutils.nodes
 import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from tools import api, computed, import_graph, offline
+from attention_book.figures.interactive import MARKER
+from tools import api, computed, import_graph, interactive, offline
 from tools.repository import address, bootstrap_cell
 
 ROOT = api.ROOT
@@ -247,3 +250,25 @@ def test_pages_that_need_all_others_are_read_last():
     pages = ["book/results", "book/a", "book/status", "book/z"]
     computed.read_last(None, None, pages)
     assert pages == ["book/a", "book/z", "book/results", "book/status"]
+
+
+def test_a_page_loads_the_script_of_its_figures_once():
+    figure = '<attention-view-1>a</attention-view-1><script type="x">{}</script>'
+    inline = f"<script {MARKER}>let a = 1;\nlet b;</script>"
+    page = docutils.nodes.section()
+    page += docutils.nodes.raw("", figure + inline + "after", format="html")
+    page += docutils.nodes.raw("", "<p>other</p>", format="html")
+    interactive.drop_inline_scripts(None, page, "page")
+    assert [node.astext() for node in page.children] == [
+        figure + "after",
+        "<p>other</p>",
+    ]
+    assert page.children[0]["format"] == "html"
+    added = []
+    app = SimpleNamespace(add_js_file=lambda *given, **options: added.append(given))
+    for body in "<p>other</p>", figure:
+        interactive.load_script(app, "page", "", {"body": body}, None)
+    assert added == [("attention-view.js",)]
+    config = SimpleNamespace(html_static_path=[])
+    interactive.serve_script(None, config)
+    assert (Path(config.html_static_path[0]) / "attention-view.js").is_file()

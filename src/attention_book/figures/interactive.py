@@ -1,0 +1,253 @@
+"""Figures that answer: attention weights that react to pointer, touch and keyboard.
+
+A figure is one custom element with its data as JSON, drawn in the browser by the book's
+own script, ``web/attention-view.js``. It works without a kernel and without any other
+host, on the book's pages, in JupyterLab and in Colab.
+"""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from jaxtyping import Float
+from torch import Tensor
+
+from attention_book.figures.heatmap import plot_weights
+
+WEB = Path(__file__).with_name("web")
+"""The folder of the scripts."""
+
+MARKER = "data-attention-view"
+"""Attribute of the inlined script. On the book's pages, which load the script once, the
+build takes it out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A question that the reader answers before the weights are shown.
+
+    Attributes:
+        query: position of the query word that the question is about.
+        text: the question.
+        choices: positions of the key words to choose from; the right answer, the key
+            with the largest weight, must be among them.
+    """
+
+    query: int
+    text: str
+    choices: Sequence[int]
+
+
+class AttentionView:
+    """A figure that shows itself in a notebook; made by :func:`attention_view`."""
+
+    def __init__(
+        self, data: dict[str, Any], alt: str, caption: str, still: bytes
+    ) -> None:
+        self.data = data
+        self.alt = alt
+        self.caption = caption
+        self.still = still
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, Any]:
+        return {
+            "text/html": self.to_html(),
+            "image/png": base64.b64encode(self.still).decode(),
+            "text/plain": self.alt,
+        }
+
+    def to_html(self) -> str:
+        """The figure as HTML, with the script that draws it."""
+        image = base64.b64encode(self.still).decode()
+        # "<" could end the script element.
+        data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
+        data = data.replace("<", "\\u003c")
+        return (
+            '<figure class="attention-view"><attention-view-1>'
+            f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{image}">'
+            f"{self._table()}"
+            f'<script type="application/json">{data}</script>'
+            "</attention-view-1>"
+            f"<figcaption>{html.escape(self.caption)}</figcaption>"
+            f"<script {MARKER}>{script()}</script></figure>"
+        )
+
+    def _table(self) -> str:
+        # The numbers of the first choices, for screen readers and for those who want
+        # to see them all.
+        queries, keys = self.data["queries"], self.data["keys"]
+        first = 0
+        for axis, size in zip(self.data["axes"], self.data["shape"], strict=False):
+            first = first * size + axis["start"]
+        first *= len(queries) * len(keys)
+        head = "".join(f'<th scope="col">{html.escape(key)}</th>' for key in keys)
+        rows = []
+        for number, query in enumerate(queries):
+            start = first + number * len(keys)
+            cells = "".join(
+                f"<td>{'' if w is None else f'{w / 1000:.2f}'}</td>"
+                for w in self.data["w"][start : start + len(keys)]
+            )
+            name = f'<th scope="row">{html.escape(query)}</th>'
+            rows.append(f"<tr>{name}{cells}</tr>")
+        shown = ", ".join(
+            f"{axis['label']} {axis['names'][axis['start']]}"
+            for axis in self.data["axes"]
+        )
+        caption = f"<caption>{html.escape(shown)}</caption>" if shown else ""
+        return (
+            '<details slot="table"><summary>Numbers</summary>'
+            f'<div style="overflow-x: auto" tabindex="0"><table>{caption}'
+            f"<thead><tr><td></td>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table></div></details>"
+        )
+
+
+def attention_view(
+    weights: Float[Tensor, "*axes queries keys"],
+    queries: Sequence[str],
+    keys: Sequence[str],
+    *,
+    alt: str,
+    caption: str,
+    axes: Mapping[str, Sequence[object]] | None = None,
+    start: Sequence[int] | None = None,
+    mask: Tensor | None = None,
+    truth: Iterable[tuple[int, int]] = (),
+    ask: Ask | None = None,
+    view: str = "links",
+) -> AttentionView:
+    """Make a figure of attention weights that answers.
+
+    Pointing at a query word, or reaching it by the keyboard, lights up what it attends
+    to and says the numbers; a click or Enter keeps it, Escape lets it go.
+
+    Args:
+        weights: one row for each query; further axes in front, such as layer, head or
+            training step, can be chosen.
+        queries: a label for each row, usually the target words.
+        keys: a label for each column, usually the source words.
+        alt: what the figure shows, in words.
+        caption: text below it, which can be read alone.
+        axes: for each axis in front, by its label, a name for each position.
+        start: the position that is shown first on each of these axes; None: the last,
+            which is the trained model, the top layer.
+        mask: True where a query may attend; blocked cells are hatched. None: all may.
+        truth: links (source position, target position) of the true alignment, to be
+            drawn beside the weights, as in :func:`plot_weights`.
+        ask: a question to be answered first; None: none.
+        view: "links", lines between two lists of words, or "map", a heat map; the
+            reader can switch.
+
+    Raises:
+        ValueError: if labels, axes, start, mask, links or question do not fit the
+            weights, or there is no such view.
+
+    Example:
+        >>> import torch
+        >>> figure = attention_view(
+        ...     torch.eye(2),
+        ...     ["eins", "zwei"],
+        ...     ["one", "two"],
+        ...     alt="One to one.",
+        ...     caption="Each word looks at its partner.",
+        ... )
+        >>> figure.data["w"]
+        [1000, 0, 0, 1000]
+    """
+    axes = dict(axes or {})
+    shape = tuple(len(names) for names in axes.values())
+    whole = (*shape, len(queries), len(keys))
+    if weights.shape != whole or not all(whole):
+        raise ValueError(
+            f"weights must have shape {whole} to fit axes, queries and keys, got "
+            f"{tuple(weights.shape)}"
+        )
+    first = [size - 1 for size in shape] if start is None else [*start]
+    if len(first) != len(shape) or not all(
+        0 <= at < size for at, size in zip(first, shape, strict=True)
+    ):
+        raise ValueError(f"start must be a position on axes of {shape}, got {first}")
+    if view not in ("links", "map"):
+        raise ValueError(f'view must be "links" or "map", got {view!r}')
+    truth = sorted(truth)
+    for key, query in truth:
+        if not (0 <= key < len(keys) and 0 <= query < len(queries)):
+            raise ValueError(f"the link {(key, query)} lies outside the weights")
+    plain = weights.detach().float().cpu()
+    permille: list[int | None] = [
+        round(value) for value in (1000 * plain).flatten().tolist()
+    ]
+    if mask is not None:
+        allowed = mask.expand(whole).flatten().tolist()
+        permille = [
+            value if is_allowed else None
+            for value, is_allowed in zip(permille, allowed, strict=True)
+        ]
+    shown = plain[tuple(first)]
+    data = {
+        "v": 1,
+        "queries": [*queries],
+        "keys": [*keys],
+        "axes": [
+            {"label": label, "names": [str(name) for name in names], "start": at}
+            for (label, names), at in zip(axes.items(), first, strict=True)
+        ],
+        "shape": [*whole],
+        "w": permille,
+        "truth": truth,
+        "view": view,
+        "ask": None if ask is None else _question(ask, shown, len(keys)),
+    }
+    still = _still(shown, queries, keys, truth)
+    return AttentionView(data, alt, caption, still)
+
+
+@cache
+def script() -> str:
+    """The script that draws the figures."""
+    return (WEB / "attention-view.js").read_text("utf-8")
+
+
+def _question(ask: Ask, shown: Tensor, num_keys: int) -> dict[str, Any]:
+    if not 0 <= ask.query < len(shown):
+        raise ValueError(
+            f"ask.query must be from 0 to {len(shown) - 1}, got {ask.query}"
+        )
+    key = int(shown[ask.query].argmax())
+    if key not in ask.choices or not all(0 <= k < num_keys for k in ask.choices):
+        raise ValueError(
+            f"ask.choices must be positions of keys with {key}, the right one, among "
+            f"them, got {[*ask.choices]}"
+        )
+    return {
+        "query": ask.query,
+        "key": key,
+        "text": ask.text,
+        "choices": [*ask.choices],
+    }
+
+
+def _still(
+    weights: Tensor,
+    queries: Sequence[str],
+    keys: Sequence[str],
+    truth: list[tuple[int, int]],
+) -> bytes:
+    """The heat map as it is without scripts, as PNG."""
+    size = 1.6 + 0.32 * len(keys), 1.2 + 0.28 * len(queries)
+    figure = plt.figure(figsize=size)
+    plot_weights(weights, queries, keys, alignment=truth, ax=figure.subplots())
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight")
+    plt.close(figure)
+    return buffer.getvalue()

@@ -1,0 +1,272 @@
+"""Figures that answer: their data, and what they do in a real browser."""
+
+import base64
+import json
+import re
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from playwright.sync_api import sync_playwright
+
+from attention_book.figures.interactive import MARKER, Ask, attention_view, script
+
+QUERIES = ["drei", "und", "vierzig"]
+KEYS = ["forty", "three", "thousand", "<eos>"]
+FLAGS = ["--no-sandbox", "--disable-gpu"]
+
+
+def example(**changes):
+    options = {
+        "weights": torch.tensor(
+            [
+                [[0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4], [1.0, 0, 0, 0]],
+                [[0.04, 0.91, 0.05, 0], [0.01, 0.48, 0.5, 0.01], [0.7, 0.1, 0.2, 0]],
+            ]
+        ),
+        "queries": QUERIES,
+        "keys": KEYS,
+        "axes": {"head": [1, 2]},
+        "truth": {(1, 0), (0, 2)},
+        "alt": 'Weights of "drei" & others.',
+        "caption": "Heads & words.",
+    } | changes
+    return attention_view(**options)
+
+
+def test_weights_are_whole_numbers_in_order():
+    data = example().data
+    assert data["shape"] == [2, 3, 4]
+    assert data["w"][:4] == [250] * 4
+    assert data["w"][12:16] == [40, 910, 50, 0]
+    assert data["axes"] == [{"label": "head", "names": ["1", "2"], "start": 1}]
+    assert data["truth"] == [(0, 2), (1, 0)]
+    mask = torch.tensor([True, True, False, True])
+    assert example(mask=mask).data["w"][12:16] == [40, 910, None, 0]
+
+
+def test_a_notebook_gets_html_an_image_and_text():
+    view = example()
+    bundle = view._repr_mimebundle_()
+    assert bundle["text/plain"] == 'Weights of "drei" & others.'
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    page = bundle["text/html"]
+    assert 'alt="Weights of &quot;drei&quot; &amp; others."' in page
+    assert f"<script {MARKER}>{script()}</script>" in page
+    assert "<caption>head 2</caption>" in page
+    assert '<th scope="row">drei</th><td>0.04</td><td>0.91</td>' in page
+    assert "&lt;eos&gt;" in page
+    assert "<figcaption>Heads &amp; words.</figcaption>" in page
+
+
+def test_no_word_can_end_the_script():
+    words = ["</script><b>", "und", "vierzig"]
+    page = example(queries=words).to_html()
+    (data,) = re.findall(r"application/json\">(.*?)</script>", page)
+    assert json.loads(data)["queries"] == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keys": KEYS[1:]}, r"shape \(2, 3, 3\) to fit axes, queries and keys, got"),
+        ({"axes": None}, r"shape \(3, 4\) to fit"),
+        ({"start": [2]}, r"start must be a position on axes of \(2,\), got \[2\]"),
+        ({"start": []}, r"start must be a position"),
+        ({"view": "list"}, 'view must be "links" or "map"'),
+        ({"truth": [(4, 0)]}, r"the link \(4, 0\) lies outside"),
+        ({"truth": [(0, 3)]}, r"the link \(0, 3\) lies outside"),
+        ({"ask": Ask(query=3, text="", choices=[1])}, "ask.query must be from 0 to 2"),
+        ({"ask": Ask(query=0, text="", choices=[0])}, "keys with 1, the right one"),
+        ({"ask": Ask(query=0, text="", choices=[1, 4])}, "keys with 1, the right"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        example(**changes)
+
+
+# In a real browser.
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a page with some figures, from a file."""
+    contexts = []
+
+    def opened(*views, style="", **options):
+        figures = "".join(view.to_html() for view in views)
+        file = tmp_path / "page.html"
+        start = "<!doctype html><html lang=en><meta charset=utf-8><title>t</title>"
+        body = f"<body style='{style}'><main><h1>t</h1>{figures}</main>"
+        file.write_text(start + body)
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("console", lambda message: page.errors.append(message.text))
+        page.goto(f"file://{file}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def status(page):
+    return page.get_by_role("status").last.text_content()
+
+
+def lit(page):
+    """The numbers by which the key words are coloured, in percent."""
+    return page.locator(".key").evaluate_all(
+        "words => words.map(word => word.style.getPropertyValue('--w'))"
+    )
+
+
+def test_mouse(show):
+    page = show(example())
+    page.get_by_role("button", name="drei").hover()
+    assert status(page) == "drei: three 0.91, thousand 0.05, forty 0.04"
+    assert lit(page) == ["4", "91", "5", "0"]
+    page.get_by_role("button", name="und").hover()
+    assert status(page) == "und: thousand 0.50, three 0.48, forty 0.01, <eos> 0.01"
+    page.get_by_role("heading").hover()
+    assert status(page).startswith("Point at a word")
+    page.get_by_role("button", name="vierzig").click()
+    page.get_by_role("heading").hover()
+    assert status(page) == "vierzig: forty 0.70, thousand 0.20, three 0.10"
+    assert page.get_by_role("button", pressed=True).text_content() == "vierzig"
+    assert page.errors == []
+
+
+def test_keyboard(show):
+    page = show(example())
+    page.get_by_label("view").focus()
+    page.keyboard.press("Tab")
+    assert status(page).startswith("drei: ")
+    for key, word in (
+        ("ArrowDown", "und"),
+        ("End", "vierzig"),
+        ("ArrowDown", "vierzig"),
+        ("Home", "drei"),
+        ("ArrowUp", "drei"),
+        ("ArrowRight", "und"),
+    ):
+        page.keyboard.press(key)
+        assert status(page).startswith(f"{word}: "), key
+    page.keyboard.press("Enter")
+    assert page.get_by_role("button", pressed=True).text_content() == "und"
+    page.keyboard.press("Escape")
+    assert page.get_by_role("button", pressed=True).count() == 0
+    # One stop of the Tab key for all words.
+    stops = page.locator(".word").evaluate_all("words => words.map(w => w.tabIndex)")
+    assert sorted(stops) == [-1, -1, 0]
+
+
+def test_touch(show):
+    page = show(example(), has_touch=True, viewport={"width": 390, "height": 800})
+    page.get_by_role("button", name="vierzig").tap()
+    assert status(page).startswith("vierzig: forty 0.70")
+    page.get_by_role("button", name="drei").tap()
+    assert status(page).startswith("drei: three 0.91")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+
+
+def test_another_head_has_other_weights_and_the_heat_map_the_same(show):
+    page = show(example())
+    page.get_by_label("head").select_option("1")
+    page.get_by_role("button", name="und").hover()
+    assert status(page) == "und: <eos> 0.40, thousand 0.30, three 0.20, forty 0.10"
+    page.get_by_label("view").select_option("heat map")
+    cells = page.locator("attention-view-1 tbody >> css=td").evaluate_all(
+        "cells => cells.filter(c => c.getRootNode() !== document)"
+        ".map(c => [c.title, c.style.getPropertyValue('--w'), c.className])"
+    )
+    assert [title for title, *_ in cells][4:8] == ["0.10", "0.20", "0.30", "0.40"]
+    assert [share for _, share, _ in cells][4:8] == ["10", "20", "30", "40"]
+    assert [k for k, (*_, kind) in enumerate(cells) if "true" in kind] == [1, 8]
+
+
+def test_blocked_cells_are_told_apart(show):
+    page = show(example(mask=torch.tensor([True, True, False, True]), view="map"))
+    blocked = page.locator("td.masked")
+    blocked.first.wait_for()
+    assert blocked.count() == 3
+
+
+def test_predict_first(show):
+    ask = Ask(query=0, text="Where does “drei” look?", choices=[0, 1, 2])
+    page = show(example(ask=ask))
+    button = page.get_by_role("button", name="drei")
+    assert not button.is_visible()
+    page.get_by_label("forty").check()
+    said = page.get_by_role("status").first
+    assert said.text_content() == "No: it looks at three."
+    assert button.is_visible()
+    assert status(page).startswith("drei: three 0.91")
+    page.get_by_label("three").check()
+    assert said.text_content() == "Yes: three."
+    again = show(example(ask=ask))
+    again.get_by_role("button", name="show me").click()
+    assert again.get_by_role("status").first.text_content() == "It looks at three."
+
+
+def test_two_figures_on_a_page_do_not_disturb_each_other(show):
+    page = show(example(), example(queries=["a", "b", "c"]))
+    page.get_by_role("button", name="und").click()
+    page.get_by_role("button", name="c", exact=True).click()
+    pressed = page.get_by_role("button", pressed=True)
+    assert pressed.all_text_contents() == ["und", "c"]
+    assert page.errors == []
+
+
+def test_without_scripts_or_with_damaged_data_the_image_stays(show):
+    page = show(example(), java_script_enabled=False)
+    assert page.get_by_role("img").is_visible()
+    text = example().to_html().replace('"shape":', '"form":')
+    page = show(SimpleNamespace(to_html=lambda: text))
+    page.wait_for_timeout(200)
+    assert page.get_by_role("img").is_visible()
+    assert any("the still image stays" in text for text in page.errors)
+
+
+def test_the_theme_is_that_of_the_text(show):
+    def colour(page):
+        view = page.locator("attention-view-1[ready]")
+        view.wait_for()
+        return view.evaluate("v => v.style.getPropertyValue('--weight')")
+
+    light = colour(show(example(), style="color: #222; background: #fff"))
+    page = show(example(), style="color: #ddd; background: #111")
+    dark = colour(page)
+    assert light != dark
+    page.evaluate("document.body.style.color = '#222'")
+    page.wait_for_function(
+        "light => document.querySelector('attention-view-1').style"
+        ".getPropertyValue('--weight') === light",
+        arg=light,
+    )
+
+
+def test_changes_are_told_to_the_page(show):
+    page = show(example())
+    page.evaluate(
+        "addEventListener('ab-change', e => { window.last = e.detail.query; })"
+    )
+    page.get_by_role("button", name="vierzig").hover()
+    assert page.evaluate("window.last") == 2
