@@ -38,6 +38,9 @@ from .graph_attention import (
     edge_attention,
     edge_mask,
 )
+from .han import (
+    LearnedQueryAttention,
+)
 from .memory_network import (
     MemoryRead,
     WordFactors,
@@ -113,6 +116,7 @@ __all__ = [
     "HardAttentionOutput",
     "InputAttention",
     "LearnedPositions",
+    "LearnedQueryAttention",
     "LocalAttention",
     "LocationScore",
     "MemoryRead",

@@ -354,6 +354,14 @@ MECHANISMS = (
                 sizes={"query": 5, "key": 5, "value": 7}, options={"linear": True},
                 breaks={"sum": "the weights are the scores"}))),
     Mechanism(
+        name="learned query", paper="yang2016", appeared="2016-06", chapter="taxonomy",
+        path="attention.han.LearnedQueryAttention",
+        query="a learned vector", key="words, then sentences", score="additive",
+        sequences=("self",), levels=("multi",), architecture="none of these",
+        call="key",
+        examples=(Example(
+            sizes={"key": 3}, arguments={"key_dim": 3, "hidden_dim": 11}),)),
+    Mechanism(
         name="scaled dot", **_VASWANI, chapter="self_attention",
         path="attention.dot_product.dot_product_attention", **_TOKENS,
         value="any, one per key", score="scaled dot",

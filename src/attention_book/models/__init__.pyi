@@ -42,6 +42,15 @@ from .global_local import (
     LuongState,
     LuongTranslator,
 )
+from .han import (
+    HAN,
+    HANConfig,
+    Level,
+    OneByOne,
+    check_documents,
+    real_first,
+    reorder,
+)
 from .memory_network import (
     SENTENCES,
     TYING,
@@ -132,6 +141,7 @@ from .translation import (
 
 __all__ = [
     "ABCNN",
+    "HAN",
     "KINDS",
     "LIGHT",
     "MIXERS",
@@ -164,9 +174,11 @@ __all__ = [
     "FixedContext",
     "GatedRecurrentUnit",
     "GridEncoder",
+    "HANConfig",
     "HolisticFilters",
     "KeyValue",
     "LSTMState",
+    "Level",
     "LuongConfig",
     "LuongDecoder",
     "LuongState",
@@ -176,6 +188,7 @@ __all__ = [
     "MemN2NConfig",
     "MixingBlock",
     "MixingConfig",
+    "OneByOne",
     "PerDimensionFilters",
     "PictureClassifier",
     "PixelClassifier",
@@ -205,6 +218,7 @@ __all__ = [
     "TransformerState",
     "all_ap",
     "apply_to_nonpad",
+    "check_documents",
     "check_lengths",
     "check_padding",
     "check_pair_rows",
@@ -225,6 +239,8 @@ __all__ = [
     "mean_annotation",
     "moving_average",
     "nonpad_indices",
+    "real_first",
+    "reorder",
     "reverse_words",
     "score_function_surrogate",
     "sparse_target",
