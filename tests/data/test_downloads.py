@@ -302,7 +302,7 @@ UNVERSIONED = (
 
 
 def test_table_is_whole():
-    assert len(table()) == 108
+    assert len(table()) == 124
     for name, file in table().items():
         assert file.path == name
         assert file.bytes is None or file.bytes > 0

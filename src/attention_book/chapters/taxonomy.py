@@ -257,6 +257,20 @@ _MATCH = {"sum": "match scores are not normalised"}
 _NO_MASK = "it has no mask: a frame of zeros surrounds the image"
 _FIXED_VIEWS = "the number of views is fixed, and each has its own projection"
 _EDGES = "edges take the part of a mask: a missing edge has no weight"
+_GRAPH: dict[str, Any] = {
+    "query": "nodes, projected",
+    "key": "neighbours of a node, projected",
+    "sequences": ("self",),
+    "architecture": "graph network",
+    "call": "edges",
+    "examples": (
+        Example(
+            sizes={"query": 6, "key": 6, "value": 7, "heads": 4},
+            arguments={"num_heads": 4, "head_dim": 6},
+            breaks={"blocked": _EDGES},
+        ),
+    ),
+}
 
 # One keyword per line would make the table four times as long.
 # fmt: off
@@ -388,6 +402,15 @@ MECHANISMS = (
         examples=(Example(
             sizes={"query": 6, "key": 6, "value": 7, "heads": 4},
             breaks={"blocked": _EDGES}),)),
+    Mechanism(
+        name="GAT", paper="velickovic2018", appeared="2017-10",
+        chapter="self_attention",
+        path="attention.graph_attention.scores.GATAttention",
+        score="a sum of one number for each node", **_GRAPH),
+    Mechanism(
+        name="GATv2", paper="brody2022", appeared="2021-05", chapter="self_attention",
+        path="attention.graph_attention.scores.GATv2Attention",
+        score="additive, of both nodes", **_GRAPH),
     Mechanism(
         name="quadratic", paper="cordonnier2020", appeared="2019-11",
         chapter="self_attention",

@@ -94,6 +94,8 @@ def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str,
         "self-attention": (dim, dim),
         "quadratic": (dim, dim, 3),
         "multi-head": (dim, 2),
+        "GAT": (1, dim),
+        "GATv2": (1, dim),
         "views": ([dim // 2, dim // 2], dim),
         "source2token": (dim,),
         "token2token": (dim,),
@@ -180,7 +182,10 @@ def call_mechanism(
         real = [torch.ones(x.shape[:2], dtype=torch.bool) for x in (query, key)]
         return layer((query, key), tuple(real))
     if how == "edges":
-        return layer(query[0], query[0], query[0], neighbour_edges(query.shape[1]))
+        nodes = query[0][:, None]  # one head
+        edges = neighbour_edges(query.shape[1])
+        context, weights = layer(nodes, nodes, nodes, edges)
+        return context[:, 0], weights[:, 0]
     if how == "image":
         return layer(query.mT[:, :, None], need_weights=True)
     if how == "views":
@@ -226,6 +231,8 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "scaled dot": 2 * n * m * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
         "edges": 0,
+        "GAT": 0,
+        "GATv2": 0,
         "quadratic": 9 * n * framed * (d + 3) + 9 * n * d * d,
         "multi-head": heads,
         "relative": heads + 2 * n * 5 * d,
