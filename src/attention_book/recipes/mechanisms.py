@@ -91,6 +91,7 @@ def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str,
         "ABCNN-2": (2,),
         "ABCNN-3": (dim, block),
         "memory": (),
+        "learned query": (dim, dim),
         "self-attention": (dim, dim),
         "quadratic": (dim, dim, 3),
         "multi-head": (dim, 2),
@@ -118,8 +119,8 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
 
     Each square matrix becomes the identity and each bias 0. The additive score gets
     :math:`v_a = -2`, because words that are alike drive fewer hidden units between
-    them; the general score is scaled by :math:`1 / \sqrt{d}`; local-p's window stays in
-    the middle of the sentence.
+    them; a learned query has a 1 in each component; the general score is scaled by
+    :math:`1 / \sqrt{d}`; local-p's window stays in the middle of the sentence.
 
     Args:
         layers: from :func:`build_mechanisms`; they are changed.
@@ -139,6 +140,7 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
                 part.bias.zero_()
     layers["additive"].score_proj.weight.fill_(-2.0)
     layers["hard"].scorer.score_proj.weight.fill_(-2.0)
+    layers["learned query"].query.fill_(1.0)
     for name in ("global", "local"):
         weight = layers[name].score.query_proj.weight
         weight.div_(weight.shape[1] ** 0.5)
@@ -228,6 +230,7 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "ABCNN-2": 0,
         "ABCNN-3": 2 * n * m * d + 4 * d * d * (n + m + 2),
         "memory": 2 * n * m * d,
+        "learned query": n * d * d + 2 * n * d,
         "scaled dot": 2 * n * m * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
         "edges": 0,
