@@ -7,6 +7,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from attention_book.figures import words as module
 from attention_book.figures.abcnn import plot_block, plot_match_scores
+from attention_book.figures.attention_over_attention import plot_reader, plot_reading
 from attention_book.figures.bahdanau import plot_search
 from attention_book.figures.global_local import plot_window
 from attention_book.figures.heatmap import plot_weights
@@ -39,6 +40,8 @@ TABLE = torch.full((4, 4), 0.25)
         lambda: plot_block(ODD, ODD),
         lambda: plot_match_scores(TABLE, torch.eye(5), ODD, ODD, 2),
         lambda: plot_comparisons(*ODD[:2]),
+        lambda: plot_reader(ODD, ODD),
+        lambda: plot_reading(TABLE, FOUR, FOUR, ODD, ODD, answer=ODD[0]),
         lambda: plot_cosines(TABLE, ODD, ODD, FOUR, FOUR),
         lambda: plot_two_heads(ODD, FOUR.tolist(), FOUR.tolist(), ODD[0]),
         lambda: plot_look(torch.zeros(8, 8), FOUR, title=ODD[0]),

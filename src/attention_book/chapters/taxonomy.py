@@ -257,20 +257,6 @@ _MATCH = {"sum": "match scores are not normalised"}
 _NO_MASK = "it has no mask: a frame of zeros surrounds the image"
 _FIXED_VIEWS = "the number of views is fixed, and each has its own projection"
 _EDGES = "edges take the part of a mask: a missing edge has no weight"
-_GRAPH: dict[str, Any] = {
-    "query": "nodes, projected",
-    "key": "neighbours of a node, projected",
-    "sequences": ("self",),
-    "architecture": "graph network",
-    "call": "edges",
-    "examples": (
-        Example(
-            sizes={"query": 6, "key": 6, "value": 7, "heads": 4},
-            arguments={"num_heads": 4, "head_dim": 6},
-            breaks={"blocked": _EDGES},
-        ),
-    ),
-}
 
 # One keyword per line would make the table four times as long.
 # fmt: off
@@ -356,6 +342,14 @@ MECHANISMS = (
         value="as in ABCNN-1, then -2", score="1 / (1 + distance)", normaliser="none",
         levels=("multi",), **{**_PAIR, "call": "block"}),
     Mechanism(
+        name="AoA", paper="cui2017", appeared="2016-07", chapter="taxonomy",
+        path="attention.attention_over_attention.AttentionOverAttention",
+        query="words of a question", key="words of a document",
+        score="dot", normaliser="softmax over keys, weighed by one over queries",
+        **_PAIR, examples=(
+            Example(sizes={"query": 5, "key": 5}),
+            Example(sizes={"query": 5, "key": 5}, arguments={"merge": "mean"}))),
+    Mechanism(
         name="memory", paper="sukhbaatar2015", appeared="2015-03",
         chapter="taxonomy", path="attention.memory_network.MemoryRead",
         query="the question, then what was read", key="facts, embedded to be found",
@@ -367,14 +361,6 @@ MECHANISMS = (
             Example(
                 sizes={"query": 5, "key": 5, "value": 7}, options={"linear": True},
                 breaks={"sum": "the weights are the scores"}))),
-    Mechanism(
-        name="learned query", paper="yang2016", appeared="2016-06", chapter="taxonomy",
-        path="attention.han.LearnedQueryAttention",
-        query="a learned vector", key="words, then sentences", score="additive",
-        sequences=("self",), levels=("multi",), architecture="none of these",
-        call="key",
-        examples=(Example(
-            sizes={"key": 3}, arguments={"key_dim": 3, "hidden_dim": 11}),)),
     Mechanism(
         name="scaled dot", **_VASWANI, chapter="self_attention",
         path="attention.dot_product.dot_product_attention", **_TOKENS,
@@ -402,15 +388,6 @@ MECHANISMS = (
         examples=(Example(
             sizes={"query": 6, "key": 6, "value": 7, "heads": 4},
             breaks={"blocked": _EDGES}),)),
-    Mechanism(
-        name="GAT", paper="velickovic2018", appeared="2017-10",
-        chapter="self_attention",
-        path="attention.graph_attention.scores.GATAttention",
-        score="a sum of one number for each node", **_GRAPH),
-    Mechanism(
-        name="GATv2", paper="brody2022", appeared="2021-05", chapter="self_attention",
-        path="attention.graph_attention.scores.GATv2Attention",
-        score="additive, of both nodes", **_GRAPH),
     Mechanism(
         name="quadratic", paper="cordonnier2020", appeared="2019-11",
         chapter="self_attention",

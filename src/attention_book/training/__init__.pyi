@@ -32,7 +32,6 @@ from .label_smoothing import (
     smoothing_floor,
 )
 from .loop import (
-    DevMeasure,
     History,
     fit,
 )
@@ -66,7 +65,6 @@ __all__ = [
     "Batch",
     "Batches",
     "CheckpointFiles",
-    "DevMeasure",
     "History",
     "OptimizerFactory",
     "RecentWeights",

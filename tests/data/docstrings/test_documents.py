@@ -87,3 +87,24 @@ def test_ordered_by_name():
     documents, _ = make_documents(raw(x, f"Text of {x} alone.") for x in names)
     assert [document.name for document in documents] == sorted(names)
     assert documents[0].short_name == "y"
+
+
+def test_what_each_paragraph_describes():
+    text = """Add two numbers.
+
+    Parameters
+    ----------
+    x : int
+        One number.
+    y : int
+        The other number {}.
+    """
+    names = ["f", *(f"g{'x' * i}" for i in range(6))]
+    documents, counts = make_documents(
+        raw(f"lib.{name}", text.format(name)) for name in names
+    )
+    assert counts["paragraphs of boilerplate"] == 14
+    assert [document.described for document in documents] == [("",)]
+    (document,), _ = make_documents([raw("lib.f", text)])
+    assert document.prose.split("\n")[1:] == ["One number.", "The other number {}."]
+    assert document.described == ("", "x", "y")

@@ -89,6 +89,7 @@ def test_numpydoc():
         "Do it like this:",
         "and stop here.",
     ]
+    assert prose.described == ("", "", "x", "axis, out", *[""] * 7)
 
 
 def test_google_style():
@@ -120,6 +121,32 @@ def test_google_style():
         "no type here.",
         "The end of it.",
     ]
+    described = read_prose(textwrap.dedent(docstring), "f").described
+    assert described == ("", "input", "dim", "other", "")
+
+
+def test_names_of_parameters():
+    docstring = """
+        Do it well.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            All the rest.
+
+            - of a list
+        `x` : int
+            One number.
+        1.5 : x y
+            No name at all.
+
+        Returns
+        -------
+        y : int
+            Another number.
+    """
+    prose = read_prose(textwrap.dedent(docstring), "f")
+    assert prose.described == ("", "args, kwargs", "args, kwargs", "x", "", "")
 
 
 @pytest.mark.parametrize(

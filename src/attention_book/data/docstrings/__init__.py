@@ -1,6 +1,5 @@
 """The installed libraries' docstrings as a corpus."""
 
-from attention_book.data.docstrings.classes import DocumentSplits, docstring_classes
 from attention_book.data.docstrings.corpus import (
     Corpus,
     DocstringError,
@@ -41,7 +40,6 @@ __all__ = [
     "DocstringError",
     "DocstringPair",
     "Document",
-    "DocumentSplits",
     "PairSplits",
     "Prose",
     "Question",
@@ -52,7 +50,6 @@ __all__ = [
     "WrongSentences",
     "assign_folds",
     "content_words",
-    "docstring_classes",
     "docstring_pairs",
     "docstring_questions",
     "family_names",

@@ -24,7 +24,7 @@ LIBRARIES = ("numpy", "scipy", "sklearn", "networkx", "matplotlib", "torch")
 # Names of distributions that differ from the name to import.
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 # To be raised whenever the same docstrings give other documents.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class DocstringError(RuntimeError):

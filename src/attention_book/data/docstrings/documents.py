@@ -37,6 +37,8 @@ class Document:
         summary: first sentence of the prose.
         prose: the whole prose, one paragraph per line.
         see_also: the names in its section "See Also", as written there.
+        described: for each paragraph of ``prose`` the parameters that it describes, as
+            "x" or "x, y"; empty for any other paragraph.
     """
 
     library: str
@@ -46,6 +48,7 @@ class Document:
     summary: str
     prose: str
     see_also: tuple[str, ...]
+    described: tuple[str, ...] = ()
 
     @property
     def short_name(self) -> str:
@@ -115,14 +118,15 @@ def make_documents(
     texts: set[str] = set()
     documents = []
     for library, raw, prose in kept:
-        first, *rest = prose.paragraphs
         own = [
-            text
-            for text in rest
-            if seen_in[library, _nameless(text, raw.name)] <= MOST_REPEATS
+            (text, names)
+            for i, (text, names) in enumerate(
+                zip(prose.paragraphs, prose.described, strict=True)
+            )
+            if not i or seen_in[library, _nameless(text, raw.name)] <= MOST_REPEATS
         ]
-        counts["paragraphs of boilerplate"] += len(rest) - len(own)
-        text = "\n".join([first, *own])
+        counts["paragraphs of boilerplate"] += len(prose.paragraphs) - len(own)
+        text = "\n".join(paragraph for paragraph, _ in own)
         if len(text.split()) < FEWEST_WORDS:
             counts["without prose"] += 1
         elif text in texts:
@@ -138,6 +142,7 @@ def make_documents(
                     summary=prose.summary,
                     prose=text,
                     see_also=prose.see_also,
+                    described=tuple(names for _, names in own),
                 )
             )
     counts["documents"] = len(documents)

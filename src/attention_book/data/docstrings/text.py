@@ -16,10 +16,13 @@ GOOGLE = re.compile(
 )
 UNDERLINE = re.compile(r"\s*([-=~^])\1{2,}\s*$")
 UNDERLINES = tuple("-=~^")
-# Sections whose entries are a name, with its type, and an indented description.
-ENTRY_SECTIONS = {
+# Sections that describe parameters.
+PARAMETER_SECTIONS = {
     *("parameters", "other parameters", "keyword parameters", "optional parameters"),
     *("args", "arguments", "keyword args", "keyword arguments", "kwargs", "variables"),
+}
+# Sections whose entries are a name, with its type, and an indented description.
+ENTRY_SECTIONS = PARAMETER_SECTIONS | {
     *("input", "inputs", "output", "outputs", "attributes", "receives", "warns"),
     *("returns", "return", "yields", "raises"),
 }
@@ -28,6 +31,7 @@ DROPPED_SECTIONS = {"references", "methods", "shape"}
 # Directives whose body is prose; what stands below any other is no sentence.
 PROSE_DIRECTIVES = ("note", "warning", "tip", "important", "caution")
 
+PARAMETER = re.compile(r"[*`]*([A-Za-z_]\w*)`*")
 GOOGLE_ENTRY = re.compile(r"\*{0,2}[\w.]+(, ?[\w.]+)*\s*(\([^()]*\))?\s*:(\s+|$)")
 DIRECTIVE = re.compile(r"\.\.\s+([\w-]+)::")
 BULLET = re.compile(r"([-*+•]|\(?\w{1,2}[.)])\s+\S")
@@ -60,11 +64,14 @@ class Prose(NamedTuple):
     Attributes:
         summary: its first sentence.
         paragraphs: all its prose, the summary included.
+        described: for each paragraph the parameters that it describes, as "x" or
+            "x, y"; empty for any other paragraph.
         see_also: the names that its section "See Also" lists, as written there.
     """
 
     summary: str
     paragraphs: tuple[str, ...]
+    described: tuple[str, ...]
     see_also: tuple[str, ...]
 
 
@@ -98,11 +105,12 @@ def read_prose(docstring: str, name: str) -> Prose | None:
             see_also += _see_also(section.lines)
         elif section.title not in DROPPED_SECTIONS:
             blocks += _blocks(section)
-    paragraphs = tuple(filter(None, map(_plain, blocks)))
-    if not paragraphs:
+    found = [(plain, names) for block, names in blocks if (plain := _plain(block))]
+    if not found:
         return None
+    paragraphs, described = zip(*found, strict=True)
     summary = sentences(paragraphs[0])[0]
-    return Prose(summary, paragraphs, tuple(see_also))
+    return Prose(summary, paragraphs, described, tuple(see_also))
 
 
 def _without_signature(lines: list[str], name: str) -> list[str]:
@@ -149,10 +157,12 @@ def _sections(lines: list[str]) -> list[_Section]:
     return sections
 
 
-def _blocks(section: _Section) -> list[str]:
-    """Paragraphs of a section, still with their markup."""
+def _blocks(section: _Section) -> list[tuple[str, str]]:
+    """Paragraphs of a section, still with their markup, and what each describes."""
     lines, has_entries = section.lines, section.title in ENTRY_SECTIONS
-    blocks: list[list[str]] = [[]]
+    has_names = section.title in PARAMETER_SECTIONS
+    names = ""  # of the parameters that are being described
+    blocks: list[tuple[str, list[str]]] = [("", [])]
     indents = [len(line) - len(line.lstrip()) for line in lines]
     # The column of the names in a list of parameters.
     names_at = next((i for i, line in zip(indents, lines, strict=True) if line), 0)
@@ -160,7 +170,7 @@ def _blocks(section: _Section) -> list[str]:
     for i, line in enumerate(lines):
         text, indent = line.strip(), indents[i]
         if not text:
-            blocks.append([])
+            blocks.append((names, []))
             in_doctest = False
             continue
         if skip_below is not None and indent > skip_below:
@@ -169,17 +179,18 @@ def _blocks(section: _Section) -> list[str]:
         if in_doctest or text.startswith((">>>", "In [")):
             in_doctest = True
         elif text.startswith(".. "):
-            blocks.append([])
+            blocks.append((names, []))
             directive = DIRECTIVE.match(text)
             if directive and directive[1].lower() in PROSE_DIRECTIVES:
-                blocks[-1].append(text[directive.end() :].strip())
+                blocks[-1][1].append(text[directive.end() :].strip())
             else:  # no sentences: code, formulas, figures, comments, footnotes
                 skip_below = indent
         elif TABLE.match(text):
-            blocks.append([])
+            blocks.append((names, []))
         else:
             if has_entries and indent == names_at:
-                blocks.append([])
+                names = _names(text) if has_names else ""
+                blocks.append((names, []))
                 if section.is_underlined:
                     deeper = lines[i + 1 : i + 2] != [""] and indents[i + 1 : i + 2]
                     if " : " in text or (deeper and deeper[0] > indent):
@@ -187,12 +198,19 @@ def _blocks(section: _Section) -> list[str]:
                 elif entry := GOOGLE_ENTRY.match(text):
                     text = text[entry.end() :]
             if BULLET.match(text):
-                blocks.append([])
+                blocks.append((names, []))
                 text = text.split(None, 1)[1]
             if text.endswith("::"):
                 skip_below, text = indent, text[:-1]
-            blocks[-1].append(text)
-    return [" ".join(block) for block in blocks if block]
+            blocks[-1][1].append(text)
+    return [(" ".join(block), names) for names, block in blocks if block]
+
+
+def _names(entry: str) -> str:
+    """The parameters at the start of an entry, as in "x, y : float"; "" if none."""
+    parts = re.split(r"[:(]", entry, maxsplit=1)[0].split(",")
+    names = [PARAMETER.fullmatch(part.strip()) for part in parts]
+    return ", ".join(name[1] for name in names if name) if all(names) else ""
 
 
 def _see_also(lines: list[str]) -> list[str]:
