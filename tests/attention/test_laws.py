@@ -150,7 +150,12 @@ class Edges(Call):
     graphs = (slice(0, 3), slice(0, 5)), (slice(3, 6), slice(5, 9))  # nodes, edges
 
     def __init__(self, mechanism, example, dtype=torch.float64):
-        self.layer, self.options, self.on_request = mechanism.load(), {}, False
+        self.layer = mechanism.build(example)
+        self.options, self.on_request = {}, False
+        if isinstance(self.layer, nn.Module):
+            self.layer.to(dtype)
+            for parameter in self.layer.parameters():
+                nn.init.normal_(parameter)
         sizes = example.sizes
         self.inputs = [
             torch.randn(6, sizes["heads"], sizes[name], dtype=dtype)

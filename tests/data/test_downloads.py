@@ -296,12 +296,14 @@ def test_unknown_name_is_an_error(function):
 UNVERSIONED = (
     "https://nlp.stanford.edu/",
     "https://github.com/jbrownlee/",
+    "https://ai.stanford.edu/",
+    "https://s3.amazonaws.com/fast-ai-nlp/",
     "http://www.thespermwhale.com/",
 )
 
 
 def test_table_is_whole():
-    assert len(table()) == 114
+    assert len(table()) == 133
     for name, file in table().items():
         assert file.path == name
         assert file.bytes is None or file.bytes > 0

@@ -17,7 +17,7 @@ from attention_book.recipes.cloze import (
     ClozeTraining,
     cloze_baselines,
     compare_readers,
-    docstring_task,
+    docstring_cloze_task,
     fact_weights,
     facts_task,
     fairy_task,
@@ -81,7 +81,7 @@ def test_docstring_task(monkeypatch):
 
     monkeypatch.setattr(cloze, "docstring_cloze", make)
     corpus = Corpus([], {}, {}, [], {})
-    task = docstring_task(corpus, max_words=30, max_candidates=4, limit=2)
+    task = docstring_cloze_task(corpus, max_words=30, max_candidates=4, limit=2)
     assert given == {"max_words": 30, "max_candidates": 4, "seed": 0}
     assert [len(part) for part in task.parts.values()] == [2, 1, 2]
     assert task.num_names == 4

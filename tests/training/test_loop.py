@@ -317,3 +317,53 @@ def test_on_cuda(train):
     assert_close(history.step_loss, wanted.step_loss, rtol=0.05, atol=0.02)  # bfloat16
     with pytest.raises(FloatingPointError, match=r"nan at optimizer step 5 \(epoch 1"):
         train(at_step=spoil_late, device="cuda")
+
+
+def measured(pairs):
+    """A function that returns loss and score of one epoch after the other."""
+    left = iter(pairs)
+    return lambda model: next(left)
+
+
+def test_a_measure_keeps_the_weights_whose_loss_and_score_are_best(Toy, data):
+    pairs = [(3.0, 0.5), (2.0, 0.4), (2.0, 0.5, 7.0), (1.0, 0.4), (2.5, 0.3)]
+    model = Toy(dropout=0.0)
+    weights = []
+    history = fit(
+        model,
+        data(1),
+        epochs=5,
+        learning_rate=0.2,
+        dev_measure=lambda m: (
+            weights.append([p.detach().clone() for p in m.parameters()])
+            or pairs[len(weights) - 1]
+        ),
+        **CPU,
+    )
+    assert history.dev_loss == [pair[0] for pair in pairs]
+    assert history.dev_score == [pair[1] for pair in pairs]
+    assert history.dev_others == [[], [], [7.0], [], []]
+    assert history.best_epoch == 2
+    assert_close(list(model.parameters()), weights[2])
+
+
+def test_a_measure_is_patient_while_loss_or_score_are_as_good_as_ever(Toy, data):
+    pairs = [(3.0, 0.5), (4.0, 0.5), (2.0, 0.1), (2.1, 0.4), (2.0, 0.4), (9.0, 0.0)]
+    pairs += [(9.0, 0.0)] * 4
+    options = {"epochs": 10, "learning_rate": 0.2, "dev_measure": measured(pairs)}
+    history = fit(Toy(), data(1), patience=2, **options, **CPU)
+    assert len(history.dev_loss) == 7
+
+
+def test_a_measure_must_be_finite_and_alone(Toy, data):
+    options = {"epochs": 1, "learning_rate": 0.2, **CPU}
+    with pytest.raises(FloatingPointError, match=r"loss nan and the score 0\.5"):
+        fit(Toy(), data(1), dev_measure=measured([(math.nan, 0.5)]), **options)
+    with pytest.raises(ValueError, match="give dev_loader or dev_measure, got both"):
+        fit(
+            Toy(),
+            data(1),
+            dev_loader=data(1),
+            dev_measure=measured([]),
+            **options,
+        )

@@ -257,6 +257,20 @@ _MATCH = {"sum": "match scores are not normalised"}
 _NO_MASK = "it has no mask: a frame of zeros surrounds the image"
 _FIXED_VIEWS = "the number of views is fixed, and each has its own projection"
 _EDGES = "edges take the part of a mask: a missing edge has no weight"
+_GRAPH: dict[str, Any] = {
+    "query": "nodes, projected",
+    "key": "neighbours of a node, projected",
+    "sequences": ("self",),
+    "architecture": "graph network",
+    "call": "edges",
+    "examples": (
+        Example(
+            sizes={"query": 6, "key": 6, "value": 7, "heads": 4},
+            arguments={"num_heads": 4, "head_dim": 6},
+            breaks={"blocked": _EDGES},
+        ),
+    ),
+}
 
 # One keyword per line would make the table four times as long.
 # fmt: off
@@ -362,6 +376,14 @@ MECHANISMS = (
                 sizes={"query": 5, "key": 5, "value": 7}, options={"linear": True},
                 breaks={"sum": "the weights are the scores"}))),
     Mechanism(
+        name="learned query", paper="yang2016", appeared="2016-06", chapter="taxonomy",
+        path="attention.han.LearnedQueryAttention",
+        query="a learned vector", key="words, then sentences", score="additive",
+        sequences=("self",), levels=("multi",), architecture="none of these",
+        call="key",
+        examples=(Example(
+            sizes={"key": 3}, arguments={"key_dim": 3, "hidden_dim": 11}),)),
+    Mechanism(
         name="scaled dot", **_VASWANI, chapter="self_attention",
         path="attention.dot_product.dot_product_attention", **_TOKENS,
         value="any, one per key", score="scaled dot",
@@ -388,6 +410,15 @@ MECHANISMS = (
         examples=(Example(
             sizes={"query": 6, "key": 6, "value": 7, "heads": 4},
             breaks={"blocked": _EDGES}),)),
+    Mechanism(
+        name="GAT", paper="velickovic2018", appeared="2017-10",
+        chapter="self_attention",
+        path="attention.graph_attention.scores.GATAttention",
+        score="a sum of one number for each node", **_GRAPH),
+    Mechanism(
+        name="GATv2", paper="brody2022", appeared="2021-05", chapter="self_attention",
+        path="attention.graph_attention.scores.GATv2Attention",
+        score="additive, of both nodes", **_GRAPH),
     Mechanism(
         name="quadratic", paper="cordonnier2020", appeared="2019-11",
         chapter="self_attention",

@@ -12,8 +12,8 @@ def check_sizes(config: Any) -> None:
 
     Raises:
         ValueError: if a field that ends in ``_vocab`` or ``_dim``, or starts with
-            ``num_``, is below 1, ``dropout`` is not in [0, 1), or there is a
-            ``num_heads`` that does not divide ``embed_dim``.
+            ``num_``, is below 1, ``dropout`` is not in [0, 1), or there are
+            ``embed_dim`` and a ``num_heads`` that does not divide it.
     """
     for name, value in vars(config).items():
         if name.endswith(("_vocab", "_dim")) or name.startswith("num_"):
@@ -22,10 +22,10 @@ def check_sizes(config: Any) -> None:
         elif name == "dropout" and not 0 <= value < 1:
             raise ValueError(f"dropout must be in [0, 1), got {value}")
     num_heads = getattr(config, "num_heads", 1)
-    if num_heads > 1 and config.embed_dim % num_heads:
+    embed_dim = getattr(config, "embed_dim", num_heads)
+    if num_heads > 1 and embed_dim % num_heads:
         raise ValueError(
-            f"embed_dim ({config.embed_dim}) must be divisible by num_heads "
-            f"({num_heads})"
+            f"embed_dim ({embed_dim}) must be divisible by num_heads ({num_heads})"
         )
 
 

@@ -97,7 +97,7 @@ def facts_task(
     return ClozeTask("facts", parts, Vocab(cloze_words(drawn)))
 
 
-def docstring_task(
+def docstring_cloze_task(
     corpus: Corpus,
     *,
     max_words: int,

@@ -92,9 +92,12 @@ def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str,
         "ABCNN-3": (dim, block),
         "AoA": (),
         "memory": (),
+        "learned query": (dim, dim),
         "self-attention": (dim, dim),
         "quadratic": (dim, dim, 3),
         "multi-head": (dim, 2),
+        "GAT": (1, dim),
+        "GATv2": (1, dim),
         "views": ([dim // 2, dim // 2], dim),
         "source2token": (dim,),
         "token2token": (dim,),
@@ -117,8 +120,8 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
 
     Each square matrix becomes the identity and each bias 0. The additive score gets
     :math:`v_a = -2`, because words that are alike drive fewer hidden units between
-    them; the general score is scaled by :math:`1 / \sqrt{d}`; local-p's window stays in
-    the middle of the sentence.
+    them; a learned query has a 1 in each component; the general score is scaled by
+    :math:`1 / \sqrt{d}`; local-p's window stays in the middle of the sentence.
 
     Args:
         layers: from :func:`build_mechanisms`; they are changed.
@@ -138,6 +141,7 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
                 part.bias.zero_()
     layers["additive"].score_proj.weight.fill_(-2.0)
     layers["hard"].scorer.score_proj.weight.fill_(-2.0)
+    layers["learned query"].query.fill_(1.0)
     for name in ("global", "local"):
         weight = layers[name].score.query_proj.weight
         weight.div_(weight.shape[1] ** 0.5)
@@ -181,7 +185,10 @@ def call_mechanism(
         real = [torch.ones(x.shape[:2], dtype=torch.bool) for x in (query, key)]
         return layer((query, key), tuple(real))
     if how == "edges":
-        return layer(query[0], query[0], query[0], neighbour_edges(query.shape[1]))
+        nodes = query[0][:, None]  # one head
+        edges = neighbour_edges(query.shape[1])
+        context, weights = layer(nodes, nodes, nodes, edges)
+        return context[:, 0], weights[:, 0]
     if how == "image":
         return layer(query.mT[:, :, None], need_weights=True)
     if how == "views":
@@ -225,9 +232,12 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "ABCNN-3": 2 * n * m * d + 4 * d * d * (n + m + 2),
         "AoA": n * m * d + n * m + m * d,
         "memory": 2 * n * m * d,
+        "learned query": n * d * d + 2 * n * d,
         "scaled dot": 2 * n * m * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
         "edges": 0,
+        "GAT": 0,
+        "GATv2": 0,
         "quadratic": 9 * n * framed * (d + 3) + 9 * n * d * d,
         "multi-head": heads,
         "relative": heads + 2 * n * 5 * d,

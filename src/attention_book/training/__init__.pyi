@@ -32,6 +32,7 @@ from .label_smoothing import (
     smoothing_floor,
 )
 from .loop import (
+    DevMeasure,
     History,
     fit,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "Batch",
     "Batches",
     "CheckpointFiles",
+    "DevMeasure",
     "History",
     "OptimizerFactory",
     "RecentWeights",

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,10 @@ from attention_book.training.loss import batch_loss, evaluate
 from attention_book.training.optimizers import OptimizerFactory, make_optimizer
 from attention_book.training.runtime import default_device
 
+DevMeasure = Callable[[nn.Module], Sequence[float]]
+"""Returns of a model its loss and its score on held-out data, the higher the better;
+further numbers are kept in the history."""
+
 # Steps between two looks at the losses, 50 on all devices but the CPU: each look waits
 # for the device to finish.
 BLOCK = {"cpu": 1}
@@ -40,7 +44,11 @@ class History:
         step_loss: training loss of each optimizer step, in nats per token.
         epoch_loss: training loss of each epoch: the mean over its tokens.
         dev_loss: loss on the dev set after each epoch; empty without a dev set.
-        best_epoch: first epoch with the lowest dev loss; None without a dev set.
+        dev_score: score on the dev set after each epoch; empty without ``dev_measure``.
+        dev_others: what else ``dev_measure`` returns after each epoch.
+        best_epoch: first epoch with the lowest dev loss; with scores, the last epoch
+            whose loss and score were both at least as good as in all epochs before.
+            None without a dev set.
         num_tokens: number of predicted tokens in all training steps.
         seconds: wall-clock time of the epochs, dev set included, the writing of
             checkpoints not.
@@ -49,6 +57,8 @@ class History:
     step_loss: list[float] = field(default_factory=list)
     epoch_loss: list[float] = field(default_factory=list)
     dev_loss: list[float] = field(default_factory=list)
+    dev_score: list[float] = field(default_factory=list)
+    dev_others: list[list[float]] = field(default_factory=list)
     best_epoch: int | None = None
     num_tokens: int = 0
     seconds: float = 0.0
@@ -59,10 +69,29 @@ class History:
         return self.num_tokens / self.seconds if self.seconds else 0.0
 
     def ran_out(self, patience: int | None) -> bool:
-        """Whether the last ``patience`` epochs brought no lower dev loss."""
+        """Whether the last ``patience`` epochs brought no lower dev loss.
+
+        With scores: neither a loss nor a score at least as good as all before it.
+        """
         if patience is None or self.best_epoch is None:
             return False
-        return len(self.dev_loss) - 1 - self.best_epoch >= patience
+        last = self.best_epoch
+        if self.dev_score:
+            losses, scores = self.dev_loss[::-1], self.dev_score[::-1]
+            since = min(losses.index(min(losses)), scores.index(max(scores)))
+            last = len(losses) - 1 - since
+        return len(self.dev_loss) - 1 - last >= patience
+
+    def choose_best(self) -> bool:
+        """Set ``best_epoch``; return whether it is the latest epoch."""
+        if not self.dev_score:
+            # Of equal ones the first: index() finds it.
+            self.best_epoch = self.dev_loss.index(min(self.dev_loss))
+        elif self.dev_loss[-1] == min(self.dev_loss) and self.dev_score[-1] == max(
+            self.dev_score
+        ):
+            self.best_epoch = len(self.dev_score) - 1
+        return self.best_epoch == len(self.dev_loss) - 1
 
 
 def fit(
@@ -76,6 +105,7 @@ def fit(
     schedule: Callable[[int], float] | None = None,
     clip_norm: float | None = None,
     dev_loader: Batches | None = None,
+    dev_measure: DevMeasure | None = None,
     keep: Literal["best", "last"] = "best",
     patience: int | None = None,
     device: str | torch.device = "auto",
@@ -119,10 +149,16 @@ def fit(
         clip_norm: largest norm of the gradient over all weights; longer gradients are
             scaled down to it. None: no limit.
         dev_loader: held-out batches, evaluated after each epoch.
+        dev_measure: in place of ``dev_loader``, a function that returns the loss and a
+            score of the model on held-out data, the higher the better, and other
+            numbers to be kept. It is called after each epoch, in eval mode.
         keep: which weights the model has at the end: "best", those of the epoch with
-            the lowest dev loss, or "last". Without a dev set both are the last.
-        patience: stop after this many epochs in a row without a lower dev loss. None:
-            train for all ``epochs``.
+            the lowest dev loss, or "last". Without a dev set both are the last. With
+            ``dev_measure`` the best are those of the last epoch whose loss and score
+            were both at least as good as in all epochs before.
+        patience: stop after this many epochs in a row without a lower dev loss; with
+            ``dev_measure``, without a loss and without a score at least as good as in
+            all epochs before. None: train for all ``epochs``.
         device: "auto" or a device, see
             :func:`~attention_book.training.runtime.default_device`.
         checkpoint: file that holds the run; "~" stands for the home folder. None: the
@@ -147,7 +183,8 @@ def fit(
             that step changes no weights. Elsewhere the losses are checked every 50
             steps, and always before an epoch's weights are saved.
     """
-    _check(epochs, learning_rate, clip_norm, keep, patience, dev_loader, save_every)
+    _check(epochs, learning_rate, clip_norm, keep, patience, save_every)
+    _check_dev(patience, dev_loader, dev_measure)
     require_batches("loader", loader)
     if dev_loader is not None:
         require_batches("dev_loader", dev_loader)
@@ -196,18 +233,18 @@ def fit(
     bar = tqdm(desc=description, total=(epochs - done) * len(loader), leave=False)
     bar.update(len(progress.num_tokens))
     with bar:
-        for epoch in range(done, epochs):
+        for _ in range(done, epochs):
             if history.ran_out(patience) and not progress.num_tokens:
                 break
             steps = optim, set_step_size, clip_norm, on_step
             _train_epoch(model, progress, *steps, device, bar)
             if dev_loader is not None:
                 history.dev_loss.append(evaluate(model, dev_loader, device=device))
-                # Of equal ones the first: index() finds it.
-                history.best_epoch = history.dev_loss.index(min(history.dev_loss))
-                if history.best_epoch == epoch:
-                    weights = unwrap(model).state_dict()
-                    progress.best = {k: x.clone() for k, x in weights.items()}
+            elif dev_measure is not None:
+                _measure(model, dev_measure, history)
+            if history.dev_loss and history.choose_best():
+                weights = unwrap(model).state_dict()
+                progress.best = {k: x.clone() for k, x in weights.items()}
             progress.save()
     if progress.best is not None and keep == "best":
         unwrap(model).load_state_dict(progress.best)
@@ -343,6 +380,18 @@ def _train_epoch(
     num_tokens.clear()
 
 
+@torch.no_grad()
+def _measure(model: nn.Module, dev_measure: DevMeasure, history: History) -> None:
+    loss, score, *others = dev_measure(model.eval())
+    if not (math.isfinite(loss) and math.isfinite(score)):
+        raise FloatingPointError(
+            f"dev_measure returned the loss {loss} and the score {score}"
+        )
+    history.dev_loss.append(loss)
+    history.dev_score.append(score)
+    history.dev_others.append(others)
+
+
 def _make_optimizer(
     optimizer: str | OptimizerFactory,
     options: Mapping[str, Any] | None,
@@ -371,7 +420,6 @@ def _check(
     clip_norm: float | None,
     keep: str,
     patience: int | None,
-    dev_loader: Batches | None,
     save_every: float,
 ) -> None:
     if epochs < 1:
@@ -384,9 +432,16 @@ def _check(
         raise ValueError(f"save_every must be positive, got {save_every}")
     if keep not in ("best", "last"):
         raise ValueError(f'keep must be "best" or "last", got {keep!r}')
-    if patience is None:
-        return
-    if patience < 1:
+    if patience is not None and patience < 1:
         raise ValueError(f"patience must be at least 1 or None, got {patience}")
-    if dev_loader is None:
+
+
+def _check_dev(
+    patience: int | None,
+    dev_loader: Batches | None,
+    dev_measure: DevMeasure | None,
+) -> None:
+    if dev_loader is not None and dev_measure is not None:
+        raise ValueError("give dev_loader or dev_measure, got both")
+    if patience is not None and dev_loader is None and dev_measure is None:
         raise ValueError(f"patience ({patience}) needs a dev_loader, got None")

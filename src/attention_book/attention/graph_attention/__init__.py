@@ -1,5 +1,25 @@
 """Attention along the edges of a graph."""
 
-from attention_book.attention.graph_attention.edges import edge_attention, edge_mask
+from attention_book.attention.graph_attention.edges import (
+    add_self_loops,
+    edge_attention,
+    edge_average,
+    edge_ends,
+    edge_mask,
+)
+from attention_book.attention.graph_attention.scores import (
+    GATAttention,
+    GATv2Attention,
+    glorot_,
+)
 
-__all__ = ["edge_attention", "edge_mask"]
+__all__ = [
+    "GATAttention",
+    "GATv2Attention",
+    "add_self_loops",
+    "edge_attention",
+    "edge_average",
+    "edge_ends",
+    "edge_mask",
+    "glorot_",
+]

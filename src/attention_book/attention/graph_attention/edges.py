@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -36,7 +37,7 @@ def edge_mask(
     """
     if num_nodes < 0:
         raise ValueError(f"num_nodes must not be negative, got {num_nodes}")
-    source, target = _ends(edges, num_nodes)
+    source, target = edge_ends(edges, num_nodes)
     mask = torch.zeros(num_nodes, num_nodes, dtype=torch.bool, device=edges.device)
     mask[target, source] = True
     return mask[None]
@@ -87,21 +88,95 @@ def edge_attention(
             "query and key must have one shape, and value the same nodes and heads, "
             f"got {tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}"
         )
-    source, target = _ends(edges, len(query))
+    source, target = edge_ends(edges, len(query))
     scores = (query[target] * key[source]).sum(-1) / math.sqrt(query.shape[-1])
-    weights = segment_softmax(scores, target, len(query))
+    return edge_average(scores, value, edges)
+
+
+def edge_average(
+    scores: Float[Tensor, " edges *heads"],
+    value: Float[Tensor, "nodes *heads value_dim"],
+    edges: Int[Tensor, "2 edges"],
+    *,
+    dropout: float = 0.0,
+) -> tuple[Float[Tensor, "nodes *heads value_dim"], Float[Tensor, " edges *heads"]]:
+    r"""Turn the scores of edges into weights and average the values of the sources.
+
+    .. math::
+        \alpha_{ij} = \frac{\exp e_{ij}}{\sum_{k \in N(i)} \exp e_{ik}}, \qquad
+        c_i = \sum_{j \in N(i)} \alpha_{ij} v_j
+
+    Args:
+        scores: :math:`e`, one per edge, and per head where there are heads.
+        value: :math:`v`.
+        edges: in each column a source :math:`j` and a target :math:`i`; no edge twice.
+        dropout: probability that a weight is set to 0 before the values are averaged;
+            the others grow, so that the expected sum stays 1.
+
+    Returns:
+        ``(context, weights)``; the weights are those before dropout. A node to which no
+        edge leads gets zeros.
+
+    Raises:
+        ValueError: from :func:`edge_ends`, or if there is not one score per edge.
+
+    Memory: linear in nodes and edges.
+
+    Example:
+        >>> edges = torch.tensor([[0, 1], [1, 1]])
+        >>> edge_average(torch.zeros(2), torch.tensor([[1.0], [3.0]]), edges)
+        (tensor([[0.],
+                [2.]]), tensor([0.5000, 0.5000]))
+    """
+    source, target = edge_ends(edges, len(value))
+    weights = segment_softmax(scores, target, len(value))
+    kept = F.dropout(weights, dropout) if dropout else weights
     context = value.new_zeros(value.shape)
-    context = context.index_add(0, target, weights[..., None] * value[source])
-    return context, weights
+    taken = kept[..., None] * value.index_select(0, source)
+    return context.index_add(0, target, taken), weights
 
 
-def _ends(edges: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
+def add_self_loops(
+    edges: Int[Tensor, "2 edges"], num_nodes: int
+) -> Int[Tensor, "2 more"]:
+    """Append an edge from each node to itself.
+
+    Args:
+        edges: in each column a source and a target; none from a node to itself, or the
+            loop of that node would count twice.
+        num_nodes: number of nodes, which are counted from 0.
+
+    Example:
+        >>> add_self_loops(torch.tensor([[0], [1]]), 2)
+        tensor([[0, 0, 1],
+                [1, 0, 1]])
+    """
+    nodes = torch.arange(num_nodes, device=edges.device)
+    return torch.cat([edges, nodes.expand(2, -1)], dim=1)
+
+
+def edge_ends(
+    edges: Int[Tensor, "2 edges"], num_nodes: int
+) -> tuple[Int[Tensor, " edges"], Int[Tensor, " edges"]]:
+    """Check a list of edges and return its sources and its targets.
+
+    Args:
+        edges: in each column a source and a target.
+        num_nodes: number of nodes, which are counted from 0.
+
+    Raises:
+        ValueError: if ``edges`` does not have two rows or, on a CPU, an edge names a
+            node that does not exist. On a GPU, reading them would stall the device.
+
+    Example:
+        >>> edge_ends(torch.tensor([[0, 1], [1, 1]]), 2)
+        (tensor([0, 1]), tensor([1, 1]))
+    """
     if edges.ndim != 2 or len(edges) != 2:
         raise ValueError(
             "edges must have shape (2, edges), sources above targets, got "
             f"{tuple(edges.shape)}"
         )
-    # On a GPU, reading the edges would stall the device.
     readable = edges.device.type == "cpu" and not torch.compiler.is_compiling()
     if readable and edges.numel():
         low, high = (int(end) for end in edges.aminmax())

@@ -1,5 +1,6 @@
 """The installed libraries' docstrings as a corpus."""
 
+from attention_book.data.docstrings.classes import DocumentSplits, docstring_classes
 from attention_book.data.docstrings.corpus import (
     Corpus,
     DocstringError,
@@ -40,6 +41,7 @@ __all__ = [
     "DocstringError",
     "DocstringPair",
     "Document",
+    "DocumentSplits",
     "PairSplits",
     "Prose",
     "Question",
@@ -50,6 +52,7 @@ __all__ = [
     "WrongSentences",
     "assign_folds",
     "content_words",
+    "docstring_classes",
     "docstring_pairs",
     "docstring_questions",
     "family_names",

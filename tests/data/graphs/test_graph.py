@@ -1,0 +1,31 @@
+"""Graphs: edges in both directions, normalised features, homophily."""
+
+import torch
+from torch.testing import assert_close
+
+from attention_book.data.graphs import Graph, homophily, row_normalised, undirected
+from attention_book.training.batches import Batch
+
+
+def test_edges_come_in_both_directions_once_and_without_loops():
+    edges = undirected([(2, 0), (0, 2), (2, 0), (1, 1), (1, 2)])
+    assert edges.T.tolist() == [[2, 0], [2, 1], [0, 2], [1, 2]]
+    assert undirected([]).shape == (2, 0)
+
+
+def test_rows_are_divided_by_their_sums_and_empty_ones_stay():
+    dense = torch.tensor([[1.0, 0.0, 3.0], [0.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+    want = torch.tensor([[0.25, 0.0, 0.75], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    assert_close(row_normalised(dense.to_sparse()).to_dense(), want)
+
+
+def test_a_graph_is_a_batch():
+    nodes = torch.arange(4)
+    edges = undirected([(0, 1), (1, 2), (2, 3)])
+    graph = Graph(torch.eye(4), edges, nodes // 2, nodes[:3], nodes[3:], nodes[3:])
+    assert isinstance(graph, Batch)
+    assert (graph.num_tokens, graph.num_nodes) == (3, 4)
+    assert_close(homophily(graph), 2 / 3)
+    moved = graph.to(torch.device("meta"))
+    assert moved.edges.device.type == "meta"
+    assert graph.with_edges(edges[:, :2]).edges.shape == (2, 2)
