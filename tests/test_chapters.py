@@ -424,5 +424,14 @@ def test_results_are_glued_under_the_chapters_name(path, notebook):
             assert name.startswith(f"{path.stem}_"), f"glue({name}=...)"
 
 
+def test_code_reads_no_records_but_the_chapters_own(path, notebook):
+    """When a record changes, its own chapter is executed again: tools/execution.py."""
+    for cell in code_cells(notebook):
+        assert "load_record" not in cell.source
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "seeds_table":
+                assert ast.literal_eval(node.args[1]) == path.stem
+
+
 def test_time_and_memory_are_printed_at_the_end(notebook):
     assert code_cells(notebook)[-1].source == "report_run(meter, settings)"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,7 +135,8 @@ def test_figures_whatever_backend_is_inherited(monkeypatch, tmp_path):
 
 def test_the_wheel_has_every_file_of_the_package(tmp_path):
     # From a copy, because setuptools leaves a build folder behind.
-    shutil.copytree(ROOT / "src", tmp_path / "src")
+    for folder in "src", "results":
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
@@ -146,3 +148,8 @@ def test_the_wheel_has_every_file_of_the_package(tmp_path):
         str(path.relative_to(ROOT / "src")) for path in execution.files_of_package(ROOT)
     }
     assert wanted <= set(inside)
+    # Where an installation puts them, records.results_folder() looks for them.
+    records = {path.name for path in (ROOT / "results").glob("*.json")}
+    assert records
+    data = re.compile(r"attention_book-[^/]+\.data/data/share/attention_book/results/")
+    assert records == {name.rpartition("/")[2] for name in inside if data.match(name)}

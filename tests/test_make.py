@@ -168,7 +168,7 @@ def made_by_hand(venv, script):
 @pytest.fixture
 def tree(tmp_path):
     """A copy of what the build and the repository's address depend on."""
-    for name in ("src", "book"):
+    for name in ("src", "book", "results"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=HIDDEN)
     for pattern in ("*.toml", "*.txt", "*.yml", "*.md", "*.cff"):
         for path in ROOT.glob(pattern):
@@ -209,7 +209,7 @@ def test_cache_is_kept_when_no_result_depends_on_what_changes(tree, name):
 
 def test_pages_do_not_depend_on_hidden_files(tree):
     before = set(build.sources(tree))
-    for folder in ("src/attention_book", "book", "tools"):
+    for folder in ("src/attention_book", "book", "results", "tools"):
         copies = tree / folder / ".ipynb_checkpoints"
         copies.mkdir(parents=True)
         (copies / "index-checkpoint.md").write_text("new\n")
@@ -242,6 +242,26 @@ def test_only_notebooks_without_stored_outputs_are_executed(tree, notebook):
     assert execution.stored(tree, bare).cells[1].outputs[0].text == "2"
     bare.cells[0].source = "x = 3"
     assert execution.stored(tree, bare) is None
+
+
+def test_a_chapter_whose_records_change_is_executed_again(tree, notebook):
+    bare, run = notebook
+    other = copy.deepcopy(run)
+    other.cells[0].source = "x = 5"
+    execution.drop_stale_cache(tree)
+    before = set(build.sources(tree))
+    for name, entry in (("some", run), ("other", other)):
+        execution.store(tree, tree / "book" / f"{name}.ipynb", entry, 1.5)
+    assert not execution.drop_stale_cache(tree)
+    assert execution.stored(tree, bare) is not None
+    record = tree / "results" / "some.full.json"
+    for text in ("new", "newer"):
+        execution.store(tree, tree / "book" / "some.ipynb", run, 1.5)
+        record.write_text(text)
+        assert not execution.drop_stale_cache(tree)
+        assert execution.stored(tree, bare) is None
+        assert execution.stored(tree, other) is not None
+    assert set(build.sources(tree)) == {*before, record}
 
 
 def test_stored_outputs_come_as_from_a_kernel(notebook):

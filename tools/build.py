@@ -29,11 +29,11 @@ EXECUTE += ["--dist=loadfile", "--quiet", "--no-header"]
 
 
 def sources(root: Path) -> Iterator[Path]:
-    """The files that the pages depend on: `inputs`, the book and what renders it."""
+    """The files that the pages depend on: `inputs`, the book, records, what renders."""
     yield from inputs(root)
     for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "pyproject.toml"):
         yield root / name
-    for folder in ("book", "tools"):
+    for folder in ("book", "results", "tools"):
         for path in sorted((root / folder).rglob("*")):
             inside = path.relative_to(root).parts
             if inside[:3] == ("book", "api", "modules"):  # written by the build itself

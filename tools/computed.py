@@ -2,20 +2,28 @@
 
 - ``{result}`bahdanau_exact:.1%` ``: a number that a chapter handed to ``glue``, from
   any page.
+- ``{recorded}`taxonomy.quick taxonomy_left_word mean:.2f` ``: what the record of a
+  chapter's preset says of a value over its runs. In place of "mean": "sd", "min",
+  "max", "median" and "n"; "count>=0.9", which gives "17 of 20"; "share>=0.9:.0%". In
+  place of the value: "a-b", the difference of two. All of it is described in
+  `attention_book.chapters.recorded.describe`.
 - ``{run}`bahdanau` ``: preset, seed, day, PyTorch's version and device of a run.
 - the directive ``{runs}``: a table of all runs, and the versions of what they used.
 
-Pages that use them are read after all chapters, so that every chapter has been run.
+Pages that show what other chapters computed are read after all of these, so that every
+chapter has been run. Records are files of the book and may be shown anywhere.
 """
 
 import ast
+import functools
 import importlib.metadata
 import json
 import platform
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import nbformat
 from docutils import nodes
 from docutils.statemachine import StringList
 from myst_nb.sphinx_ import NbMetadataCollector
@@ -24,10 +32,14 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from attention_book.chapters.recorded import describe, select_runs
+from attention_book.chapters.records import load_record
 from attention_book.chapters.report import RUN
+from attention_book.sweeps.notebooks import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "book"
+RESULTS = ROOT / "results"
 LAST = ("book/results", "book/status")
 
 
@@ -92,6 +104,50 @@ def versions() -> str:
     return ", ".join([f"Python {platform.python_version()}", *found])
 
 
+@functools.cache
+def present_settings(slug: str, preset: str) -> dict[str, Any]:
+    """The settings that a chapter's preset has now, by name."""
+    notebook = nbformat.read(ROOT / FOLDER / f"{slug}.ipynb", as_version=4)
+    return settings_of(notebook, {"preset": preset})
+
+
+def recorded(text: str, folder: Path = RESULTS) -> str:
+    """What a record says: "taxonomy.quick taxonomy_left_word mean:.2f".
+
+    Args:
+        text: the record, the quantity and the statistic, with spaces between them.
+        folder: where the records are.
+
+    Raises:
+        KeyError: if there is no such record, or no run in it that has the quantity.
+        ValueError: if the text is of another form, or the statistic is unknown.
+    """
+    parts = text.split()
+    if len(parts) != 3 or not parts[0].endswith((".quick", ".full")):
+        raise ValueError("want a record, a quantity and a statistic, as in slug.quick")
+    slug, _, preset = parts[0].partition(".")
+    record = load_record(slug, preset, folder)
+    if not any(run.finished for run in record.runs.values()):
+        raise KeyError(f"no run is recorded in results/{record.name}")
+    selection = select_runs(record, present_settings(slug, preset))
+    shown = describe(selection.runs, *parts[1:])
+    return f"{shown} (outdated)" if selection.outdated else shown
+
+
+class RecordedRole(SphinxRole):
+    """What a record says of a value over its runs."""
+
+    def run(self) -> tuple[list[nodes.Node], list]:
+        """Return it as text."""
+        file = RESULTS / f"{self.text.split()[0]}.json"
+        self.env.note_dependency(str(file))
+        try:
+            return [nodes.Text(recorded(self.text))], []
+        except (KeyError, ValueError) as error:
+            message = self.inliner.reporter.error(f"{self.text}: {error}")
+            return [nodes.Text(self.text)], [message]
+
+
 class ResultRole(SphinxRole):
     """A number that a chapter computed, with a format after a colon."""
 
@@ -152,6 +208,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the above."""
     app.connect("env-before-read-docs", read_last)
     app.add_role("result", ResultRole())
+    app.add_role("recorded", RecordedRole())
     app.add_role("run", RunRole())
     app.add_directive("runs", RunsDirective)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

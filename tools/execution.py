@@ -10,6 +10,7 @@ A plugin of pytest: ``python -m pytest -p tools.execution --nbval-lax book``.
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -98,16 +99,40 @@ def cache_folder(root: Path) -> Path:
 def drop_stale_cache(root: Path) -> bool:
     """Empty the cache where it was filled from other inputs; True where it was.
 
-    jupyter-cache's key is the notebook alone.
+    jupyter-cache's key is the notebook alone. Where only records have changed, the
+    chapters that show them are dropped.
     """
     stamp = root / "_build" / "inputs.sha256"
     wanted = fingerprint(root, inputs(root))
     if stamp.exists() and stamp.read_text() == wanted:
+        drop_chapters_with_other_records(root)
         return False
     shutil.rmtree(cache_folder(root), ignore_errors=True)
     cache_folder(root).mkdir(parents=True)
+    drop_chapters_with_other_records(root)
     stamp.write_text(wanted)
     return True
+
+
+def drop_chapters_with_other_records(root: Path) -> None:
+    """Drop the outputs of chapters whose records have changed since the last call.
+
+    The code of a chapter reads no records but its own: tests/test_chapters.py.
+    """
+    files: dict[str, list[Path]] = {}
+    for path in sorted((root / "results").glob("*.json")):
+        files.setdefault(path.name.partition(".")[0], []).append(path)
+    wanted = {slug: fingerprint(root, iter(paths)) for slug, paths in files.items()}
+    stamp = root / "_build" / "records.json"
+    known = json.loads(stamp.read_text()) if stamp.exists() else {}
+    if wanted == known:
+        return
+    cache = get_cache(cache_folder(root))
+    for entry in cache.list_cache_records():
+        slug = Path(entry.uri).stem
+        if wanted.get(slug) != known.get(slug):
+            cache.remove_cache(entry.pk)
+    stamp.write_text(json.dumps(wanted))
 
 
 def stored(root: Path, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode | None:

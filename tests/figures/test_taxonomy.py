@@ -8,12 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from attention_book.chapters.taxonomy import AXES, MECHANISMS, by_axis
-from attention_book.figures.taxonomy import (
-    html_table,
-    plot_form,
-    plot_timeline,
-    plot_tree,
-)
+from attention_book.figures.taxonomy import plot_form, plot_timeline, plot_tree
 
 
 def texts(ax):
@@ -95,14 +90,3 @@ def test_rows_that_cannot_be_drawn_are_errors():
     rows = [("2015-01", "A", "x", str(group)) for group in range(7)]
     with pytest.raises(ValueError, match="at most 6 groups, got 7 rows of 7 groups"):
         plot_timeline(rows)
-
-
-def test_a_table_has_headings_for_columns_and_rows_and_escapes_its_cells():
-    table = html_table("a & b", ["name", "<year>"], [["x", "1 < 2"], ["y", "3"]])
-    assert '<th scope="col">&lt;year&gt;</th>' in table
-    assert '<tr><th scope="row">x</th><td>1 &lt; 2</td></tr>' in table
-    assert 'aria-label="a &amp; b"' in table
-    assert table._repr_html_() == table
-    assert table.count("<tr>") == 3
-    with pytest.raises(ValueError, match=r"must have 2 cells, got \['x'\]"):
-        html_table("t", ["name", "year"], [["x"]])

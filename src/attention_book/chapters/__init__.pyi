@@ -17,6 +17,9 @@ from .source import (
 from .systems import (
     report_system,
 )
+from .tables import (
+    seeds_table,
+)
 
 __all__ = [
     "choose_settings",
@@ -24,6 +27,7 @@ __all__ = [
     "glue",
     "report_run",
     "report_system",
+    "seeds_table",
     "show_source",
     "verdict",
 ]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from pprint import pformat
 from types import SimpleNamespace
@@ -25,8 +25,8 @@ class Settings(SimpleNamespace):
     """A chapter's settings by name: ``settings.batch_size``.
 
     A namespace rather than a dataclass, because each chapter has its own names.
-    ``vars(settings)`` is what results depend on: it has neither ``checkpoints`` nor
-    ``systems``.
+    ``vars(settings)`` is what results depend on: it has no ``checkpoints``, ``systems``
+    or ``presets``.
 
     Attributes:
         preset: "quick" or "full".
@@ -38,21 +38,24 @@ class Settings(SimpleNamespace):
             are about the whole run, so they are not checked then.
         checkpoints: folder for the checkpoints of this run; None: none are kept.
         systems: names of the systems to train; None: all of the chapter's.
+        presets: what the chapter sets for each preset, by the preset's name.
 
     All other names are those of the preset.
     """
 
-    __slots__ = ("_files", "checkpoints", "systems")  # not in vars()
+    __slots__ = ("_files", "checkpoints", "presets", "systems")  # not in vars()
 
     def __init__(
         self,
         *,
         checkpoints: Path | None = None,
         systems: tuple[str, ...] | None = None,
+        presets: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.checkpoints, self.systems = checkpoints, systems
+        self.presets = presets or {}
         self._files: dict[str, str] = {}
 
     def checkpoint(self, name: str) -> Path | None:
@@ -206,6 +209,7 @@ def choose_settings(
         shortened=bool(set_by_hand),
         checkpoints=_check_folder(checkpoints),
         systems=_check_systems(systems, known_systems),
+        presets={"quick": dict(quick), "full": dict(full)},
         **entries,
     )
 

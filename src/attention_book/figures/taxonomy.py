@@ -1,8 +1,7 @@
-"""Figures of the chapter on the taxonomy: form, tree, time line, and a table."""
+"""Figures of the chapter on the taxonomy: form, tree and time line."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -195,44 +194,3 @@ def plot_timeline(
     columns = min(len(groups), 3)
     ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=columns)
     return ax
-
-
-class Html(str):
-    """Text that notebooks show as the HTML that it is."""
-
-    def _repr_html_(self) -> str:
-        return str(self)
-
-
-def html_table(
-    label: str, header: Sequence[str], rows: Sequence[Sequence[str]]
-) -> Html:
-    """Write a table as HTML that scrolls within its own box where it is too wide.
-
-    Args:
-        label: what the table holds, for those who do not see it.
-        header: names of the columns.
-        rows: the cells; the first of each row is the row's own heading.
-
-    Raises:
-        ValueError: if a row has not a cell for each column.
-
-    Example:
-        >>> print(html_table("years", ["name", "year"], [["additive", "2015"]]))
-        <div role="region" aria-label="years"...<th scope="row">additive</th>...
-    """
-    if wrong := [row for row in rows if len(row) != len(header)]:
-        raise ValueError(f"rows must have {len(header)} cells, got {wrong[0]}")
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "\n".join(
-        f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        + "</tr>"
-        for first, *rest in rows
-    )
-    return Html(
-        f'<div role="region" aria-label="{escape(label)}" style="overflow-x: auto" '
-        'tabindex="0">'
-        f'<table class="table">\n<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
