@@ -11,6 +11,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from attention_book.chapters.records import Record, Run
 from attention_book.figures.interactive import MARKER
 from tools import api, computed, import_graph, interactive, offline
 from tools.repository import address, bootstrap_cell
@@ -238,6 +239,49 @@ def test_a_run_says_how_it_was(env):
     for missing in ("multi_head", "b"):
         with pytest.raises(KeyError, match=f"book/{missing} was not run"):
             computed.run_of(env, missing)
+
+
+def test_what_a_record_says(tmp_path, monkeypatch):
+    settings = {"dim": 8}
+    monkeypatch.setattr(computed, "present_settings", lambda slug, preset: settings)
+    record = Record("some", "quick")
+    for seed, value in enumerate((0.5, 0.25, 1.0)):
+        facts = {"settings": {"dim": 8}, "values": {"some_a": value}}
+        record.add(Run(parameters={"seed": seed}, **facts))
+    record.write(tmp_path)
+    for text, shown in (
+        ("some.quick some_a mean:.2f", "0.58"),
+        ("some.quick some_a count>=0.5", "2 of 3"),
+        ("some.quick some_a-some_a max:+.0f", "+0"),
+    ):
+        assert computed.recorded(text, tmp_path) == shown
+    settings["dim"] = 16
+    assert computed.recorded("some.quick some_a n", tmp_path) == "3 (outdated)"
+    for text, message in (
+        ("some.full some_a n", r"no run is recorded in results/some\.full\.json"),
+        ("some.quick some_b n", "no recorded run has some_b"),
+    ):
+        with pytest.raises(KeyError, match=message):
+            computed.recorded(text, tmp_path)
+    for text in ("some some_a n", "some.quick some_a", "some.quick some_a mean .2f"):
+        with pytest.raises(ValueError, match="want a record, a quantity and a stat"):
+            computed.recorded(text, tmp_path)
+    (tmp_path / "some.full.json").write_text("{")
+    with pytest.raises(ValueError, match="is not a record of runs"):
+        computed.recorded("some.full some_a n", tmp_path)
+
+
+ROLE = r"\{recorded\}`([^`]+)`"
+SAID = [
+    (page.stem, text)
+    for page in sorted([*BOOK.rglob("*.md"), *BOOK.glob("*.ipynb")])
+    for text in re.findall(ROLE, page.read_text("utf-8"))
+]
+
+
+@pytest.mark.parametrize(("page", "text"), SAID)
+def test_what_pages_say_of_records_is_recorded(page, text):
+    assert computed.recorded(text)
 
 
 def test_versions_name_python_and_what_the_package_needs():
