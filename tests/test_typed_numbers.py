@@ -109,7 +109,7 @@ def typed(sentence, settings):
     found += [m[0] for m in DECIMAL.finditer(rest) if float(m[1]) not in settings]
     if RUN.search(rest):
         found += [match[0] for match in SHARE.finditer(rest)]
-        found += [match[0] for match in RUNS.finditer(rest)]
+        found += [match[0] for match in RUNS.finditer(SHARE.sub(" ", rest))]
     return found
 
 

@@ -43,6 +43,12 @@ def test_neither_checkpoints_nor_systems_are_what_results_depend_on(tmp_path):
     assert (choose().checkpoints, choose().systems) == (None, None)
 
 
+def test_the_presets_are_at_hand_but_decide_no_result():
+    settings = choose(preset="full", epochs=1)
+    assert settings.presets == PRESETS
+    assert "presets" not in vars(settings)
+
+
 def test_the_page_shows_all_settings_folded():
     long = {f"size_{number}": number for number in range(9)}
     sizes = {"quick": {"sizes": long}, "full": {"sizes": {}}}

@@ -8,9 +8,11 @@ from torch.testing import assert_close
 from attention_book.chapters.taxonomy import MECHANISMS
 from attention_book.evaluation.cost import multiplications
 from attention_book.recipes.mechanisms import (
+    WORD_DIM,
     build_mechanisms,
     call_mechanism,
     compare_by_content,
+    cross_weights,
     expected_multiplications,
     mechanism_costs,
     neighbour_edges,
@@ -44,6 +46,24 @@ def test_a_word_that_means_no_number_is_an_error():
 
 def test_all_mechanisms_are_built_in_the_order_of_the_table(layers):
     assert list(layers) == NAMES
+
+
+def test_a_sentence_sees_another_as_its_mechanisms_do():
+    layers = build_mechanisms(WORD_DIM, 8)
+    compare_by_content(layers)
+    query = word_vectors(["drei", "und", "vierzig"])
+    key = word_vectors(["forty", "three", "thousand", "two"])
+    found = cross_weights(layers, query, key)
+    assert {tuple(table.shape) for table in found.values()} == {(3, 4)}
+    additive = layers["additive"](query, key, key)[1][0]
+    assert_close(found["additive"], additive.detach())
+    assert_close(found["location, W = 0"], torch.full((3, 4), 0.25))
+    assert (found["local-m"][2] > 0).tolist() == [False, True, True, True]
+    draw = found["hard, one draw"]
+    assert_close(draw.sum(dim=-1), torch.ones(3))
+    for name in ("dot, not scaled", "dot, scaled", "head 1 of 2 (digits)"):
+        assert found[name].argmax(dim=-1)[[0, 2]].tolist() == [1, 0]
+    assert_close(found["head 2 of 2 (kinds)"][0, 1], found["head 2 of 2 (kinds)"][0, 3])
 
 
 @pytest.mark.parametrize("name", NAMES)

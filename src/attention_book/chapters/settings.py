@@ -17,7 +17,7 @@ from attention_book.training.runtime import (
     plain_integer,
 )
 
-GIVEN = ("preset", "seed", "device", "shortened", "checkpoints", "systems")
+GIVEN = ("preset", "seed", "device", "shortened", "checkpoints", "systems", "presets")
 SETTINGS_FILE = "settings.json"
 
 

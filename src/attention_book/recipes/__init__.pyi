@@ -106,6 +106,7 @@ from .mechanisms import (
     build_mechanisms,
     call_mechanism,
     compare_by_content,
+    cross_weights,
     expected_multiplications,
     mechanism_costs,
     neighbour_edges,

@@ -204,6 +204,50 @@ def call_mechanism(
     return layer(query, query, query, need_weights=True)
 
 
+@torch.no_grad()
+def cross_weights(
+    layers: Mapping[str, Any],
+    query: Float[Tensor, "1 queries dim"],
+    key: Float[Tensor, "1 keys dim"],
+) -> dict[str, Float[Tensor, "queries keys"]]:
+    """Compute how one sentence sees another, in all mechanisms that can tell.
+
+    Beside those of ``layers`` there are a location score that prefers nothing and
+    local-m, neither of which looks at the words.
+
+    Args:
+        layers: from :func:`build_mechanisms`, after :func:`compare_by_content`.
+        query: the sentence that attends.
+        key: the sentence that it attends to.
+
+    Returns:
+        Weights by the words that the chapter has for the mechanism; of ABCNN its match
+        scores, which are not normalised.
+    """
+    dim, num_keys = key.shape[-1], key.shape[1]
+    heads = layers["multi-head"](query, key, key, need_weights=True)[1][0]
+    local_m = type(layers["local"])(dim, dim, "dot", window=1, predictive=False)
+    location = type(layers["global"])(dim, dim, "location", max_keys=num_keys)
+    nn.init.zeros_(location.score.query_proj.weight)
+    drawn = layers["hard"](query, key, key)[0][0]
+
+    def weights(name: str) -> Tensor:
+        return call_mechanism(layers, name, query, key)[1][0]
+
+    return {
+        "additive": weights("additive"),
+        "dot, not scaled": weights("projected dot"),
+        "dot, scaled": weights("scaled dot"),
+        "head 1 of 2 (digits)": heads[0],
+        "head 2 of 2 (kinds)": heads[1],
+        "location, W = 0": location(query, key, key, need_weights=True)[1][0],
+        "local-m": local_m(query, key, key, need_weights=True)[1][0],
+        "local-p": weights("local"),
+        "hard, one draw": (drawn[:, None] == key[0]).all(dim=-1).float(),
+        "match score (ABCNN)": weights("ABCNN-1"),
+    }
+
+
 def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> int:
     """Count the multiplications of a mechanism in matrix products, by formula.
 
