@@ -12,7 +12,7 @@ from attention_book.recipes.mechanisms import (
     build_mechanisms,
     call_mechanism,
     compare_by_content,
-    cross_weights,
+    compared_weights,
     expected_multiplications,
     mechanism_costs,
     neighbour_edges,
@@ -53,7 +53,7 @@ def test_a_sentence_sees_another_as_its_mechanisms_do():
     compare_by_content(layers)
     query = word_vectors(["drei", "und", "vierzig"])
     key = word_vectors(["forty", "three", "thousand", "two"])
-    found = cross_weights(layers, query, key)
+    found = compared_weights(layers, query, key)
     assert {tuple(table.shape) for table in found.values()} == {(3, 4)}
     additive = layers["additive"](query, key, key)[1][0]
     assert_close(found["additive"], additive.detach())

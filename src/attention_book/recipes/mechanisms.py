@@ -205,7 +205,7 @@ def call_mechanism(
 
 
 @torch.no_grad()
-def cross_weights(
+def compared_weights(
     layers: Mapping[str, Any],
     query: Float[Tensor, "1 queries dim"],
     key: Float[Tensor, "1 keys dim"],
