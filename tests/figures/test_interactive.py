@@ -30,7 +30,6 @@ def example(**changes):
         "axes": {"head": [1, 2]},
         "truth": {(1, 0), (0, 2)},
         "alt": 'Weights of "drei" & others.',
-        "caption": "Heads & words.",
     } | changes
     return attention_view(**options)
 
@@ -57,7 +56,6 @@ def test_a_notebook_gets_html_an_image_and_text():
     assert "<caption>head 2</caption>" in page
     assert '<th scope="row">drei</th><td>0.04</td><td>0.91</td>' in page
     assert "&lt;eos&gt;" in page
-    assert "<figcaption>Heads &amp; words.</figcaption>" in page
 
 
 def test_no_word_can_end_the_script():
@@ -224,6 +222,13 @@ def test_predict_first(show):
     again = show(example(ask=ask))
     again.get_by_role("button", name="show me").click()
     assert again.get_by_role("status").first.text_content() == "It looks at three."
+
+
+def test_choices_of_the_same_word_are_numbered(show):
+    ask = Ask(query=0, text="Where?", choices=[0, 1, 3])
+    page = show(example(keys=["ten", "one", "ten", "ten"], ask=ask))
+    names = page.locator("fieldset label").all_text_contents()
+    assert names == ["ten (1)", "one", "ten (3)"]
 
 
 def test_two_figures_on_a_page_do_not_disturb_each_other(show):

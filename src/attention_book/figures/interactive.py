@@ -48,12 +48,9 @@ class Ask:
 class AttentionView:
     """A figure that shows itself in a notebook; made by :func:`attention_view`."""
 
-    def __init__(
-        self, data: dict[str, Any], alt: str, caption: str, still: bytes
-    ) -> None:
+    def __init__(self, data: dict[str, Any], alt: str, still: bytes) -> None:
         self.data = data
         self.alt = alt
-        self.caption = caption
         self.still = still
 
     def _repr_mimebundle_(
@@ -72,13 +69,12 @@ class AttentionView:
         data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("<", "\\u003c")
         return (
-            '<figure class="attention-view"><attention-view-1>'
+            '<div class="attention-view"><attention-view-1>'
             f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{image}">'
             f"{self._table()}"
             f'<script type="application/json">{data}</script>'
             "</attention-view-1>"
-            f"<figcaption>{html.escape(self.caption)}</figcaption>"
-            f"<script {MARKER}>{script()}</script></figure>"
+            f"<script {MARKER}>{script()}</script></div>"
         )
 
     def _table(self) -> str:
@@ -118,7 +114,6 @@ def attention_view(
     keys: Sequence[str],
     *,
     alt: str,
-    caption: str,
     axes: Mapping[str, Sequence[object]] | None = None,
     start: Sequence[int] | None = None,
     mask: Tensor | None = None,
@@ -137,7 +132,6 @@ def attention_view(
         queries: a label for each row, usually the target words.
         keys: a label for each column, usually the source words.
         alt: what the figure shows, in words.
-        caption: text below it, which can be read alone.
         axes: for each axis in front, by its label, a name for each position.
         start: the position that is shown first on each of these axes; None: the last,
             which is the trained model, the top layer.
@@ -159,7 +153,6 @@ def attention_view(
         ...     ["eins", "zwei"],
         ...     ["one", "two"],
         ...     alt="One to one.",
-        ...     caption="Each word looks at its partner.",
         ... )
         >>> figure.data["w"]
         [1000, 0, 0, 1000]
@@ -209,7 +202,7 @@ def attention_view(
         "ask": None if ask is None else _question(ask, shown, len(keys)),
     }
     still = _still(shown, queries, keys, truth)
-    return AttentionView(data, alt, caption, still)
+    return AttentionView(data, alt, still)
 
 
 @cache

@@ -149,7 +149,11 @@
     }
 
     question() {
-      const { ask, keys } = this.data;
+      const { ask } = this.data;
+      // A word that comes twice is told apart by its number.
+      const keys = this.data.keys.map((key, at, all) => all.indexOf(key) ===
+        all.lastIndexOf(key) ? key
+        : `${key} (${all.slice(0, at + 1).filter((one) => one === key).length})`);
       const field = make("fieldset", {}, make("legend", { textContent: ask.text }));
       const say = make("span", { role: "status" });
       const settle = (text) => {
