@@ -40,7 +40,8 @@ def test_settings_of_the_preset():
 def test_neither_checkpoints_nor_systems_are_what_results_depend_on(tmp_path):
     partial = choose(checkpoints=tmp_path, systems="a", known_systems=("a", "b"))
     assert vars(partial) == vars(choose())
-    assert (choose().checkpoints, choose().systems) == (None, None)
+    alone = choose()
+    assert (alone.checkpoints, alone.systems, alone.datasets) == (None, None, ())
 
 
 def test_the_presets_are_at_hand_but_decide_no_result():
@@ -205,6 +206,23 @@ def test_systems_are_chosen_by_name():
 def test_wrong_systems(systems, error, message, no_shape_checks):
     with pytest.raises(error, match="systems must be None or " + message):
         choose(systems=systems, known_systems=("BCNN", "ABCNN-1"))
+
+
+def test_a_data_set_is_chosen_by_name(no_shape_checks):
+    known = {"preset": "full", "known_datasets": ("WikiQA", "TrecQA")}
+    assert choose(**known).datasets == ("WikiQA", "TrecQA")
+    assert choose(dataset="TrecQA", **known).datasets == ("TrecQA",)
+    one = {"systems": "BCNN", "known_systems": ("BCNN",)}
+    assert choose(**one, **known).datasets == ("WikiQA",)
+    assert choose(**one, dataset="TrecQA", **known).datasets == ("TrecQA",)
+    assert vars(choose(dataset="TrecQA", **known)) == vars(choose(preset="full"))
+    message = "dataset must be None or one of WikiQA, TrecQA with this preset, got 'SI"
+    with pytest.raises(ValueError, match=message):
+        choose(dataset="SICK", **known)
+    with pytest.raises(ValueError, match="one of none with this preset, got 'WikiQA'"):
+        choose(**known | {"preset": "quick", "dataset": "WikiQA"})
+    with pytest.raises(ValueError, match="one of none with this preset, got 3"):
+        choose(dataset=3)
 
 
 def test_a_chapter_without_systems():

@@ -15,6 +15,7 @@ from .source import (
     show_source,
 )
 from .systems import (
+    report_pair_system,
     report_system,
 )
 from .tables import (
@@ -25,6 +26,7 @@ __all__ = [
     "choose_settings",
     "end_of_partial_run",
     "glue",
+    "report_pair_system",
     "report_run",
     "report_system",
     "seeds_table",

@@ -17,7 +17,10 @@ from attention_book.training.runtime import (
     plain_integer,
 )
 
-GIVEN = ("preset", "seed", "device", "shortened", "checkpoints", "systems", "presets")
+GIVEN = (
+    *("preset", "seed", "device", "shortened"),
+    *("checkpoints", "systems", "datasets", "presets"),
+)
 SETTINGS_FILE = "settings.json"
 
 
@@ -25,8 +28,8 @@ class Settings(SimpleNamespace):
     """A chapter's settings by name: ``settings.batch_size``.
 
     A namespace rather than a dataclass, because each chapter has its own names.
-    ``vars(settings)`` is what results depend on: it has no ``checkpoints``, ``systems``
-    or ``presets``.
+    ``vars(settings)`` is how models are trained: it has no ``checkpoints``,
+    ``systems``, ``datasets`` or ``presets``.
 
     Attributes:
         preset: "quick" or "full".
@@ -38,23 +41,27 @@ class Settings(SimpleNamespace):
             are about the whole run, so they are not checked then.
         checkpoints: folder for the checkpoints of this run; None: none are kept.
         systems: names of the systems to train; None: all of the chapter's.
+        datasets: names of the public data sets to train on: the chosen one, otherwise
+            all, or the first one if ``systems`` are chosen. Empty where there are none.
         presets: what the chapter sets for each preset, by the preset's name.
 
     All other names are those of the preset.
     """
 
-    __slots__ = ("_files", "checkpoints", "presets", "systems")  # not in vars()
+    # These are not in vars().
+    __slots__ = ("_files", "checkpoints", "datasets", "presets", "systems")
 
     def __init__(
         self,
         *,
         checkpoints: Path | None = None,
         systems: tuple[str, ...] | None = None,
+        datasets: tuple[str, ...] = (),
         presets: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        self.checkpoints, self.systems = checkpoints, systems
+        self.checkpoints, self.systems, self.datasets = checkpoints, systems, datasets
         self.presets = presets or {}
         self._files: dict[str, str] = {}
 
@@ -134,6 +141,8 @@ def choose_settings(
     checkpoints: str | Path | None = None,
     systems: str | None = None,
     known_systems: Collection[str] = (),
+    dataset: str | None = None,
+    known_datasets: Collection[str] = (),
     least_limit: int = 1,
 ) -> Settings:
     """Check a chapter's parameters and choose its settings.
@@ -155,6 +164,9 @@ def choose_settings(
             files come from :meth:`Settings.checkpoint`.
         systems: names of the systems to train, separated by commas; None: all.
         known_systems: the systems of a chapter that can train some of them alone.
+        dataset: name of the only data set to train on; None: all of the preset's, or
+            the first one if ``systems`` are chosen.
+        known_datasets: the data sets of the preset "full", if there are several.
         least_limit: smallest ``limit`` with which the chapter can run.
 
     Returns:
@@ -202,13 +214,16 @@ def choose_settings(
         **(quick if preset == "quick" else full),
         **set_by_hand,
     }
+    chosen = _check_systems(systems, known_systems)
+    public = tuple(known_datasets) if preset == "full" else ()
     return Settings(
         preset=preset,
         seed=seed,
         device=default_device(device),
         shortened=bool(set_by_hand),
         checkpoints=_check_folder(checkpoints),
-        systems=_check_systems(systems, known_systems),
+        systems=chosen,
+        datasets=_check_dataset(dataset, public, first=chosen is not None),
         presets={"quick": dict(quick), "full": dict(full)},
         **entries,
     )
@@ -234,6 +249,19 @@ def _check_folder(checkpoints: str | Path | None) -> Path | None:
                 )
             break
     return folder
+
+
+def _check_dataset(
+    dataset: str | None, known: tuple[str, ...], *, first: bool
+) -> tuple[str, ...]:
+    if dataset is None:
+        return known[:1] if first else known
+    if dataset not in known:
+        raise ValueError(
+            f"dataset must be None or one of {', '.join(known) or 'none'} with this "
+            f"preset, got {dataset!r}"
+        )
+    return (dataset,)
 
 
 def _check_systems(

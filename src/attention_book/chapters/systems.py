@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from attention_book.chapters.report import glue
+from attention_book.recipes.sentence_pairs.systems import PairSystemRun
 from attention_book.recipes.systems import SystemRun, result_prefix, score_system
 from attention_book.recipes.translation import TranslationTask
 from attention_book.training.loop import History
@@ -34,3 +35,14 @@ def report_system(
         print(f"{sample}\n")
     glue(**run.values(result_prefix(slug, name)))
     return run
+
+
+def report_pair_system(slug: str, run: PairSystemRun) -> None:
+    """Print what a system of sentence pairs reached; store all of it by ``glue``.
+
+    Args:
+        slug: of the chapter.
+        run: its numbers.
+    """
+    print(run)
+    glue(**run.values(slug))

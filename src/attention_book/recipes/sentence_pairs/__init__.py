@@ -35,6 +35,14 @@ from attention_book.recipes.sentence_pairs.study import (
     VariantStudy,
     study_variants,
 )
+from attention_book.recipes.sentence_pairs.systems import (
+    ABCNN_SYSTEMS,
+    MPCNN_SYSTEMS,
+    PairSystemRun,
+    run_abcnn_system,
+    run_mpcnn_system,
+    uniform_weights,
+)
 from attention_book.recipes.sentence_pairs.tasks import (
     KINDS,
     PARTS,
@@ -54,6 +62,7 @@ from attention_book.recipes.sentence_pairs.training import (
     EvaluatedRun,
     PairTraining,
     build_abcnn,
+    fit_mpcnn,
     pair_features,
     pair_scores,
     train_abcnn,
@@ -61,15 +70,18 @@ from attention_book.recipes.sentence_pairs.training import (
 )
 
 __all__ = [
+    "ABCNN_SYSTEMS",
     "BASELINES",
     "KINDS",
     "MEASURES",
+    "MPCNN_SYSTEMS",
     "PARTS",
     "PUBLIC",
     "CommonShares",
     "EvaluatedRun",
     "MatchStatistics",
     "OrderedBatches",
+    "PairSystemRun",
     "PairTask",
     "PairTraining",
     "PairedGain",
@@ -84,6 +96,7 @@ __all__ = [
     "common_shares",
     "describe_runs",
     "describe_scores",
+    "fit_mpcnn",
     "item_quality",
     "main_measure",
     "make_task",
@@ -99,6 +112,8 @@ __all__ = [
     "public_task",
     "refit_scores",
     "results_table",
+    "run_abcnn_system",
+    "run_mpcnn_system",
     "scaled_matrix",
     "shuffle_second",
     "study_variants",
@@ -106,6 +121,7 @@ __all__ = [
     "tfidf_scores",
     "train_abcnn",
     "train_mpcnn",
+    "uniform_weights",
     "with_fewer_pairs",
     "with_vector_length",
 ]

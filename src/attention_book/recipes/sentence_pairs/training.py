@@ -20,7 +20,7 @@ from attention_book.models.mpcnn.model import MPCNN
 from attention_book.recipes.sentence_pairs.comparison import measure
 from attention_book.recipes.sentence_pairs.tasks import PairTask
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
-from attention_book.training.loop import fit
+from attention_book.training.loop import History, fit
 from attention_book.training.runtime import seed_everything
 from attention_book.training.watch import Watch
 
@@ -83,7 +83,7 @@ class EvaluatedRun:
         return self.scores[self.best(chosen_by)][part]
 
 
-def train_mpcnn(
+def fit_mpcnn(
     task: PairTask,
     training: PairTraining,
     *,
@@ -91,7 +91,7 @@ def train_mpcnn(
     prepare: Callable[[MPCNN], Any] | None = None,
     name: str = "MPCNN",
     **sizes: Any,
-) -> MPCNN:
+) -> tuple[MPCNN, History]:
     """Train an MPCNN; it keeps the epoch with the lowest loss on the dev part.
 
     Args:
@@ -102,13 +102,16 @@ def train_mpcnn(
         name: of the run, apart from its seed.
         **sizes: settings of :class:`attention_book.models.mpcnn.config.MPCNNConfig`
             other than ``embed_dim`` and ``grades``, which the task knows.
+
+    Returns:
+        The model, and the losses of all epochs.
     """
     seed_everything(seed)
     config = MPCNNConfig(embed_dim=task.matrix.shape[1], grades=task.grades, **sizes)
     model = MPCNN(config, task.matrix)
     if prepare is not None:
         prepare(model)
-    fit(
+    history = fit(
         model,
         task.loader("train", batch_size=training.batch_size, seed=seed),
         epochs=training.epochs,
@@ -119,7 +122,14 @@ def train_mpcnn(
         checkpoint=training.checkpoints(f"{name}, seed {seed}"),
         description=f"{name}, seed {seed}",
     )
-    return model
+    return model, history
+
+
+def train_mpcnn(
+    task: PairTask, training: PairTraining, *, seed: int, **options: Any
+) -> MPCNN:
+    """Return the model of :func:`fit_mpcnn` alone."""
+    return fit_mpcnn(task, training, seed=seed, **options)[0]
 
 
 def build_abcnn(

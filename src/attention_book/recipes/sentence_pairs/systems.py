@@ -1,0 +1,191 @@
+"""Single systems on one data set: trained, and their numbers as a record keeps them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from attention_book.models.abcnn.config import VARIANTS
+from attention_book.models.mpcnn.model import MPCNN
+from attention_book.recipes.sentence_pairs.comparison import measure
+from attention_book.recipes.sentence_pairs.study import study_variants
+from attention_book.recipes.sentence_pairs.tasks import PairTask
+from attention_book.recipes.sentence_pairs.training import (
+    PairTraining,
+    fit_mpcnn,
+    pair_scores,
+)
+from attention_book.recipes.systems import result_prefix
+
+
+def uniform_weights(model: MPCNN) -> None:
+    """Make an MPCNN with attention weigh all words alike.
+
+    The query sentence is replaced by zeros: all cosines are 0, all weights equal.
+
+    Raises:
+        ValueError: if the model has no attention.
+    """
+    if model.attention is None:
+        raise ValueError("model must have attention, its config has attention=False")
+
+    def zero_query(_layer: Any, arguments: tuple) -> tuple:
+        return torch.zeros_like(arguments[0]), *arguments[1:]
+
+    model.attention.register_forward_pre_hook(zero_query)
+
+
+MPCNN_SYSTEMS: dict[str, dict[str, Any]] = {
+    "no attention": {},
+    "attention": {"attention": True},
+    "uniform weights": {"attention": True, "prepare": uniform_weights},
+}
+"""For each system of the MPCNN chapter the options of its training."""
+
+ABCNN_SYSTEMS: dict[str, tuple[str, int]] = {
+    f"{variant}{blocks}": (variant, number)
+    for number, blocks in ((1, ""), (2, " with two blocks"))
+    for variant in VARIANTS
+}
+"""For each system of the ABCNN chapter its variant and its number of blocks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSystemRun:
+    """What one trained system reached.
+
+    Attributes:
+        name: of the system.
+        task: the data.
+        results: what was measured, by name; "map" and "dev_map", for instance, at the
+            time that dev chose.
+        details: more about the run.
+    """
+
+    name: str
+    task: PairTask
+    results: dict[str, float]
+    details: dict[str, float | int | str]
+
+    def values(self, slug: str) -> dict[str, float | int | str]:
+        """Return everything that a record of the run needs, by name.
+
+        Args:
+            slug: of the chapter.
+        """
+        prefix = result_prefix(slug, self.name)
+        data = {"data": self.task.name, "vectors": self.task.vectors_title}
+        own = {**self.results, **self.details, **data}
+        return {f"{prefix}_{name}": value for name, value in own.items()}
+
+    def __str__(self) -> str:
+        """The results as a few lines of text."""
+        found = [f"{name} {value:.4f}" for name, value in self.results.items()]
+        more = [f"{name} {value}" for name, value in self.details.items()]
+        return (
+            f"{self.name} on {self.task.name}, word vectors {self.task.vectors_title}\n"
+            f"  {', '.join(found)}\n  {', '.join(more)}"
+        )
+
+
+def run_mpcnn_system(
+    task: PairTask,
+    name: str,
+    training: PairTraining,
+    *,
+    seed: int,
+    **sizes: Any,
+) -> PairSystemRun:
+    """Train an MPCNN, and measure it on dev and on test.
+
+    Args:
+        task: classes or grades.
+        name: one of :data:`MPCNN_SYSTEMS`.
+        training: how to train.
+        seed: as for :func:`~attention_book.recipes.sentence_pairs.training.fit_mpcnn`.
+        **sizes: settings of the config.
+    """
+    options = {**sizes, **MPCNN_SYSTEMS[name], "name": f"{task.name}, {name}"}
+    model, history = fit_mpcnn(task, training, seed=seed, **options)
+    results = _named(measure(task, pair_scores(model, task)))
+    results |= _named(measure(task, pair_scores(model, task, "dev"), "dev"), "dev_")
+    best = history.best_epoch
+    return PairSystemRun(
+        name=name,
+        task=task,
+        results=results,
+        details={
+            "chosen_epoch": 0 if best is None else best + 1,
+            "epochs": len(history.epoch_loss),
+            "dev_losses": json.dumps([round(x, 4) for x in history.dev_loss]),
+            "seconds": round(history.seconds, 1),
+            "parameters": _num_trained(model),
+        },
+    )
+
+
+def run_abcnn_system(
+    task: PairTask,
+    name: str,
+    training: PairTraining,
+    *,
+    seed: int,
+    **sizes: Any,
+) -> PairSystemRun:
+    """Train an ABCNN, and measure it on dev and on test.
+
+    "map" and "mrr" are those of the network at the evaluation that was best on dev.
+    Published code often reports the one that was best on test, which is given beside
+    it, and so is a logistic regression on the network's cosines and the count features,
+    which the authors train at the end.
+
+    Args:
+        task: a ranking, or classes.
+        name: one of :data:`ABCNN_SYSTEMS`.
+        training: how to train.
+        seed: of the weights and of the order of the batches.
+        **sizes: settings of the config.
+    """
+    variant, num_blocks = ABCNN_SYSTEMS[name]
+    study = study_variants(
+        task, [variant], training, seeds=[seed], **sizes, num_blocks=num_blocks
+    )
+    (run,) = study.runs[variant]
+    labels = list(measure(task, run.scores[0]["test"]))
+
+    def named(values: list[float], start: str = "", end: str = "") -> dict[str, float]:
+        pairs = zip(labels, values, strict=True)
+        return {f"{start}{label.lower()}{end}": value for label, value in pairs}
+
+    results = named(run.measures("test"))
+    results |= named(run.measures("dev"), "dev_")
+    results |= named(run.measures("test", chosen_by="test"), end="_chosen_on_test")
+    refit = study.refits(variant)["refit_counts"]["test"]
+    results[f"{labels[0].lower()}_refit_counts"] = refit
+    curve = {
+        part: [round(float(x), 4) for x in run.curve[:, number, 0]]
+        for number, part in enumerate(("dev", "test"))
+    }
+    return PairSystemRun(
+        name=name,
+        task=task,
+        results=results,
+        details={
+            "chosen_epoch": (run.best("dev") + 1) / training.evaluations,
+            "epochs": training.epochs,
+            "curve": json.dumps(curve),
+            "parameters": _num_trained(study.models[variant]),
+        },
+    )
+
+
+def _named(values: Mapping[str, float], start: str = "") -> dict[str, float]:
+    return {f"{start}{name.lower()}": value for name, value in values.items()}
+
+
+def _num_trained(model: nn.Module) -> int:
+    """The word vectors are not trained."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

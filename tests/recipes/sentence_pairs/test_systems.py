@@ -1,0 +1,104 @@
+"""Single systems: what a record keeps of them is what was measured."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from attention_book.models.mpcnn.config import LIGHT
+from attention_book.recipes.sentence_pairs.comparison import measure
+from attention_book.recipes.sentence_pairs.study import study_variants
+from attention_book.recipes.sentence_pairs.systems import (
+    ABCNN_SYSTEMS,
+    MPCNN_SYSTEMS,
+    run_abcnn_system,
+    run_mpcnn_system,
+    uniform_weights,
+)
+from attention_book.recipes.sentence_pairs.training import (
+    PairTraining,
+    fit_mpcnn,
+    pair_scores,
+    train_mpcnn,
+)
+
+TRAINING = PairTraining(
+    epochs=2, batch_size=8, learning_rate=0.01, device="cpu", evaluations=2
+)
+SMALL = {"num_filters": 3, "hidden_dim": 4, **LIGHT}
+SIZES = {"num_filters": 3, "max_tokens": 4, "width": 2}
+
+
+def test_names_of_the_systems():
+    assert ABCNN_SYSTEMS["ABCNN-2"] == ("ABCNN-2", 1)
+    assert ABCNN_SYSTEMS["ABCNN-2 with two blocks"] == ("ABCNN-2", 2)
+    assert (len(ABCNN_SYSTEMS), len(MPCNN_SYSTEMS)) == (8, 3)
+
+
+def test_an_abcnn_is_that_of_the_study(ranking):
+    names = []
+    training = replace(TRAINING, checkpoints=names.append)
+    run = run_abcnn_system(ranking, "ABCNN-1", training, seed=3, **SIZES)
+    assert names == [f"{ranking.name}, ABCNN-1, seed 3"]
+    study = study_variants(ranking, ["ABCNN-1"], TRAINING, seeds=[3], **SIZES)
+    (wanted,) = study.runs["ABCNN-1"]
+    values = run.values("abcnn")
+    for part, start in ("test", ""), ("dev", "dev_"):
+        found = [values[f"abcnn_abcnn_1_{start}{name}"] for name in ("map", "mrr")]
+        assert found == wanted.measures(part)
+    best = [values[f"abcnn_abcnn_1_{name}_chosen_on_test"] for name in ("map", "mrr")]
+    assert best == wanted.measures("test", chosen_by="test")
+    refit = study.refits("ABCNN-1")["refit_counts"]["test"]
+    assert values["abcnn_abcnn_1_map_refit_counts"] == refit
+    curve = json.loads(values["abcnn_abcnn_1_curve"])
+    assert curve["dev"] == pytest.approx(wanted.curve[:, 0, 0], abs=1e-4)
+    assert curve["test"] == pytest.approx(wanted.curve[:, 1, 0], abs=1e-4)
+    assert values["abcnn_abcnn_1_chosen_epoch"] == (wanted.best("dev") + 1) / 2
+    assert values["abcnn_abcnn_1_data"] == ranking.name
+    assert "ABCNN-1 on " in str(run)
+    assert f"map {values['abcnn_abcnn_1_map']:.4f}" in str(run)
+
+
+def test_two_blocks_have_more_parameters(ranking):
+    one, two = (
+        run_abcnn_system(ranking, name, TRAINING, seed=0, **SIZES)
+        for name in ("BCNN", "BCNN with two blocks")
+    )
+    # A second convolution of 3 filters over 2 columns of 3, and one more cosine.
+    more = two.details["parameters"] - one.details["parameters"]
+    assert more == 3 * (2 * 3 + 1) + 1
+
+
+@pytest.mark.parametrize("kind", ["classes", "graded"])
+def test_an_mpcnn_is_measured_on_dev_and_test(kind, request):
+    task, names = request.getfixturevalue(kind), []
+    training = replace(TRAINING, checkpoints=names.append)
+    run = run_mpcnn_system(task, "attention", training, seed=1, **SMALL)
+    assert names == [f"{task.name}, attention, seed 1"]
+    options = SMALL | {"attention": True}
+    model, history = fit_mpcnn(task, TRAINING, seed=1, **options)
+    for part, start in ("test", ""), ("dev", "dev_"):
+        for name, value in measure(task, pair_scores(model, task, part), part).items():
+            assert run.results[f"{start}{name.lower()}"] == value
+    values = run.values("mpcnn")
+    assert values["mpcnn_attention_chosen_epoch"] == history.best_epoch + 1
+    losses = json.loads(values["mpcnn_attention_dev_losses"])
+    assert losses == pytest.approx(history.dev_loss, abs=1e-4)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert values["mpcnn_attention_parameters"] == trained
+
+
+def test_uniform_weights_are_uniform(classes):
+    model = train_mpcnn(
+        classes, TRAINING, seed=0, attention=True, prepare=uniform_weights, **SMALL
+    )
+    key = torch.randn(1, 5, 7)
+    _, weights = model.attention(torch.randn(1, 3, 7), key)
+    assert torch.equal(weights, torch.full((1, 1, 5), 1 / 5))
+
+
+def test_only_attention_has_weights(classes):
+    model = train_mpcnn(classes, TRAINING, seed=0, **SMALL)
+    with pytest.raises(ValueError, match="must have attention, its config has att"):
+        uniform_weights(model)
