@@ -25,7 +25,7 @@ def test_numbers_are_printed_and_stored(monkeypatch, capsys, no_shape_checks):
         word_bleu=Bleu(29.5, "tok:none"),
         loss=1.5,
         num_parameters=1234,
-        history=History([2.0], [2.0], [1.75], 0, 7, 0.5),
+        history=History([2.0], [2.0], [1.75], best_epoch=0, num_tokens=7, seconds=0.5),
         chosen_epoch=1,
         samples=[sample],
     )
