@@ -132,7 +132,8 @@ def typed_numbers(notebook):
             if not cited and (numbers := typed(sentence, settings)):
                 found[sentence[:60]] = numbers
             announced |= cited and sentence.endswith(":")
-        announced = not table and (announced or of_a_paper(parts[-1]))
+        of_papers = "{cite" in paragraph or of_a_paper(parts[-1])
+        announced = not table and (announced or of_papers)
     return found
 
 
