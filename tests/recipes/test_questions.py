@@ -15,6 +15,7 @@ from attention_book.recipes.questions import (
     babi_task,
     best_restart,
     error,
+    errors_by_task,
     hop_weights,
     make_question_task,
     run_restarts,
@@ -56,6 +57,16 @@ def test_babi_tasks_alone_and_jointly(mirror):
     joint = babi_task([4, 16])
     assert [len(joint.questions[part]) for part in PARTS] == [1800, 200, 2000]
     assert joint.questions["train"][:900] == alone.questions["train"]
+    few = babi_task([4, 16], limit=30)
+    assert [len(few.questions[part]) for part in PARTS] == [60, 6, 6]
+    assert few.questions["test"][3:] == joint.questions["test"][1000:1003]
+
+
+def test_errors_of_tasks_that_were_put_together(task):
+    model = task.build(seed=0, num_hops=1)
+    right = answers_right(model, task.batches["test"]).float()
+    wanted = [1 - right[:30].mean().item(), 1 - right[30:].mean().item()]
+    assert errors_by_task(model, task, 2) == pytest.approx(wanted)
 
 
 def test_models_start_from_their_seed(task):
@@ -80,6 +91,9 @@ def test_a_linear_start_comes_first_and_ends(task, monkeypatch):
     assert phases == [(True, 32)] * 4 * 2 + [(False, 32)] * 4 * 3
     assert len(losses) == 5
     assert not model.linear
+    phases.clear()
+    train_reader(model, task, training(keep_softmax=True), seed=0)
+    assert phases == [(False, 32)] * 4 * 5
 
 
 def test_the_rate_is_for_the_summed_loss_and_halved_after_the_linear_start(task):
@@ -108,14 +122,14 @@ def test_each_gradient_is_clipped_for_itself(task):
 
 def test_a_run_goes_on_from_its_checkpoints(task, tmp_path):
     whole = run_restarts(task, training(), [1], num_hops=1)[0]
-    options = {"checkpoints": tmp_path, "description": "try", "num_hops": 1}
-    run_restarts(task, training(epochs=1), [1], **options)
+    options = {"num_hops": 1, "checkpoints": lambda name: tmp_path / f"{name}.pt"}
+    run_restarts(task, training(epochs=1), [1], name="try", **options)
     assert {file.name for file in tmp_path.iterdir()} == {
         "try, seed 1.pt",
-        "try, seed 1.pt.linear",
+        "try, seed 1, linear start.pt",
     }
-    resumed = run_restarts(task, training(), [1], **options)[0]
-    assert resumed.losses[:3] == whole.losses[:3]
+    resumed = run_restarts(task, training(), [1], name="try", **options)[0]
+    assert resumed.losses == whole.losses
 
 
 def test_restarts_differ_in_their_seed_and_the_lowest_training_error_wins(task):

@@ -365,7 +365,7 @@ MECHANISMS = (
             Example(sizes={"query": 5, "key": 5}, arguments={"merge": "mean"}))),
     Mechanism(
         name="memory", paper="sukhbaatar2015", appeared="2015-03",
-        chapter="taxonomy", path="attention.memory_network.MemoryRead",
+        chapter="memory_network", path="attention.memory_network.MemoryRead",
         query="the question, then what was read", key="facts, embedded to be found",
         value="facts, embedded to be read", score="dot",
         normaliser="softmax, none during a linear start",

@@ -1,5 +1,6 @@
 """End-to-end memory network (Sukhbaatar et al., 2015)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -139,6 +140,7 @@ class MemN2N(nn.Module):
         }[config.tying]
         size = config.embed_dim
         memories = {*self.key_table, *self.value_table}
+        self.num_memories = len(memories)  # their tables are the first ones
         self.tables = nn.ParameterList(
             torch.empty(config.word_vocab, size)
             for _ in range(len(memories | {self.question_table, self.answer_table}))
@@ -162,8 +164,9 @@ class MemN2N(nn.Module):
             ids: words of the sentences, padded on the right.
 
         Returns:
-            The factors of :class:`WordFactors`, but those of :math:`a` and :math:`c`
-            for each word of the vocabulary: the sum over where it stands.
+            :class:`~attention_book.attention.memory_network.WordFactors` whose
+            :math:`a` and :math:`c` are those of each word of the vocabulary, summed up
+            over where it stands.
 
         Memory: two numbers for each sentence and word of the vocabulary.
         """
@@ -182,36 +185,40 @@ class MemN2N(nn.Module):
             bags.append(bag)
         return WordFactors(bags[0], bags[1], factors.feature)
 
-    def embed(self, table: int, words: WordFactors) -> Float[Tensor, "*axes dim"]:
+    def embed(
+        self, words: WordFactors, tables: Sequence[int]
+    ) -> Float[Tensor, "*axes tables dim"]:
         r"""Turn sentences into vectors :math:`\sum_j l_j \odot A x_j`.
 
         Args:
-            table: which of the ``tables`` is :math:`A`.
             words: result of :meth:`weigh`.
+            tables: which of the ``tables`` are :math:`A`, one after the other.
         """
-        matrix = self.tables[table]
-        return words.offset @ matrix + words.feature * (words.slope @ matrix)
+        matrix = torch.cat([self.tables[table] for table in tables], dim=-1)
+        offset, slope = (
+            (bag @ matrix).unflatten(-1, (len(tables), -1))
+            for bag in (words.offset, words.slope)
+        )
+        return offset + words.feature * slope
 
     def remember(
         self, facts: Int[Tensor, "batch facts words"]
-    ) -> list[Float[Tensor, "batch facts dim"]]:
+    ) -> Float[Tensor, "batch facts tables dim"]:
         """Turn facts into memories, once with each table that hops take them from.
 
         Args:
             facts: the oldest first, empty memories last.
         """
-        words = self.weigh(facts)
-        times = self._times((facts != PAD).any(dim=-1))
-        factor: Tensor | float = 1.0
+        tables = range(self.num_memories)
+        memories = self.embed(self.weigh(facts), tables)
+        if not self.config.time:
+            return memories
+        indices = self._times((facts != PAD).any(dim=-1))
+        vectors = torch.cat(list(self.times), dim=-1)
+        times = F.embedding(indices, vectors).unflatten(-1, (len(tables), -1))
         if self.config.sentence == "released":  # the time counts as a last word
-            factor = self._released().matrix()[-1]
-        memories = []
-        for table in sorted({*self.key_table, *self.value_table}):
-            memory = self.embed(table, words)
-            if self.config.time:
-                memory = memory + factor * F.embedding(times, self.times[table])
-            memories.append(memory)
-        return memories
+            times = times * self._released().matrix()[-1]
+        return memories + times
 
     def forward(
         self,
@@ -229,14 +236,18 @@ class MemN2N(nn.Module):
         mask: Mask | None = (facts != PAD).any(dim=-1)[:, None]
         if self.config.attend_empty:  # with vectors of zeros, and not masked
             empty = self.config.memory_size - facts.shape[1]
-            memories = [F.pad(memory, (0, 0, 0, empty)) for memory in memories]
+            memories = F.pad(memories, (0, 0, 0, 0, 0, empty))
             mask = None
-        state = self.embed(self.question_table, self.weigh(question))[:, None]
+        state = self.embed(self.weigh(question), [self.question_table])
         for hop, key, value in zip(
             self.hops, self.key_table, self.value_table, strict=True
         ):
             context, _ = hop(
-                state, memories[key], memories[value], mask, linear=self.linear
+                state,
+                memories[:, :, key],
+                memories[:, :, value],
+                mask,
+                linear=self.linear,
             )
             if self.state_proj is not None:
                 state = self.state_proj(state)
@@ -249,7 +260,7 @@ class MemN2N(nn.Module):
 
     @torch.no_grad()
     def after_step(self) -> None:
-        """Set the vectors of padding back to 0; :func:`fit` calls this.
+        """Set the vectors of padding back to 0, after each optimizer step.
 
         The gradient of a table that also serves as :math:`W` would move them.
         """

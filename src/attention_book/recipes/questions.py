@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +21,7 @@ from attention_book.data.questions.stories import stories
 from attention_book.data.vocab import Vocab
 from attention_book.models.memory_network import MemN2N, MemN2NConfig
 from attention_book.observe import record_weights
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import fit
 from attention_book.training.optimizers import clip_each
 from attention_book.training.runtime import seed_everything
@@ -74,7 +74,8 @@ class QuestionTask:
 
         Args:
             seed: of its initial values.
-            **fields: fields of the :class:`~attention_book.models.MemN2NConfig`.
+            **fields: fields of a
+                :class:`~attention_book.models.memory_network.MemN2NConfig`.
         """
         seed_everything(seed)
         if fields.get("sentence") == "released":
@@ -100,9 +101,7 @@ def make_question_task(
         >>> len(make_question_task(parts, memory_size=5).vocab)
         7
     """
-    if limit is not None:
-        least = {"train": limit, "dev": limit // 10, "test": max(1, limit // 10)}
-        parts = {part: parts[part][: least[part]] for part in PARTS}
+    parts = _limited(parts, limit)
     vocab = question_vocab([question for part in PARTS for question in parts[part]])
     batches = {
         part: question_batch(questions, vocab, memory_size=memory_size)
@@ -163,16 +162,26 @@ def babi_task(
         tasks: their numbers, 1 to 20.
         size: "1k" or "10k".
         memory_size: largest number of facts in memory.
-        limit: as for :func:`make_question_task`.
+        limit: as for :func:`make_question_task`, of each task.
     """
     parts: dict[str, list[Question]] = {part: [] for part in PARTS}
     for number in tasks:
         questions = babi(number, "train", size=size)
         kept = len(questions) - len(questions) // 10
-        parts["train"] += questions[:kept]
-        parts["dev"] += questions[kept:]
-        parts["test"] += babi(number, "test", size=size)
-    return make_question_task(parts, memory_size=memory_size, limit=limit)
+        own = {"train": questions[:kept], "dev": questions[kept:]}
+        own = _limited(own | {"test": babi(number, "test")}, limit)
+        for part in PARTS:
+            parts[part] += own[part]
+    return make_question_task(parts, memory_size=memory_size)
+
+
+def _limited(
+    parts: dict[str, list[Question]], limit: int | None
+) -> dict[str, list[Question]]:
+    if limit is None:
+        return parts
+    most = {"train": limit, "dev": limit // 10, "test": max(1, limit // 10)}
+    return {part: parts[part][: most[part]] for part in PARTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +191,8 @@ class ReaderTraining:
     Attributes:
         epochs: runs through the questions with the softmax.
         linear_epochs: runs before these, without the softmax; 0: no linear start.
+        keep_softmax: whether these have the softmax too: the control that differs in
+            nothing but the linear start.
         batch_size: questions in a batch; an incomplete last batch is left out.
         learning_rate: of gradient descent, for a loss that is the sum over a batch.
         halve_every: epochs after which the rate is halved, again and again; those of
@@ -192,6 +203,7 @@ class ReaderTraining:
 
     epochs: int
     linear_epochs: int
+    keep_softmax: bool = False
     batch_size: int = 32
     learning_rate: float = 0.005
     halve_every: int = 25
@@ -209,8 +221,8 @@ def train_reader(
     training: ReaderTraining,
     *,
     seed: int,
-    checkpoint: str | Path | None = None,
-    description: str = "",
+    checkpoints: CheckpointFiles = no_checkpoints,
+    name: str = "memory network",
 ) -> list[float]:
     """Train a memory network, with a linear start if the training has one.
 
@@ -219,9 +231,8 @@ def train_reader(
         task: with training questions.
         training: how long and how fast.
         seed: of the order of the questions.
-        checkpoint: file that holds the run, and one whose name ends in ".linear" beside
-            it the linear start; None: none is written.
-        description: words in front of the progress bar.
+        checkpoints: give the two phases of the run their files.
+        name: of the run: words in front of the progress bar.
 
     Returns:
         The training loss of each epoch in nats per question, those of the linear start
@@ -236,7 +247,8 @@ def train_reader(
         if not epochs:
             continue
         loader = question_loader(whole, batch_size=size, seed=seed + linear)
-        model.linear = linear
+        model.linear = linear and not training.keep_softmax
+        phase = f"{name}, linear start" if linear else name
         history = fit(
             model,
             loader,
@@ -247,8 +259,8 @@ def train_reader(
             ),
             schedule=None if linear else training.schedule(len(loader)),
             device=training.device,
-            checkpoint=f"{checkpoint}.linear" if linear and checkpoint else checkpoint,
-            description=f"{description}, linear start" if linear else description,
+            checkpoint=checkpoints(phase),
+            description=phase,
         )
         losses += history.epoch_loss
     return losses
@@ -265,6 +277,18 @@ def answers_right(model: MemN2N, batch: QuestionBatch) -> Bool[Tensor, " batch"]
 def error(model: MemN2N, task: QuestionTask, part: str = "test") -> float:
     """Share of wrong answers in a part of a task, from 0 to 1."""
     return 1 - answers_right(model, task.batches[part]).float().mean().item()
+
+
+def errors_by_task(model: MemN2N, task: QuestionTask, count: int) -> list[float]:
+    """Shares of wrong answers to the test questions of tasks that were put together.
+
+    Args:
+        model: trained on ``task``.
+        task: of :func:`babi_task` or :func:`story_task`.
+        count: how many tasks or kinds it was made of, all with equally many questions.
+    """
+    right = answers_right(model, task.batches["test"]).float()
+    return (1 - right.view(count, -1).mean(dim=1)).tolist()
 
 
 @dataclass(frozen=True)
@@ -293,8 +317,8 @@ def run_restarts(
     training: ReaderTraining,
     seeds: Sequence[int],
     *,
-    checkpoints: str | Path | None = None,
-    description: str = "",
+    checkpoints: CheckpointFiles = no_checkpoints,
+    name: str = "memory network",
     **fields: Any,
 ) -> list[Restart]:
     """Train several models that differ in their seed alone.
@@ -303,21 +327,20 @@ def run_restarts(
         task: what is learned.
         training: how.
         seeds: one training for each.
-        checkpoints: folder from which an interrupted training goes on; None: none.
-        description: words in front of the progress bars; with ``checkpoints``, also
-            the names of the files.
+        checkpoints: give the training runs their files.
+        name: of the runs, which is completed by their seeds.
         **fields: of the model, see :meth:`QuestionTask.build`.
     """
     runs = []
     for seed in seeds:
-        model, name = task.build(seed=seed, **fields), f"{description}, seed {seed}"
+        model = task.build(seed=seed, **fields)
         losses = train_reader(
             model,
             task,
             training,
             seed=seed,
-            checkpoint=checkpoints and Path(checkpoints) / f"{name}.pt",
-            description=name,
+            checkpoints=checkpoints,
+            name=f"{name}, seed {seed}",
         )
         train, dev, test = (
             error(model, task, part) if part in task.batches else math.nan

@@ -100,7 +100,9 @@ def clip_each(
     def clip(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                nn.utils.clip_grad_norm_(parameter, max_norm)
+                if parameter.grad is not None:
+                    factor = max_norm / (parameter.grad.norm() + 1e-6)
+                    parameter.grad.mul_(factor.clamp(max=1.0))
 
     optimizer.register_step_pre_hook(clip)
     return optimizer

@@ -280,16 +280,16 @@ def stories(
     kind                      question, and its supporting facts
     ========================  =====================================================
     one fact                  where is ada: her last walk
-    two facts                 where is the lamp: who has it (or put it down), and
+    two facts                 where is the box: who has it (or put it down), and
                               that person's walk
-    three facts               where was the lamp before the mill: who has it, that
-                              person's last walk and the one before
+    three facts               where is the coin: the box in which it lies, who has
+                              that, and that person's walk
     time                      where was ada before the mill: her last two walks
     yes or no                 is ada in the mill: her last walk
     counting                  how many things does ada carry: how she got each
     list                      what does ada carry: the same; the answer is one word
-    handing over              who gave away, or received, the lamp: the last handing
-    word order                what is bigger than the box, or what is the box bigger
+    handing over              who gave away, or received, the box: the last handing
+    word order                what is bigger than the cup, or what is the cup bigger
                               than: one of three comparisons
     induction                 what colour is tibbs: its species, another animal of
                               the species, and the colour of that
