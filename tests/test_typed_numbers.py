@@ -2,9 +2,10 @@
 
 ``{glue:text}`` shows what this run computed, ``{recorded}`` what a record says, a table
 of records comes from ``seeds_table``. Here the numbers are found that were typed:
-percentages, decimals, and counts of runs. What a paper reports stands in a sentence,
-or a table, with its ``{cite}``; what follows from an equation is set as ``$...$``; a
-setting or a threshold stands in the chapter's code as well.
+percentages, decimals, and counts of runs. What a paper reports stands in a sentence
+that cites it or says that it is the paper's, or in a table or a list after one; what
+follows from an equation is set as ``$...$``; a setting or a threshold stands in the
+chapter's code as well.
 
 ``typed_numbers.json`` lists, for chapters that are older than this rule, the sentences
 that still break it, by their first words. It only shrinks: a sentence that is mended
@@ -41,7 +42,6 @@ PLACE = re.compile(  # a section, a table, a version, a number of arXiv
     r"|\b9\d\s?% (?:confidence )?interval",
     re.I,
 )
-PAPERS_TABLE = "| the paper says | we do | why |"
 SKIPPED = ("Exercises", "What to read next")
 
 PERCENT = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)\s?(?:%|per ?cent\b)")
@@ -113,19 +113,27 @@ def typed(sentence, settings):
     return found
 
 
+def of_a_paper(text):
+    """Whether the numbers of a sentence, or those that it announces, are a paper's."""
+    return bool(re.search(r"\{cite|\bpapers?\b", text))
+
+
 def typed_numbers(notebook):
     """By its first words, each sentence with typed numbers, and these numbers."""
-    settings, found, cited = numbers_in_code(notebook), {}, False
+    settings, found, announced = numbers_in_code(notebook), {}, False
     for paragraph in paragraphs(notebook):
-        table = paragraph.startswith("|")
-        # A table belongs to the paragraph above it.
-        cited = "{cite" in paragraph or (table and cited)
-        if table and (cited or paragraph.startswith(PAPERS_TABLE)):
-            continue
-        for sentence in sentences(paragraph):
-            numbers = [] if "{cite" in sentence else typed(sentence, settings)
-            if numbers:
+        table, parts = paragraph.startswith("|"), sentences(paragraph)
+        if table:  # it belongs to the paragraph above
+            announced |= of_a_paper(paragraph)
+        elif not paragraph.startswith(("- ", "* ")):
+            announced = False
+        for sentence in parts:
+            cited = announced or of_a_paper(sentence)
+            if not cited and (numbers := typed(sentence, settings)):
                 found[sentence[:60]] = numbers
+            announced |= cited and sentence.endswith(":")
+        of_papers = "{cite" in paragraph or of_a_paper(parts[-1])
+        announced = not table and (announced or of_papers)
     return found
 
 
@@ -162,6 +170,10 @@ def chapter(text, code="x = 0.25"):
         ("| a | b |\n| --- | --- |\n| x | 0.4 |", ["0.4"]),
         ("Ours:\n\n| a | b |\n| --- | --- |\n| x | 0.4 |", ["0.4"]),
         ("Vaswani {cite}`v` has 0.3.\n\nOurs is 0.4.", ["0.4"]),
+        (
+            "As in {cite}`v`:\n\n| a |\n| --- |\n| 1 |\n\n| b |\n| --- |\n| 0.4 |",
+            ["0.4"],
+        ),
     ],
 )
 def test_typed_results_are_found(text, numbers):
@@ -174,6 +186,8 @@ def test_typed_results_are_found(text, numbers):
         "It reaches {glue:text}`a_b:.1%` in {recorded}`a.quick a_b count>0.4` runs.",
         "The paper has 0.39 {cite}`luong2015`.",
         "As in {cite}`luong2015`:\n\n| a | b |\n| --- | --- |\n| x | 0.4 |",
+        "The paper's numbers, over 100 runs: 0.39 for one; 0.4 for two.",
+        "The paper has:\n\n- 0.39 for one;\n- 0.4 for two.",
         "| the paper says | we do | why |\n| --- | --- | --- |\n| 0.1 | 0.3 | |",
         "The threshold is 0.25, or 25 %.",
         "A half is $0.5$, and `0.3` is code.",
