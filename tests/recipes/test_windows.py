@@ -9,6 +9,7 @@ from attention_book.data.translation.pairs import Pair
 from attention_book.models.global_local import LuongConfig, LuongTranslator
 from attention_book.recipes.translation import numbers_task
 from attention_book.recipes.windows import (
+    LUONG_SYSTEMS,
     centre_gradient,
     missed_links,
     score_centres,
@@ -20,6 +21,17 @@ from attention_book.recipes.windows import (
 
 PAIR = Pair(tuple("abcd"), tuple("vwxyz"), frozenset({(0, 0), (1, 1), (3, 2), (2, 4)}))
 FEW = Pair(tuple("ab"), tuple("xy"), frozenset({(0, 0), (1, 1)}))
+
+
+def test_systems_fit_a_translator_and_differ_in_feeding_alone():
+    assert len(LUONG_SYSTEMS) == 12
+    for name, options in LUONG_SYSTEMS.items():
+        assert "," not in name  # which separates the names of the parameter
+        more = {"max_source": 7} if options.get("score") == "location" else {}
+        config = LuongConfig(source_vocab=9, target_vocab=9, **options, **more)
+        assert config.input_feeding == name.endswith(" with feeding")
+        fed = LUONG_SYSTEMS[f"{name.removesuffix(' with feeding')} with feeding"]
+        assert options | {"input_feeding": True} == fed
 
 
 def test_links_within_a_window_by_hand():

@@ -19,6 +19,22 @@ from attention_book.evaluation.cost import kept_bytes, seconds_in_turns
 from attention_book.models.global_local import LuongTranslator
 from attention_book.recipes.translation import all_links, crossing_links
 
+_UNFED: dict[str, dict[str, Any]] = {
+    "dot": {"score": "dot"},
+    "general": {"score": "general"},
+    "concat": {"score": "concat"},
+    "location": {"score": "location"},
+    "local-m": {"attention": "local-m", "score": "general", "window": 10},
+    "local-p": {"attention": "local-p", "score": "general", "window": 10},
+}
+LUONG_SYSTEMS = _UNFED | {
+    f"{name} with feeding": options | {"input_feeding": True}
+    for name, options in _UNFED.items()
+}
+"""The systems of the full preset by name, as options of a
+:class:`attention_book.models.global_local.LuongConfig`; local ones have the paper's
+window and the score that was best there. "location" needs ``max_source`` besides."""
+
 
 def share_within(links: Collection[Link], window: int) -> float:
     """Share of links whose positions differ by at most ``window`` tokens.
