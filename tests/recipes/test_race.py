@@ -135,6 +135,22 @@ def test_variants_take_their_steps_with_every_seed(task, monkeypatch):
     assert first.rates.keys() == {"all"}
 
 
+def test_variants_with_batches_of_tokens_take_about_as_many_steps(task, monkeypatch):
+    plan, seen = TrainingPlan(batch={"max_tokens": 30}, learning_rate=1e-2), []
+    fit = type(task).fit
+
+    def counted(self, *args, **options):
+        history = fit(self, *args, **options)
+        seen.append(len(history.step_loss))
+        return history
+
+    monkeypatch.setattr(type(task), "fit", counted)
+    builders = {"one": lambda seed: task.build(RNNSearch, RNNSearchConfig, 0, **SIZES)}
+    for wanted in (2, 2 * task.num_steps(plan)):
+        train_variants(task, plan, builders, {"one": wanted}, [3], {})
+        assert seen.pop() == pytest.approx(wanted, rel=0.25)  # longer ones pack better
+
+
 def a_race(task, model, **options):
     steps = []
 

@@ -224,9 +224,9 @@ def train_variants(
 
     Args:
         task: what is learned; with dev pairs, they choose the best weights.
-        plan: how; ``batch`` must have ``batch_size``.
+        plan: how.
         builders: by name, a function from a seed to a fresh model.
-        num_steps: optimizer steps, by name.
+        num_steps: optimizer steps, by name; with batches of so many tokens, about.
         seeds: one run for each; it also orders the pairs.
         kinds: of links, as for :meth:`TranslationTask.measure`.
         checkpoints: give each run its file.
@@ -236,7 +236,8 @@ def train_variants(
     """
     results: dict[str, list[Measured]] = {name: [] for name in builders}
     for name, build in builders.items():
-        needed = num_steps[name] * plan.batch["batch_size"]
+        per_step = plan.batch.get("batch_size", len(task.train) / task.num_steps(plan))
+        needed = round(num_steps[name] * per_step)
         pairs = (task.train * math.ceil(needed / len(task.train)))[:needed]
         for seed in seeds:
             model = build(seed)
