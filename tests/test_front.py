@@ -311,8 +311,8 @@ def test_a_page_loads_the_script_of_its_figures_once():
     added = []
     app = SimpleNamespace(add_js_file=lambda *given, **options: added.append(given))
     for body in "<p>other</p>", figure:
-        interactive.load_script(app, "page", "", {"body": body}, None)
+        interactive.load_scripts(app, "page", "", {"body": body}, None)
     assert added == [("attention-view.js",)]
     config = SimpleNamespace(html_static_path=[])
-    interactive.serve_script(None, config)
+    interactive.serve_scripts(None, config)
     assert (Path(config.html_static_path[0]) / "attention-view.js").is_file()

@@ -1,8 +1,13 @@
 """What tests of figures share; no figure outlives the test that drew it."""
 
+import shutil
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu"]
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +28,40 @@ def grow_evenly():
         assert least > 0  # and so can a weight of 0
 
     return check
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a page with some figures, from a file."""
+    contexts = []
+
+    def opened(*views, style="", **options):
+        figures = "".join(view.to_html() for view in views)
+        file = tmp_path / "page.html"
+        start = "<!doctype html><html lang=en><meta charset=utf-8><title>t</title>"
+        body = f"<body style='{style}'><main><h1>t</h1>{figures}</main>"
+        file.write_text(start + body)
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("console", lambda message: page.errors.append(message.text))
+        page.goto(f"file://{file}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()

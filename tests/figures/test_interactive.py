@@ -3,18 +3,15 @@
 import base64
 import json
 import re
-import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
 
 from attention_book.figures.interactive import MARKER, Ask, attention_view, script
 
 QUERIES = ["drei", "und", "vierzig"]
 KEYS = ["forty", "three", "thousand", "<eos>"]
-FLAGS = ["--no-sandbox", "--disable-gpu"]
 
 
 def example(**changes):
@@ -52,7 +49,7 @@ def test_a_notebook_gets_html_an_image_and_text():
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
     page = bundle["text/html"]
     assert 'alt="Weights of &quot;drei&quot; &amp; others."' in page
-    assert f"<script {MARKER}>{script()}</script>" in page
+    assert f"<script {MARKER}>{script('attention-view-1')}</script>" in page
     assert "<caption>head 2</caption>" in page
     assert '<th scope="row">drei</th><td>0.04</td><td>0.91</td>' in page
     assert "&lt;eos&gt;" in page
@@ -86,42 +83,6 @@ def test_what_does_not_fit_is_refused(changes, message):
 
 
 # In a real browser.
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a page with some figures, from a file."""
-    contexts = []
-
-    def opened(*views, style="", **options):
-        figures = "".join(view.to_html() for view in views)
-        file = tmp_path / "page.html"
-        start = "<!doctype html><html lang=en><meta charset=utf-8><title>t</title>"
-        body = f"<body style='{style}'><main><h1>t</h1>{figures}</main>"
-        file.write_text(start + body)
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("console", lambda message: page.errors.append(message.text))
-        page.goto(f"file://{file}")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
 
 
 def status(page):

@@ -1,8 +1,8 @@
 """Figures that answer: attention weights that react to pointer, touch and keyboard.
 
-A figure is one custom element with its data as JSON, drawn in the browser by the book's
-own script, ``web/attention-view.js``. It works without a kernel and without any other
-host, on the book's pages, in JupyterLab and in Colab.
+A figure is one custom element with its data as JSON, drawn in the browser by a script
+of the book's own from the folder ``web``. It works without a kernel and without any
+other host, on the book's pages, in JupyterLab and in Colab.
 """
 
 import base64
@@ -17,6 +17,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from jaxtyping import Float
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from attention_book.figures.heatmap import plot_weights
@@ -24,7 +25,7 @@ from attention_book.figures.heatmap import plot_weights
 WEB = Path(__file__).with_name("web")
 """The folder of the scripts."""
 
-MARKER = "data-attention-view"
+MARKER = "data-answering"
 """Attribute of the inlined script. On the book's pages, which load the script once, the
 build takes it out."""
 
@@ -45,13 +46,26 @@ class Ask:
     choices: Sequence[int]
 
 
-class AttentionView:
-    """A figure that shows itself in a notebook; made by :func:`attention_view`."""
+class PageElement:
+    """A custom element of the book's own, which shows itself in a notebook.
 
-    def __init__(self, data: dict[str, Any], alt: str, still: bytes) -> None:
+    Args:
+        tag: name of the element; ``web/<name>.js``, without the number at the end of
+            the tag, draws it.
+        data: what the script draws, as JSON can hold it.
+        alt: what the figure shows, in words.
+        still: what is shown without scripts, as PNG.
+        table: the numbers as HTML, for screen readers and for those who want them all.
+    """
+
+    def __init__(
+        self, tag: str, data: dict[str, Any], *, alt: str, still: bytes, table: str = ""
+    ) -> None:
+        self.tag = tag
         self.data = data
         self.alt = alt
         self.still = still
+        self.table = table
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
@@ -69,43 +83,19 @@ class AttentionView:
         data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("<", "\\u003c")
         return (
-            '<div class="attention-view"><attention-view-1>'
+            f'<div class="answering"><{self.tag}>'
             f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{image}">'
-            f"{self._table()}"
+            f"{self.table}"
             f'<script type="application/json">{data}</script>'
-            "</attention-view-1>"
-            f"<script {MARKER}>{script()}</script></div>"
+            f"</{self.tag}>"
+            f"<script {MARKER}>{script(self.tag)}</script></div>"
         )
 
-    def _table(self) -> str:
-        # The numbers of the first choices, for screen readers and for those who want
-        # to see them all.
-        queries, keys = self.data["queries"], self.data["keys"]
-        first = 0
-        for axis, size in zip(self.data["axes"], self.data["shape"], strict=False):
-            first = first * size + axis["start"]
-        first *= len(queries) * len(keys)
-        head = "".join(f'<th scope="col">{html.escape(key)}</th>' for key in keys)
-        rows = []
-        for number, query in enumerate(queries):
-            start = first + number * len(keys)
-            cells = "".join(
-                f"<td>{'' if w is None else f'{w / 1000:.2f}'}</td>"
-                for w in self.data["w"][start : start + len(keys)]
-            )
-            name = f'<th scope="row">{html.escape(query)}</th>'
-            rows.append(f"<tr>{name}{cells}</tr>")
-        shown = ", ".join(
-            f"{axis['label']} {axis['names'][axis['start']]}"
-            for axis in self.data["axes"]
-        )
-        caption = f"<caption>{html.escape(shown)}</caption>" if shown else ""
-        return (
-            '<details slot="table"><summary>Numbers</summary>'
-            f'<div style="overflow-x: auto" tabindex="0"><table>{caption}'
-            f"<thead><tr><td></td>{head}</tr></thead>"
-            f"<tbody>{''.join(rows)}</tbody></table></div></details>"
-        )
+
+@cache
+def script(tag: str) -> str:
+    """The script that draws the elements of a name."""
+    return (WEB / f"{tag.rpartition('-')[0]}.js").read_text("utf-8")
 
 
 def attention_view(
@@ -120,7 +110,7 @@ def attention_view(
     truth: Iterable[tuple[int, int]] = (),
     ask: Ask | None = None,
     view: str = "links",
-) -> AttentionView:
+) -> PageElement:
     """Make a figure of attention weights that answers.
 
     Pointing at a query word, or reaching it by the keyboard, lights up what it attends
@@ -202,13 +192,38 @@ def attention_view(
         "ask": None if ask is None else _question(ask, shown, len(keys)),
     }
     still = _still(shown, queries, keys, truth)
-    return AttentionView(data, alt, still)
+    return PageElement(
+        "attention-view-1", data, alt=alt, still=still, table=_table(data)
+    )
 
 
-@cache
-def script() -> str:
-    """The script that draws the figures."""
-    return (WEB / "attention-view.js").read_text("utf-8")
+def _table(data: dict[str, Any]) -> str:
+    """The numbers of the choices that are shown first."""
+    queries, keys = data["queries"], data["keys"]
+    first = 0
+    for axis, size in zip(data["axes"], data["shape"], strict=False):
+        first = first * size + axis["start"]
+    first *= len(queries) * len(keys)
+    head = "".join(f'<th scope="col">{html.escape(key)}</th>' for key in keys)
+    rows = []
+    for number, query in enumerate(queries):
+        start = first + number * len(keys)
+        cells = "".join(
+            f"<td>{'' if w is None else f'{w / 1000:.2f}'}</td>"
+            for w in data["w"][start : start + len(keys)]
+        )
+        name = f'<th scope="row">{html.escape(query)}</th>'
+        rows.append(f"<tr>{name}{cells}</tr>")
+    shown = ", ".join(
+        f"{axis['label']} {axis['names'][axis['start']]}" for axis in data["axes"]
+    )
+    caption = f"<caption>{html.escape(shown)}</caption>" if shown else ""
+    return (
+        '<details slot="table"><summary>Numbers</summary>'
+        f'<div style="overflow-x: auto" tabindex="0"><table>{caption}'
+        f"<thead><tr><td></td>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div></details>"
+    )
 
 
 def _question(ask: Ask, shown: Tensor, num_keys: int) -> dict[str, Any]:
@@ -240,6 +255,11 @@ def _still(
     size = 1.6 + 0.32 * len(keys), 1.2 + 0.28 * len(queries)
     figure = plt.figure(figsize=size)
     plot_weights(weights, queries, keys, alignment=truth, ax=figure.subplots())
+    return as_png(figure)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Close a figure and return its image."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight")
     plt.close(figure)

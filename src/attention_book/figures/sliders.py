@@ -1,0 +1,172 @@
+"""Figures that answer: bars that follow sliders, one formula each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from jaxtyping import Float
+from torch import Tensor
+
+from attention_book.figures.interactive import PageElement, as_png
+
+
+def temperature_view(
+    scores: Float[Tensor, " keys"],
+    keys: Sequence[str],
+    *,
+    alt: str,
+    largest: float = 8.0,
+) -> PageElement:
+    """Show how a softmax saturates when its scores grow.
+
+    The slider multiplies the scores; beside the weights it says their largest, their
+    entropy and how much a score can still move its own weight, :math:`w (1 - w)`.
+
+    Args:
+        scores: the scores of one query, before the softmax.
+        keys: their labels.
+        alt: what the figure shows, in words.
+        largest: largest factor of the slider.
+
+    Raises:
+        ValueError: if there is not one label for each score.
+    """
+    slider = _slider("scale", "scores times", 0, largest, 0.25, 1)
+    data = {"kind": "temperature", "scores": _numbers(scores, keys)}
+    weights = scores.softmax(dim=0)
+    return _element(data, [slider], keys, weights.tolist(), alt)
+
+
+def window_view(
+    scores: Float[Tensor, " keys"],
+    keys: Sequence[str],
+    *,
+    alt: str,
+    centre: float | int,
+    width: int = 2,
+) -> PageElement:
+    """Show the weights of local attention while its window moves and widens.
+
+    The weights are those of local-p: a softmax over the keys inside of the window,
+    times a Gaussian around its centre, and not normalised again.
+
+    Args:
+        scores: the scores of one query, before the softmax.
+        keys: their labels.
+        alt: what the figure shows, in words.
+        centre: where the centre is at first, a position that need not be an integer.
+        width: D at first.
+
+    Raises:
+        ValueError: if there is not one label for each score, or the centre or the width
+            does not fit the keys.
+
+    Source: arXiv:1508.04025, 3.2, equation (10).
+    """
+    last = len(keys) - 1
+    if not 0 <= centre <= last:
+        raise ValueError(f"centre must be from 0 to {last}, got {centre}")
+    if not 1 <= width <= max(last, 1):
+        raise ValueError(f"width must be from 1 to {max(last, 1)}, got {width}")
+    sliders = [
+        _slider("centre", "centre of the window", 0, last, 0.25, centre),
+        _slider("width", "D", 1, max(last, 1), 1, width),
+    ]
+    data = {"kind": "window", "scores": _numbers(scores, keys)}
+    return _element(data, sliders, keys, scores.softmax(dim=0).tolist(), alt)
+
+
+def rotation_view(
+    query: Float[Tensor, " dim"],
+    key: Float[Tensor, " dim"],
+    frequencies: Float[Tensor, " half"],
+    *,
+    alt: str,
+) -> PageElement:
+    """Show that the score of two rotated vectors depends on their distance alone.
+
+    One slider moves both vectors through the sequence, the other changes the distance
+    between them; the bars are the scores at all distances from -8 to 8.
+
+    Args:
+        query: a query before its rotation.
+        key: a key before its rotation, of the same even size.
+        frequencies: the angle of each pair of features for one position.
+        alt: what the figure shows, in words.
+
+    Raises:
+        ValueError: if the sizes do not fit each other.
+
+    Source: arXiv:2104.09864, 3.2.2.
+    """
+    if not len(query) == len(key) == 2 * len(frequencies):
+        raise ValueError(
+            f"query and key must have twice as many features as there are frequencies "
+            f"({len(frequencies)}), got {len(query)} and {len(key)}"
+        )
+    sliders = [
+        _slider("position", "position of the query", 0, 200, 1, 20),
+        _slider("offset", "key minus query", -8, 8, 1, 0),
+    ]
+    data = {
+        "kind": "rotation",
+        "query": query.tolist(),
+        "key": key.tolist(),
+        "rates": frequencies.tolist(),
+    }
+    most = float(query.norm() * key.norm())
+    names = [str(offset) for offset in range(-8, 9)]
+    heights = [float(query @ key)] * len(names)
+    return _element(data, sliders, names, heights, alt, low=-most, high=most)
+
+
+def _slider(
+    name: str,
+    label: str,
+    low: float | int,
+    high: float | int,
+    step: float | int,
+    value: float | int,
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": label,
+        "min": low,
+        "max": high,
+        "step": step,
+        "value": value,
+    }
+
+
+def _numbers(scores: Tensor, keys: Sequence[str]) -> list[float]:
+    if len(scores) != len(keys) or not keys:
+        raise ValueError(
+            f"scores must have one value for each of {len(keys)} keys, got "
+            f"{len(scores)}"
+        )
+    return [round(value, 6) for value in scores.detach().float().cpu().tolist()]
+
+
+def _element(
+    data: dict[str, Any],
+    sliders: list[dict[str, Any]],
+    names: Sequence[str],
+    heights: Sequence[float],
+    alt: str,
+    low: float = 0.0,
+    high: float = 1.0,
+) -> PageElement:
+    figure = plt.figure(figsize=(0.6 + 0.6 * len(names), 2.4))
+    axes = figure.subplots()
+    axes.bar(range(len(names)), heights)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right")
+    axes.set_ylim(low, high)
+    whole = {
+        "v": 1,
+        **data,
+        "sliders": sliders,
+        "names": [*names],
+        "low": low,
+        "high": high,
+    }
+    return PageElement("slider-view-1", whole, alt=alt, still=as_png(figure))

@@ -1,0 +1,161 @@
+// Bars that follow sliders: a formula that the reader can turn.
+//
+// <slider-view-1> holds its data as JSON and a still image. The formulas are those of
+// the book's functions; tests compare the two.
+(() => {
+  "use strict";
+  const NAME = "slider-view-1";
+  if (customElements.get(NAME)) return;
+
+  const softmax = (scores) => {
+    const most = Math.max(...scores);
+    const powers = scores.map((score) => Math.exp(score - most));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    return powers.map((power) => power / sum);
+  };
+  const entropy = (weights) => weights.reduce((sum, weight) =>
+    sum - (weight > 0 ? weight * Math.log(weight) : 0), 0);
+
+  // Each takes the data and the sliders' values, and returns the heights of the bars
+  // and what is to be said of them.
+  const FORMULAS = {
+    temperature({ scores }, { scale }) {
+      const bars = softmax(scores.map((score) => score * scale));
+      const gradient = bars.reduce((sum, w) => sum + w * (1 - w), 0) / bars.length;
+      return { bars, text: `largest weight ${Math.max(...bars).toFixed(2)}, entropy ` +
+        `${entropy(bars).toFixed(2)} nats; a score moves its own weight by ` +
+        `${gradient.toFixed(3)} on average` };
+    },
+    window({ scores }, { centre, width }) {
+      const inside = scores.map((_, s) => Math.abs(s - centre) <= width);
+      const aligned = softmax(scores.filter((_, s) => inside[s]));
+      const sigma = width / 2;
+      const bars = scores.map((_, s) => !inside[s] ? 0 : aligned.shift() *
+        Math.exp(-((s - centre) ** 2) / (2 * sigma ** 2)));
+      const sum = bars.reduce((a, b) => a + b, 0);
+      return { bars, text: `${inside.filter(Boolean).length} keys in the window; their ` +
+        `weights sum to ${sum.toFixed(2)}` };
+    },
+    rotation({ query, key, rates }, { position, offset }) {
+      const turned = (vector, at) => vector.map((_, i) => {
+        const pair = i >> 1, angle = at * rates[pair];
+        const [a, b] = [vector[2 * pair], vector[2 * pair + 1]];
+        return i % 2 ? a * Math.sin(angle) + b * Math.cos(angle)
+          : a * Math.cos(angle) - b * Math.sin(angle);
+      });
+      const one = turned(query, position);
+      const score = (at) => turned(key, at).reduce((sum, x, i) => sum + x * one[i], 0);
+      const bars = Array.from({ length: 17 }, (_, i) => score(position + i - 8));
+      return { bars, mark: 8 + offset, text: `query at position ${position}, key at ` +
+        `${position + offset}: score ${bars[8 + offset].toFixed(3)}` };
+    },
+  };
+
+  const STYLE = `
+    :host { display: block; margin: 1em 0; max-width: 40em; }
+    .box { font: inherit; color: inherit; }
+    label { display: grid; grid-template-columns: 9em 1fr 3.5em; gap: .6em;
+      align-items: center; min-height: 32px; }
+    input { width: 100%; accent-color: var(--bar); }
+    input:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
+    .bars { display: flex; align-items: stretch; gap: 3px; height: 9em;
+      margin: .8em 0 .2em; }
+    .bars div { flex: 1; position: relative; }
+    .bars i { position: absolute; left: 0; right: 0; background: var(--bar);
+      border-radius: 2px; min-height: 1px; }
+    .bars .mark i { background: var(--mark); }
+    .names { display: flex; gap: 3px; }
+    .names span { flex: 1; text-align: center; font-size: .8em; overflow: hidden;
+      text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
+    [role=status] { margin: .5em 0 0; min-height: 2.9em; }
+    @media print { label { display: none; } }
+  `;
+  const LIGHT = { bar: "#0b6aa8", mark: "#b34700", focus: "#0b5cd0" };
+  const DARK = { bar: "#6fc3f7", mark: "#f5a25c", focus: "#9cc4ff" };
+
+  const make = (tag, attributes = {}, ...children) => {
+    const element = Object.assign(document.createElement(tag), attributes);
+    element.append(...children);
+    return element;
+  };
+
+  class SliderView extends HTMLElement {
+    connectedCallback() {
+      if (this.shadowRoot) return;
+      try {
+        this.data = JSON.parse(this.querySelector("script").textContent);
+        this.formula = FORMULAS[this.data.kind];
+        this.build();
+        this.render(); // before the image is covered: it may fail
+        const root = this.attachShadow({ mode: "open" });
+        root.append(make("style", { textContent: STYLE }), this.box);
+        this.paint();
+        const again = () => this.paint();
+        for (const target of [document.documentElement, document.body]) {
+          new MutationObserver(again).observe(target, { attributes: true });
+        }
+        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+        this.setAttribute("ready", "");
+      } catch (error) {
+        console.error(`${NAME}: the still image stays`, error);
+      }
+    }
+
+    paint() {
+      const [r, g, b] = getComputedStyle(this).color.match(/[\d.]+/g).map(Number);
+      const dark = 0.299 * r + 0.587 * g + 0.114 * b > 128;
+      for (const [name, value] of Object.entries(dark ? DARK : LIGHT)) {
+        this.style.setProperty(`--${name}`, value);
+      }
+    }
+
+    build() {
+      const { sliders, names } = this.data;
+      this.values = {};
+      const rows = sliders.map(({ name, label, min, max, step, value }) => {
+        this.values[name] = value;
+        const input = make("input", { type: "range", min, max, step });
+        input.value = value; // after its range
+        input.setAttribute("aria-label", label); // without the number beside it
+        const shown = make("span", { className: "value", textContent: value });
+        input.addEventListener("input", () => {
+          this.values[name] = Number(input.value);
+          shown.textContent = input.value;
+          this.render();
+        });
+        // JupyterLab would take the arrow keys for itself.
+        input.addEventListener("keydown", (event) => {
+          if (event.key !== "Tab") event.stopPropagation();
+        });
+        return make("label", {}, make("span", { textContent: label }), input, shown);
+      });
+      this.bars = names.map(() => make("i"));
+      const columns = this.bars.map((bar) => make("div", {}, bar));
+      const stage = make("div", { className: "bars" }, ...columns);
+      stage.setAttribute("aria-hidden", "true");
+      const below = make("div", { className: "names" }, ...names.map((name) =>
+        make("span", { textContent: name, title: name })));
+      this.status = make("p");
+      this.status.setAttribute("role", "status");
+      this.box = make("div", { className: "box" }, ...rows, stage, below, this.status);
+    }
+
+    render() {
+      const { low, high } = this.data;
+      const { bars, mark, text } = this.formula(this.data, this.values);
+      const share = (value) =>
+        100 * (Math.min(Math.max(value, low), high) - low) / (high - low);
+      bars.forEach((value, index) => {
+        const bar = this.bars[index];
+        const [from, to] = [share(Math.min(value, 0)), share(Math.max(value, 0))];
+        bar.style.bottom = `${from}%`;
+        bar.style.height = `${to - from}%`;
+        bar.dataset.value = value;
+        bar.parentElement.classList.toggle("mark", index === mark);
+      });
+      this.status.textContent = text;
+    }
+  }
+
+  customElements.define(NAME, SliderView);
+})();
