@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from matplotlib.axes import Axes
 from torch.testing import assert_close
 
 from attention_book.attention.global_local.window import gaussian
@@ -28,7 +29,7 @@ def slide(page, label, value):
 
 
 def test_temperature_is_a_softmax_of_scaled_scores(show):
-    page = show(temperature_view(SCORES, KEYS, alt="bars"))
+    page = show(temperature_view(SCORES, KEYS))
     for scale in (1, 0, 0.25, 8):
         slide(page, "scores times", scale)
         values, heights = bars(page)
@@ -44,7 +45,7 @@ def test_temperature_is_a_softmax_of_scaled_scores(show):
 
 
 def test_a_window_is_local_attention(show):
-    page = show(window_view(SCORES, KEYS, centre=2.25, width=1, alt="bars"))
+    page = show(window_view(SCORES, KEYS, centre=2.25, width=1))
     for centre, width in ((2.25, 1), (0, 2), (4, 4), (1.5, 3)):
         slide(page, "centre of the window", centre)
         slide(page, "D", width)
@@ -64,7 +65,7 @@ def test_a_window_is_local_attention(show):
 def test_a_rotation_depends_on_the_distance_alone(show):
     query, key = torch.randn(2, 6)
     frequencies = sinusoid_frequencies(6)
-    page = show(rotation_view(query, key, frequencies, alt="bars"))
+    page = show(rotation_view(query, key, frequencies))
     first, _ = bars(page)
     slide(page, "position of the query", 153)
     moved, _ = bars(page)
@@ -79,8 +80,25 @@ def test_a_rotation_depends_on_the_distance_alone(show):
     assert said == f"query at position 153, key at 150: score {expected[5]:.3f}"
 
 
+def test_the_still_image_shows_the_scores_at_the_start(monkeypatch):
+    heights = []
+    monkeypatch.setattr(
+        Axes, "bar", lambda axes, x, height: heights.extend(height), raising=True
+    )
+    query, key = torch.randn(2, 6, dtype=torch.float64)
+    rotation_view(query, key, sinusoid_frequencies(6))
+    rotated = rotate(key.expand(17, 6), torch.arange(-8, 9))
+    assert_close(torch.tensor(heights, dtype=torch.float64), rotated @ query)
+
+
+def test_several_figures_on_a_page(show):
+    page = show(*[temperature_view(SCORES, KEYS) for _ in range(3)])
+    page.locator("slider-view-1[ready]").nth(2).wait_for()
+    assert page.errors == []
+
+
 def test_keyboard(show):
-    page = show(temperature_view(SCORES, KEYS, alt="bars"))
+    page = show(temperature_view(SCORES, KEYS))
     page.locator("slider-view-1[ready]").wait_for()
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
@@ -88,22 +106,22 @@ def test_keyboard(show):
 
 
 def test_without_scripts_there_is_an_image(show):
-    page = show(temperature_view(SCORES, KEYS, alt="bars"), java_script_enabled=False)
-    assert page.get_by_role("img", name="bars").is_visible()
+    page = show(temperature_view(SCORES, KEYS), java_script_enabled=False)
+    assert page.get_by_role("img", name="Weights of one query").is_visible()
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: temperature_view(SCORES[:3], KEYS, alt=""), "for each of 5 keys, got"),
-        (lambda: temperature_view(SCORES[:0], [], alt=""), "for each of 0 keys, got"),
-        (lambda: window_view(SCORES, KEYS, centre=4.5, alt=""), "from 0 to 4, got 4.5"),
+        (lambda: temperature_view(SCORES[:3], KEYS), "for each of 5 keys, got"),
+        (lambda: temperature_view(SCORES[:0], []), "for each of 0 keys, got"),
+        (lambda: window_view(SCORES, KEYS, centre=4.5), "from 0 to 4, got 4.5"),
         (
-            lambda: window_view(SCORES, KEYS, centre=1.0, width=5, alt=""),
+            lambda: window_view(SCORES, KEYS, centre=1.0, width=5),
             "width must be from 1 to 4, got 5",
         ),
         (
-            lambda: rotation_view(SCORES[:4], SCORES[:4], SCORES[:3], alt=""),
+            lambda: rotation_view(SCORES[:4], SCORES[:4], SCORES[:3]),
             "twice as many features as there are frequencies",
         ),
     ],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,7 +15,6 @@ def temperature_view(
     scores: Float[Tensor, " keys"],
     keys: Sequence[str],
     *,
-    alt: str,
     largest: float = 8.0,
 ) -> PageElement:
     """Show how a softmax saturates when its scores grow.
@@ -25,7 +25,6 @@ def temperature_view(
     Args:
         scores: the scores of one query, before the softmax.
         keys: their labels.
-        alt: what the figure shows, in words.
         largest: largest factor of the slider.
 
     Raises:
@@ -33,6 +32,7 @@ def temperature_view(
     """
     slider = _slider("scale", "scores times", 0, largest, 0.25, 1)
     data = {"kind": "temperature", "scores": _numbers(scores, keys)}
+    alt = "Weights of one query as bars, which a slider makes more or less equal."
     weights = scores.softmax(dim=0)
     return _element(data, [slider], keys, weights.tolist(), alt)
 
@@ -41,7 +41,6 @@ def window_view(
     scores: Float[Tensor, " keys"],
     keys: Sequence[str],
     *,
-    alt: str,
     centre: float | int,
     width: int = 2,
 ) -> PageElement:
@@ -53,7 +52,6 @@ def window_view(
     Args:
         scores: the scores of one query, before the softmax.
         keys: their labels.
-        alt: what the figure shows, in words.
         centre: where the centre is at first, a position that need not be an integer.
         width: D at first.
 
@@ -73,6 +71,7 @@ def window_view(
         _slider("width", "D", 1, max(last, 1), 1, width),
     ]
     data = {"kind": "window", "scores": _numbers(scores, keys)}
+    alt = "Weights of one query as bars, under a window that sliders move and widen."
     return _element(data, sliders, keys, scores.softmax(dim=0).tolist(), alt)
 
 
@@ -80,8 +79,6 @@ def rotation_view(
     query: Float[Tensor, " dim"],
     key: Float[Tensor, " dim"],
     frequencies: Float[Tensor, " half"],
-    *,
-    alt: str,
 ) -> PageElement:
     """Show that the score of two rotated vectors depends on their distance alone.
 
@@ -92,7 +89,6 @@ def rotation_view(
         query: a query before its rotation.
         key: a key before its rotation, of the same even size.
         frequencies: the angle of each pair of features for one position.
-        alt: what the figure shows, in words.
 
     Raises:
         ValueError: if the sizes do not fit each other.
@@ -114,10 +110,21 @@ def rotation_view(
         "key": key.tolist(),
         "rates": frequencies.tolist(),
     }
+    alt = (
+        "Scores of a rotated query and a rotated key at distances from -8 to 8, as "
+        "bars that stay where they are when both vectors are moved."
+    )
     most = float(query.norm() * key.norm())
-    names = [str(offset) for offset in range(-8, 9)]
-    heights = [float(query @ key)] * len(names)
-    return _element(data, sliders, names, heights, alt, low=-most, high=most)
+    offsets = torch.arange(-8, 9)
+    # A pair of features is a complex number, and a rotation a product.
+    one, other = (
+        torch.view_as_complex(vector.detach().double().cpu().view(-1, 2))
+        for vector in (query, key)
+    )
+    angles = offsets[:, None] * frequencies.detach().double().cpu()
+    heights = (torch.exp(1j * angles) * one.conj() * other).real.sum(dim=-1)
+    names = [str(offset) for offset in offsets.tolist()]
+    return _element(data, sliders, names, heights.tolist(), alt, low=-most, high=most)
 
 
 def _slider(

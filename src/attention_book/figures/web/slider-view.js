@@ -81,7 +81,19 @@
 
   class SliderView extends HTMLElement {
     connectedCallback() {
-      if (this.shadowRoot) return;
+      if (this.started) return;
+      this.started = true;
+      // Far from the screen there is no hurry; and while the page is read, the
+      // element's content comes after the element itself.
+      const near = new IntersectionObserver((entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        near.disconnect();
+        this.begin();
+      }, { rootMargin: "600px" });
+      near.observe(this);
+    }
+
+    begin() {
       try {
         this.data = JSON.parse(this.querySelector("script").textContent);
         this.formula = FORMULAS[this.data.kind];
