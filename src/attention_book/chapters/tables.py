@@ -37,7 +37,7 @@ class Table:
         caption: what the table holds; a sentence or its beginning.
         header: names of the columns.
         rows: the cells; the first of each row is the row's own heading.
-        notes: lines below the table; `code` stands between backticks.
+        notes: lines below the table; what stands between backticks is code.
         numeric: whether all cells but the headings are numbers.
 
     Raises:
