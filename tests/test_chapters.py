@@ -26,16 +26,18 @@ PARAMETERS = {
     "limit": None,
     "checkpoints": None,
 }  # of all chapters; further ones may follow
+# The words that are looked for: a translation of the book changes them here.
+BY_HAND, FAITHFUL = "By hand", "Faithful to the paper?"
 HEADINGS = (
     "The problem",
     "The idea in one picture",
-    "By hand",
+    BY_HAND,
     "What breaks without it",
-    "Faithful to the paper?",
+    FAITHFUL,
     "Exercises",
     "What to read next",
 )
-KINDS = {"By hand", "Code", "Experiment"}
+KINDS = {BY_HAND, "Code", "Experiment"}
 ROLE = re.compile(r"\{py:(class|func|meth)\}`~(attention_book\.[\w.]+)`")
 IN_PACKAGE = re.compile(
     r"\{eq\}`([\w-]+)` in the package: ([^;\n]+); checked by ([^\n]+)\."
@@ -285,7 +287,7 @@ def test_sections_stand_in_the_agreed_order(notebook):
 
 
 def test_says_what_differs_from_the_paper_and_which_test_holds_it(notebook):
-    section = prose(notebook).split("## Faithful to the paper?")[1].split("\n## ")[0]
+    section = prose(notebook).split(f"## {FAITHFUL}")[1].split("\n## ")[0]
     assert re.search(r"\| the paper says \| we do \| why \|", section)
     named = set(re.findall(r"`(test_\w+)(?:\.py)?`", section))
     assert named

@@ -1,6 +1,7 @@
 """Where things live: import directions, no cycles, one slug, a test for each file."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tools import import_graph
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = import_graph.PACKAGE
+FIGURES = sorted((PACKAGE / "figures").glob("*.py"))
 PLAIN = ("chapters", "figures", "sweeps")  # imported from their own files
 SLUGS = sorted(path.stem for path in (ROOT / "book").glob("*.ipynb"))
 
@@ -49,6 +51,51 @@ def test_the_graph_is_drawn(graph):
     assert drawn.startswith("graph TD\n")
     assert "models -- " in drawn
     assert " --> functional" in drawn
+
+
+def test_seeds_are_integers_of_any_library():
+    """PyTorch's ``manual_seed`` refuses numpy's."""
+    given = re.compile(r"manual_seed\((?!\s*(\d|operator\.index\())")
+    found = {
+        name
+        for name, path in import_graph.modules().items()
+        if given.search(path.read_text("utf-8"))
+    }
+    assert found == {"training.runtime"}  # whose check_seed gives a plain one
+
+
+WRITE = {"text", "set_title", "set_xlabel", "set_ylabel", "suptitle", "annotate"}
+WRITE |= {"draw_box", "draw_word"}
+LABELS = {"xlabel", "ylabel", "title", "label"}
+
+
+def words_written(tree):
+    """Words that calls write on a figure, formulas left out."""
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        given = [word.value for word in call.keywords if word.arg in LABELS]
+        given += call.args if name in WRITE else []
+        for text in given:
+            for part in getattr(text, "values", [text]):  # of an f-string
+                value = getattr(part, "value", None)
+                if isinstance(value, str) and re.search(
+                    "[A-Za-z]{2}", re.sub(r"\$[^$]*\$?", "", value)
+                ):
+                    yield value
+
+
+@pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.stem)
+def test_words_on_figures_stand_at_the_top_of_the_file(path):
+    """In ``TEXT``, where a translation finds them."""
+    assert not list(words_written(ast.parse(path.read_text("utf-8"))))
+
+
+def test_words_on_a_figure_are_seen():
+    source = """ax.text(0, 1, f"layer {i}"); ax.set(xlabel="tokens", ylabel="$p_t$")
+draw_box(ax, 0, 1, TEXT["query"], "#000000"); draw_box(ax, 0, 1, f"$h_{i}$")"""
+    assert list(words_written(ast.parse(source))) == ["layer ", "tokens"]
 
 
 def test_hidden_folders_are_no_part_of_the_package(tmp_path):

@@ -14,7 +14,7 @@ FIRST, SECOND = ["sort", "it"], ["put", "all", "in", "order"]
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 7])
-def test_a_window_a_place_of_the_wide_convolution(width):
+def test_one_window_for_each_position_of_the_wide_convolution(width):
     labels = window_labels(SECOND, width)
     assert len(labels) == len(SECOND) + width - 1
     # Each word is seen by as many windows as the filter is wide.
@@ -58,11 +58,11 @@ def test_block_has_the_papers_columns():
     _, ax = plt.subplots()
     assert plot_block(FIRST, SECOND, width=width, ax=ax) is ax
     found = Counter(to_hex(patch.get_edgecolor()) for patch in ax.patches)
-    words, places = sum(sizes), sum(n + width - 1 for n in sizes)
-    assert found["#56b4e9"] == words + places
+    words, positions = sum(sizes), sum(n + width - 1 for n in sizes)
+    assert found["#56b4e9"] == words + positions
     # Before the convolution: a map a word, and A of words with words.
     assert found["#d55e00"] == words + sizes[0] * sizes[1]
-    # After it: w-ap a word, all-ap a sentence, and A of places with places.
+    # After it: w-ap a word, all-ap a sentence, and A of positions with positions.
     grid = (sizes[0] + width - 1) * (sizes[1] + width - 1)
     assert found["#009e73"] == words + 2 + grid
     texts = [text.get_text() for text in ax.texts]

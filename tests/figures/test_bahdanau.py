@@ -1,4 +1,4 @@
-"""The picture of one search: words, weights and boxes where they belong."""
+"""The drawing of one search: words, weights and boxes where they belong."""
 
 import matplotlib.pyplot as plt
 import pytest

@@ -30,7 +30,7 @@ def test_lines_lead_from_every_word_to_the_asking_one(grow_evenly):
 
 
 @pytest.mark.parametrize(("weights", "asking"), [([1.0], 0), ([0.5, 0.5], 2)])
-def test_weights_or_places_that_do_not_fit_are_errors(weights, asking):
+def test_weights_or_positions_that_do_not_fit_are_errors(weights, asking):
     message = f"each of the 2 words.*{len(weights)} weights and asking {asking}"
     with pytest.raises(ValueError, match=message):
         plot_asking(["a", "b"], weights, asking)

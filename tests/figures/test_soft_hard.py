@@ -1,4 +1,4 @@
-"""Weights over pictures: each in its place, on a scale that is always the same."""
+"""Weights over images: each in its place, on a scale that is always the same."""
 
 import matplotlib.pyplot as plt
 import pytest
@@ -16,8 +16,8 @@ def test_weights_lie_over_the_image_row_by_row():
     _, ax = plt.subplots()
     weights = torch.arange(9) / 36
     assert plot_look(torch.rand(12, 12), weights, box=(2, 5, 4), ax=ax) is ax
-    picture, veil = ax.images
-    assert list(picture.get_extent()) == list(veil.get_extent()) == [0, 12, 12, 0]
+    image, veil = ax.images
+    assert list(image.get_extent()) == list(veil.get_extent()) == [0, 12, 12, 0]
     assert_close(torch.from_numpy(veil.get_array().data), weights.view(3, 3))
     assert veil.get_clim() == (0, 1)
     (box,) = ax.patches

@@ -49,7 +49,7 @@ def test_layers_have_a_line_for_each_look(grow_evenly):
         (key, query), (low, _) = line.get_xdata(), line.get_ydata()
         widths[int(low), query, key] = line.get_linewidth()
     assert len(widths) == 8
-    grow_evenly(widths.values(), (weights[place].item() for place in widths))
+    grow_evenly(widths.values(), (weights[position].item() for position in widths))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 2), (2, 2, 3), (3, 3)])
@@ -65,8 +65,8 @@ def test_step_asks_from_the_last_word(grow_evenly):
     assert plot_step(source, written, "zehn", cross, own, ax=ax) is ax
     assert texts(ax) == [*source, *written, "zehn"]
     assert ax.texts[-1].get_fontweight() == "bold"
-    for place, line in enumerate(ax.lines):
-        assert list(line.get_xdata()) == [place, 1]
+    for position, line in enumerate(ax.lines):
+        assert list(line.get_xdata()) == [position, 1]
     (arc,) = ax.patches  # to <bos>; the word that asks has no arc to itself
     # Lines and the arc have one scale.
     widths = [line.get_linewidth() for line in (*ax.lines, arc)]

@@ -12,7 +12,7 @@ from attention_book.figures.transformer_results import (
 
 
 @pytest.mark.parametrize(("layers", "heads"), [(1, 2), (2, 3), (2, 8), (3, 5)])
-def test_each_head_has_a_picture_of_its_own(layers, heads):
+def test_each_head_has_a_panel_of_its_own(layers, heads):
     weights = torch.rand(layers, heads, 3, 2)
     axes = plot_heads(weights, list("abc"), list("xy"))
     assert len(axes) == layers * heads

@@ -15,6 +15,18 @@ from attention_book.figures.heatmap import plot_weights
 from attention_book.figures.words import draw_word
 
 _WORD, _BEFORE, _AFTER = "#56B4E9", "#D55E00", "#009E73"
+# What is written on the figures.
+TEXT = {
+    "words": "word with word",
+    "windows": "window with window",
+    "convolution": "wide\nconvolution",
+    "all-ap": "all-ap",
+    "w-ap": "w-ap",
+    "before": "$A$, before",
+    "after": "$A$, after",
+    "cosine": "cosine",
+    "output": "logistic regression",
+}
 
 
 def window_labels(words: Sequence[str], width: int) -> list[str]:
@@ -36,8 +48,8 @@ def window_labels(words: Sequence[str], width: int) -> list[str]:
             f"there must be a word and a width of at least 1, got {len(words)} and "
             f"{width}"
         )
-    places = range(len(words) + width - 1)
-    return [" ".join(words[max(0, i - width + 1) : i + 1]) for i in places]
+    positions = range(len(words) + width - 1)
+    return [" ".join(words[max(0, i - width + 1) : i + 1]) for i in positions]
 
 
 def plot_match_scores(
@@ -76,8 +88,8 @@ def plot_match_scores(
     labels = [window_labels(words, width) for words in (first, second)]
     plot_weights(before, first, second, ax=axes[0])
     plot_weights(after, *labels, ax=axes[1])
-    for ax, name in zip(axes, ("word with word", "window with window"), strict=True):
-        ax.set_xlabel(name)
+    for ax, name in zip(axes, ("words", "windows"), strict=True):
+        ax.set_xlabel(TEXT[name])
         ax.tick_params(labelsize=7.5)
     return list(axes)
 
@@ -128,19 +140,19 @@ def plot_block(
         draw_arrow(ax, (x, 5.3), (inner, 8.1))
         draw_arrow(ax, (x, 5.3), (outer, 8.1))
         for at, note in (inner, "all-ap"), (outer, "w-ap"):
-            ax.text(at, 9.35, note, ha="center", va="bottom", fontsize=8.5)
+            ax.text(at, 9.35, TEXT[note], ha="center", va="bottom", fontsize=8.5)
         draw_arrow(ax, (inner + side * 0.6, 8.7), (centre - side * 1.4, 8.7))
         ax.text(
             x + side * 0.25,
             3.15,
-            "wide\nconvolution",
+            TEXT["convolution"],
             ha="left" if side > 0 else "right",
             va="center",
             fontsize=8.5,
         )
     for y, more, color, name in (
-        (0.4, 0, _BEFORE, "$A$, before"),
-        (4.0, width - 1, _AFTER, "$A$, after"),
+        (0.4, 0, _BEFORE, TEXT["before"]),
+        (4.0, width - 1, _AFTER, TEXT["after"]),
     ):
         _grid(ax, centre, y, sizes[0] + more, sizes[1] + more, color)
         ax.text(centre, y + 2.5, name, color=color, ha="center", va="bottom")
@@ -149,9 +161,9 @@ def plot_block(
             to_pooling = (x + side * 0.25, 6.3)
             end = to_maps if color == _BEFORE else to_pooling
             draw_arrow(ax, (centre - side * 1.3, y + 1.2), end, color=color)
-    ax.text(centre, 8.7, "cosine", ha="center", va="center")
+    ax.text(centre, 8.7, TEXT["cosine"], ha="center", va="center")
     draw_arrow(ax, (centre, 9.1), (centre, 10.5))
-    ax.text(centre, 10.9, "logistic regression", ha="center", va="center")
+    ax.text(centre, 10.9, TEXT["output"], ha="center", va="center")
     ax.set(xlim=(-0.5, middles[1] + widest / 2 + 0.5), ylim=(-2.4, 11.5))
     ax.axis("off")
     return ax

@@ -12,6 +12,15 @@ from attention_book.figures.drawing import draw_arrow, draw_box
 from attention_book.figures.heatmap import plot_weights
 from attention_book.figures.words import draw_word, word_labels
 
+# What is written on the figures.
+TEXT = {
+    "row": "softmax along a row:\n$\\alpha$, where this\nword looks",
+    "column": "down a column, then\naveraged: $\\beta$,\nwhat counts",
+    "product": "$s = \\beta\\alpha$",
+    "rows": r"$\alpha$: one row for each word of the question",
+    "answer": "answer: {}",
+}
+
 
 def plot_reader(
     question: Sequence[str], document: Sequence[str], *, ax: Axes | None = None
@@ -52,9 +61,9 @@ def plot_reader(
     draw_arrow(ax, (columns - 0.5, rows - 0.5), (right, rows - 0.5), color=QUERY)
     draw_arrow(ax, (right, rows - 0.42), (columns - 0.5, bottom), color=CONTEXT)
     notes = (
-        (0, "softmax along a row:\n$\\alpha$, where this\nword looks", KEY),
-        (rows - 1, "down a column, then\naveraged: $\\beta$,\nwhat counts", QUERY),
-        (bottom, "$s = \\beta\\alpha$", CONTEXT),
+        (0, TEXT["row"], KEY),
+        (rows - 1, TEXT["column"], QUERY),
+        (bottom, TEXT["product"], CONTEXT),
     )
     for y, text, color in notes:
         ax.text(right + 0.45, y, text, color=color, fontsize=8, va="center")
@@ -105,7 +114,7 @@ def plot_reading(
         2, 2, width_ratios=(6, 1), height_ratios=(sizes[0], 5)
     )
     plot_weights(key_weights, question, document, colorbar=False, ax=above)
-    above.set_xlabel(r"$\alpha$: one row for each word of the question", fontsize=8)
+    above.set_xlabel(TEXT["rows"], fontsize=8)
     rows, columns = range(sizes[0]), range(sizes[1])
     right.barh(rows, query_weights.tolist(), color=QUERY)
     right.set(xlim=(0, 1), ylim=(sizes[0] - 0.5, -0.5), yticks=[])
@@ -115,7 +124,7 @@ def plot_reading(
     below.set(xlim=(-0.5, sizes[1] - 0.5), ylim=(0, 1), xticks=[])
     below.set_ylabel("$s$")
     if answer is not None:
-        (label,), font = word_labels([f"answer: {answer}"])
+        (label,), font = word_labels([TEXT["answer"].format(answer)])
         below.set_xlabel(label, **font)
     corner.axis("off")
     return [above, right, below]

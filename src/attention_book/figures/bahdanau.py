@@ -10,6 +10,9 @@ from attention_book.figures.colours import CONTEXT, KEY, QUERY
 from attention_book.figures.drawing import draw_arrow, draw_box
 from attention_book.figures.words import draw_word
 
+# What is written on the figures.
+TEXT = {"query": "asks"}
+
 
 def plot_search(
     source: Sequence[str],
@@ -71,7 +74,7 @@ def plot_search(
     draw_arrow(ax, (middle + 0.25, 2.1), (states[2] - 0.2, 2.68))
     request = (states[1] - 0.25, 2.68), (middle - 0.32, 1.8)
     draw_arrow(ax, *request, ls="--", bend="arc3,rad=0.5")
-    ax.text(middle - 0.62, 2.25, "asks", ha="right", va="center", fontsize=9)
+    ax.text(middle - 0.62, 2.25, TEXT["query"], ha="right", va="center", fontsize=9)
     for at, word in zip(states[:2], target[-2:], strict=True):
         draw_word(ax, at + 0.75, 4.0, word, fontweight="bold")
         draw_arrow(ax, (at + 0.2, 3.3), (at + 0.6, 3.8))

@@ -30,6 +30,10 @@ class Bin(Protocol):
         """Lower and upper end of the mean's interval."""
 
 
+# What is written on the figures.
+TEXT = {"length": "source words"}
+
+
 def plot_curves(
     x: ArrayLike,
     curves: Mapping[str, ArrayLike],
@@ -91,7 +95,7 @@ def plot_by_length(
     by_length: Mapping[str, Sequence[Bin]],
     *,
     ylabel: str,
-    xlabel: str = "source words",
+    xlabel: str = TEXT["length"],
     ax: Axes | None = None,
 ) -> Axes:
     """Draw scores from 0 to 1 against length, each point in the middle of its bin.

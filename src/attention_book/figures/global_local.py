@@ -12,6 +12,8 @@ from attention_book.figures.heatmap import plot_weights
 from attention_book.figures.words import word_labels
 
 _WINDOW, _CENTRE = "#E69F00", "#D55E00"
+# What is written on the figures.
+TEXT = {"weight": "weight", "centre": "$p_t$"}
 
 
 def plot_window(
@@ -62,7 +64,7 @@ def plot_window(
     ax.set_xticks(
         range(len(keys)), texts, rotation=35, ha="right", rotation_mode="anchor", **font
     )
-    ax.set(xlim=(-0.7, len(keys) - 0.3), ylim=(0, 1.05), ylabel="weight")
+    ax.set(xlim=(-0.7, len(keys) - 0.3), ylim=(0, 1.05), ylabel=TEXT["weight"])
     ax.grid(axis="x", visible=False)
     return ax
 
@@ -142,9 +144,9 @@ def plot_centres(
         weights, queries, keys, alignment=alignment, colorbar=colorbar, ax=ax
     )
     p, rows = centres.detach().float().cpu().numpy(), range(len(queries))
-    ax.plot(p, rows, color=_CENTRE, marker="o", ms=4, ls="", label="$p_t$")
+    ax.plot(p, rows, color=_CENTRE, marker="o", ms=4, ls="", label=TEXT["centre"])
     ax.hlines(rows, p - window, p + window, color=_WINDOW, lw=1.4)
-    # A centre may lie behind the last word, by up to one place.
+    # A centre may lie behind the last word, by up to one position.
     right = max(len(keys) - 0.5, float(p.max(initial=0)) + 0.2)
     ax.set(xlim=(-0.5, right), ylim=(len(queries) - 0.5, -0.5))
     return ax

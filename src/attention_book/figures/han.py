@@ -16,6 +16,8 @@ from attention_book.figures.drawing import Number, draw_arrow, draw_box
 from attention_book.figures.words import draw_word, word_labels
 
 _SENTENCE, _WORD = "#D55E00", "#0072B2"
+# What is written on the figures.
+TEXT = {"share": "share of occurrences"}
 
 
 def plot_hierarchy(
@@ -212,6 +214,6 @@ def plot_weight_shares(
         counts, _ = np.histogram(weights, edges)
         shares = np.append(counts, counts[-1:]) / len(weights)
         ax.plot(edges, shares, drawstyle="steps-post", marker="", label=name)
-    ax.set(xlabel=xlabel, ylabel="share of occurrences", xlim=(0, 1), ylim=(0, None))
+    ax.set(xlabel=xlabel, ylabel=TEXT["share"], xlim=(0, 1), ylim=(0, None))
     ax.legend()
     return ax

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from attention_book.figures.words import word_labels
 
+# What is written on the figures.
+TEXT = {"weight": "weight"}
+
 
 def plot_weights(
     weights: Float[Tensor, "queries keys"],
@@ -66,5 +69,5 @@ def plot_weights(
         corner = (key - 0.5, query - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec="#D55E00", lw=1.4))
     if colorbar:
-        ax.figure.colorbar(image, ax=ax, label="weight", fraction=0.05)
+        ax.figure.colorbar(image, ax=ax, label=TEXT["weight"], fraction=0.05)
     return ax

@@ -12,6 +12,9 @@ from attention_book.figures.colours import CONTEXT, KEY, QUERY
 from attention_book.figures.drawing import draw_arrow, draw_box
 from attention_book.figures.words import draw_word, word_labels
 
+# What is written on the figures.
+TEXT = {"memory": "memory", "hop": "hop {}"}
+
 
 def plot_memory(
     facts: Sequence[str],
@@ -72,7 +75,7 @@ def plot_memory(
     draw_word(ax, right, height + 1.25, question, fontsize=9)
     draw_arrow(ax, (right, -0.36), (right, -1.0))
     draw_word(ax, right, -1.3, answer, fontweight="bold")
-    ax.text(0, height + 1.25, "memory", ha="center", va="center", fontsize=9)
+    ax.text(0, height + 1.25, TEXT["memory"], ha="center", va="center", fontsize=9)
     ax.set(xlim=(-2.0, right + 1.7), ylim=(-1.6, height + 1.6))
     ax.axis("off")
     return ax
@@ -139,7 +142,7 @@ def plot_hops(
         ax.add_patch(Rectangle(corner, hops, 1, fill=False, ec="#D55E00", lw=1.6))
     texts, font = word_labels(facts)
     ax.set_yticks(range(len(facts)), texts, **font)
-    ax.set_xticks(range(hops), [f"hop {k + 1}" for k in range(hops)])
+    ax.set_xticks(range(hops), [TEXT["hop"].format(k + 1) for k in range(hops)])
     ax.tick_params(length=0)
     if title:
         (text,), font = word_labels([title])

@@ -12,6 +12,18 @@ from torch import Tensor
 from attention_book.figures.words import draw_word, word_labels
 
 _ROW, _COLUMN, _CELL, _INK = "#D55E00", "#0072B2", "#E8EEF4", "#404040"
+# What is written on the figures.
+TEXT = {
+    "width": "filter width",
+    "filters": "filters",
+    "rows": "algorithm 1,\nrow with row:\ncosine,\ndistance",
+    "columns": (
+        "algorithm 2, each column with every column:\n"
+        "cosine, distance, differences of all numbers"
+    ),
+    "weight": "weight",
+    "cosine": "cosine",
+}
 
 
 def plot_comparisons(
@@ -53,12 +65,14 @@ def plot_comparisons(
             for y in range(num_filters):
                 ax.add_patch(Rectangle((left + x, y), 1, 1, fc=_CELL, ec="white", lw=2))
         top = num_filters + 1.0
-        ax.text(left + columns / 2, top, "filter width", ha="center")
+        ax.text(left + columns / 2, top, TEXT["width"], ha="center")
         written = {"va": "baseline", "style": "italic"}
         draw_word(ax, left + columns / 2, top + 0.9, sentence, **written)
         row = Rectangle((left, num_filters - 2), columns, 1, fill=False, ec=_ROW, lw=2)
         ax.add_patch(row)
-    ax.text(-0.25, num_filters / 2, "filters", rotation=90, ha="right", va="center")
+    ax.text(
+        -0.25, num_filters / 2, TEXT["filters"], rotation=90, ha="right", va="center"
+    )
     arrow = {"arrowstyle": "<->", "shrinkA": 2, "shrinkB": 2}
     height = num_filters - 1.5
     ax.annotate(
@@ -82,7 +96,7 @@ def plot_comparisons(
     ax.text(
         middle,
         height + 0.2,
-        "algorithm 1,\nrow with row:\ncosine,\ndistance",
+        TEXT["rows"],
         color=_ROW,
         ha="center",
         va="bottom",
@@ -91,8 +105,7 @@ def plot_comparisons(
     ax.text(
         middle,
         -1.9,
-        "algorithm 2, each column with every column:\n"
-        "cosine, distance, differences of all numbers",
+        TEXT["columns"],
         color=_COLUMN,
         ha="center",
         va="top",
@@ -157,8 +170,8 @@ def plot_cosines(
     ax.set_xticks(range(len(second)), texts, **slanted, **font)
     ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
     right.barh(range(len(first)), first_weights.detach().cpu().numpy())
-    right.set(ylim=(len(first) - 0.5, -0.5), yticks=[], xlabel="weight")
+    right.set(ylim=(len(first) - 0.5, -0.5), yticks=[], xlabel=TEXT["weight"])
     below.bar(range(len(second)), second_weights.detach().cpu().numpy())
-    below.set(xlim=(-0.5, len(second) - 0.5), xticks=[], ylabel="weight")
-    figure.colorbar(image, ax=corner, label="cosine", fraction=0.5, aspect=6)
+    below.set(xlim=(-0.5, len(second) - 0.5), xticks=[], ylabel=TEXT["weight"])
+    figure.colorbar(image, ax=corner, label=TEXT["cosine"], fraction=0.5, aspect=6)
     return figure

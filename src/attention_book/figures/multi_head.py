@@ -14,6 +14,12 @@ from attention_book.figures.drawing import draw_arrow, draw_box
 from attention_book.figures.words import draw_word, word_labels
 
 _FIRST, _SECOND = "#0072B2", "#CC79A7"
+# What is written on the figures.
+TEXT = {
+    "head": "head {}",
+    "output": "side by side, times $W^O$",
+    "context": "context",
+}
 
 
 def plot_two_heads(
@@ -59,7 +65,7 @@ def plot_two_heads(
         at = middle + (number - 1.5) * (last / 2 + 0.3)
         for x, weight in enumerate(row):
             draw_arrow(ax, (x, 0.27), (at, 1.55), lw=0.4 + 4 * weight, color=color)
-        name = f"head {number}"
+        name = TEXT["head"].format(number)
         size = {"width": 1.04, "height": 0.68, "dy": 0.14}
         draw_box(ax, at, 1.95, name, color, **size, fontsize=9)
         listed = "  ".join(f"{weight:.2f}".removeprefix("0") for weight in row)
@@ -68,10 +74,10 @@ def plot_two_heads(
         draw_arrow(ax, (middle, 1.95), (at - 0.58 * (2 * number - 3), 1.95), ls="--")
     patch = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     draw_word(ax, middle, 1.95, query, fontweight="bold", color=QUERY, bbox=patch)
-    text = "side by side, times $W^O$"
-    draw_box(ax, middle, 3.25, text, CONTEXT, width=2.1, height=0.44, fontsize=9)
+    size = {"width": 2.1, "height": 0.44}
+    draw_box(ax, middle, 3.25, TEXT["output"], CONTEXT, **size, fontsize=9)
     draw_arrow(ax, (middle, 3.52), (middle, 4.0))
-    ax.text(middle, 4.17, "context", ha="center", va="center", fontweight="bold")
+    ax.text(middle, 4.17, TEXT["context"], ha="center", va="center", fontweight="bold")
     ax.set(xlim=(-0.6, last + 0.6), ylim=(-0.4, 4.4))
     ax.axis("off")
     return ax

@@ -18,6 +18,30 @@ from attention_book.figures.heatmap import plot_weights
 _TOKEN, _PLAIN = KEY, "0.45"
 _FONT = {"fontsize": 9.5}
 _ENTRIES = {"added": "#D55E00", "turned": "#009E73", "by distance": "#CC79A7"}
+# What is written on the figures.
+TEXT = {
+    "turn": "turn",
+    "softmax": "softmax",
+    "added": "a vector for $i$ (or $j$)\nis added to the token:\nsinusoidal, learned",
+    "turned": "$q_i$ is turned by $i$,\n$k_j$ by $j$: rotary",
+    "by distance": (
+        "what depends on $j - i$:\na number (T5, ALiBi),\n"
+        "vectors $a^K_{ij}$, $a^V_{ij}$\n(relative, Shaw)"
+    ),
+    "position": "position",
+    "dimension": "dimension",
+    "one dimension": "dimension {}",
+    "one position": "position {}",
+    "sine": "sine",
+    "offset": "$k$, in positions",
+    "slope": "slope 1/{}",
+    "distance": "distance of the key from the query, in tokens",
+    "bias": "added to the score",
+    "bucket": "bucket",
+    "length": "length in digits",
+    "digits": "{} digits",
+    "accuracy": "accuracy",
+}
 
 
 def plot_entries(*, ax: Axes | None = None) -> Axes:
@@ -41,7 +65,7 @@ def plot_entries(*, ax: Axes | None = None) -> Axes:
     for x in left, middle:
         draw_arrow(ax, (x, 0.3), (x, 0.9))
         draw_arrow(ax, (x, 1.5), (x, 2.3))
-        draw_box(ax, x, 3.8, "turn", _ENTRIES["turned"], width=0.7, **_FONT)
+        draw_box(ax, x, 3.8, TEXT["turn"], _ENTRIES["turned"], width=0.7, **_FONT)
         draw_arrow(ax, (x, 2.9), (x, 3.5))
     draw_arrow(ax, (middle + 0.4, 1.4), (right - 0.2, 2.3))
     score = (left + middle) / 2
@@ -50,29 +74,15 @@ def plot_entries(*, ax: Axes | None = None) -> Axes:
     draw_arrow(ax, (middle - 0.2, 4.1), (score + 0.3, 4.75))
     draw_box(ax, score, 6.2, "$+$", _ENTRIES["by distance"], width=0.7, **_FONT)
     draw_arrow(ax, (score, 5.3), (score, 5.9))
-    draw_box(ax, score, 7.4, "softmax", _TOKEN, width=1.3, **_FONT)
+    draw_box(ax, score, 7.4, TEXT["softmax"], _TOKEN, width=1.3, **_FONT)
     draw_arrow(ax, (score, 6.5), (score, 7.1))
     draw_box(ax, right, 6.2, "$+$", _ENTRIES["by distance"], width=0.7, **_FONT)
     draw_arrow(ax, (right, 2.9), (right, 5.9))
     draw_box(ax, right, 7.4, r"$\sum_j$", _TOKEN, width=0.7, **_FONT)
     draw_arrow(ax, (right, 6.5), (right, 7.1))
     draw_arrow(ax, (score + 0.7, 7.4), (right - 0.45, 7.4))
-    notes = (
-        (
-            1.2,
-            "added",
-            "a vector for $i$ (or $j$)\nis added to the token:\nsinusoidal, learned",
-        ),
-        (3.8, "turned", "$q_i$ is turned by $i$,\n$k_j$ by $j$: rotary"),
-        (
-            6.2,
-            "by distance",
-            "what depends on $j - i$:\na number (T5, ALiBi),\n"
-            "vectors $a^K_{ij}$, $a^V_{ij}$\n(relative, Shaw)",
-        ),
-    )
-    for y, kind, note in notes:
-        ax.text(beside - 1.4, y, note, va="center", color=INK, fontsize=9)
+    for y, kind in zip((1.2, 3.8, 6.2), _ENTRIES, strict=True):
+        ax.text(beside - 1.4, y, TEXT[kind], va="center", color=INK, fontsize=9)
         bracket = [beside - 1.55] * 2, [y - 0.5, y + 0.5]
         ax.plot(*bracket, color=_ENTRIES[kind], lw=3, marker="", ls="-")
     ax.set(xlim=(-0.7, 8.3), ylim=(-0.5, 7.9))
@@ -98,7 +108,7 @@ def plot_table(
     shades = table.detach().float().cpu().numpy().T
     image = ax.imshow(shades, vmin=-1, vmax=1, aspect="auto", cmap="RdBu")
     ax.grid(False)
-    ax.set(xlabel="position", ylabel="dimension")
+    ax.set(xlabel=TEXT["position"], ylabel=TEXT["dimension"])
     ax.figure.colorbar(image, ax=ax, fraction=0.05)
     return ax
 
@@ -122,9 +132,9 @@ def plot_sinusoids(
     axes = figure.subplots(3, 1)
     plot_curves(
         range(len(table)),
-        {f"dimension {row}": table[:, row] for row in (0, 4, 8)},
-        xlabel="position",
-        ylabel="sine",
+        {TEXT["one dimension"].format(row): table[:, row] for row in (0, 4, 8)},
+        xlabel=TEXT["position"],
+        ylabel=TEXT["sine"],
         ax=axes[0],
     )
     axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
@@ -133,10 +143,10 @@ def plot_sinusoids(
     plot_curves(
         offsets,
         {
-            f"position {p}": (longer[p + offsets] @ longer[p]) / pairs
+            TEXT["one position"].format(p): (longer[p + offsets] @ longer[p]) / pairs
             for p in (30, 60, 160)
         },
-        xlabel="$k$, in positions",
+        xlabel=TEXT["offset"],
         ylabel=f"$PE_p \\cdot PE_{{p+k}}$ / {pairs}",
         ax=axes[2],
     )
@@ -169,9 +179,9 @@ def plot_biases(
     one = near.tolist().index(1)
     plot_curves(
         near,
-        {f"slope 1/{round(-1 / line[one].item())}": line for line in bias},
-        xlabel="distance of the key from the query, in tokens",
-        ylabel="added to the score",
+        {TEXT["slope"].format(round(-1 / line[one].item())): line for line in bias},
+        xlabel=TEXT["distance"],
+        ylabel=TEXT["bias"],
         ax=upper,
     )
     plot_buckets(far, buckets, ax=lower)
@@ -200,7 +210,7 @@ def plot_buckets(
     ax = ax or plt.figure().subplots()
     x, y = distances.tolist(), buckets.tolist()
     ax.step(x, y, where="mid", marker="", ls="-")
-    ax.set(xlabel="distance of the key from the query, in tokens", ylabel="bucket")
+    ax.set(xlabel=TEXT["distance"], ylabel=TEXT["bucket"])
     return ax
 
 
@@ -236,7 +246,7 @@ def plot_lengths(
     ax = ax or plt.figure().subplots()
     others = {name: line for name, line in curves.items() if name != plain}
     bands = {name: intervals[name] for name in others if name in intervals}
-    labels = {"xlabel": "length in digits", "ylabel": "accuracy"}
+    labels = {"xlabel": TEXT["length"], "ylabel": TEXT["accuracy"]}
     ax.axvspan(trained[0] - 0.5, trained[1] + 0.5, color="0.5", alpha=0.13, lw=0)
     plot_curves(lengths, others, intervals=bands, ax=ax, **labels)
     line = lengths, np.asarray(curves[plain])
@@ -302,5 +312,5 @@ def plot_reversals(
         tokens, n = ["[", *digits, "]"], len(digits)
         links = [(n - i, 1 + i) for i in range(n)]
         plot_weights(table, tokens, tokens, alignment=links, colorbar=False, ax=ax)
-        ax.set_ylabel(f"{n} digits")
+        ax.set_ylabel(TEXT["digits"].format(n))
     return figure

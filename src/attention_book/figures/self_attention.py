@@ -14,6 +14,22 @@ from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
 from attention_book.figures.curves import plot_curves
 from attention_book.figures.words import draw_word
 
+# What is written on the figures.
+TEXT = {
+    "inputs": "tokens: keys and values",
+    "outputs": "tokens after the layer",
+    "head": "head {}",
+    "components": "d, numbers of a query",
+    "variance": "variance of the scores",
+    "largest": "largest weight",
+    "gradient": "size of the derivatives",
+    "tokens": "tokens",
+    "images": "training images",
+    "image accuracy": "accuracy on test images",
+    "distance": "distance between the two tokens",
+    "accuracy": "accuracy",
+}
+
 
 def plot_asking(
     words: Sequence[str],
@@ -71,8 +87,8 @@ def plot_asking(
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
     middle = (len(words) - 1) / 2
-    for y, name in (-0.62, "tokens: keys and values"), (3.2, "tokens after the layer"):
-        ax.text(middle, y, name, ha="center", va="center", fontsize=9, color=INK)
+    for y, name in (-0.62, "inputs"), (3.2, "outputs"):
+        ax.text(middle, y, TEXT[name], ha="center", va="center", fontsize=9, color=INK)
     ax.set(xlim=(-0.6, len(words) - 0.4), ylim=(-0.85, 3.4))
     ax.axis("off")
     return ax
@@ -109,7 +125,7 @@ def plot_kernel_heads(
         ax.imshow(shades.detach().float().cpu().numpy(), vmin=0, vmax=1)
         corner = (column - 0.5, row - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=CONTEXT, lw=1.6))
-        ax.set_title(f"head {head}", fontsize=9)
+        ax.set_title(TEXT["head"].format(head), fontsize=9)
         ax.grid(False)
         ax.set(xticks=[], yticks=[])
     return figure
@@ -131,12 +147,13 @@ def plot_score_spreads(
         >>> [ax.get_yscale() for ax in plot_score_spreads([2, 8], spreads).axes]
         ['log', 'linear', 'linear']
     """
-    labels = "variance of the scores", "largest weight", "size of the derivatives"
     figure = plt.figure(figsize=(5.6, 8.4))
     axes = figure.subplots(3, 1)
-    for row, (ax, label) in enumerate(zip(axes, labels, strict=True)):
+    names = "variance", "largest", "gradient"
+    for row, (ax, name) in enumerate(zip(axes, names, strict=True)):
+        label = TEXT[name]
         curves = {name: found[row] for name, found in spreads.items()}
-        plot_curves(dims, curves, xlabel="d, numbers of a query", ylabel=label, ax=ax)
+        plot_curves(dims, curves, xlabel=TEXT["components"], ylabel=label, ax=ax)
         ax.set_xscale("log", base=2)
     axes[0].set_yscale("log")
     axes[1].set_ylim(0, 1.03)
@@ -161,7 +178,7 @@ def plot_layer_costs(
     figure = plt.figure(figsize=(5.6, 3.2 * len(panels)))
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for ax, (label, curves) in zip(axes, panels.items(), strict=True):
-        plot_curves(token_counts, curves, xlabel="tokens", ylabel=label, ax=ax)
+        plot_curves(token_counts, curves, xlabel=TEXT["tokens"], ylabel=label, ax=ax)
         ax.set(xscale="log", yscale="log")
         ax.set_xticks(token_counts, [f"{count:,}" for count in token_counts])
         ax.minorticks_off()
@@ -191,8 +208,8 @@ def plot_image_scores(
         counts,
         {name: rows.mean(axis=1) for name, rows in scores.items()},
         intervals={name: np.clip(band, 0, 1) for name, band in intervals.items()},
-        xlabel="training images",
-        ylabel="accuracy on test images",
+        xlabel=TEXT["images"],
+        ylabel=TEXT["image accuracy"],
     )
     ax.set_xscale("log")
     ax.set_xticks(counts, [f"{count:,}" for count in counts])
@@ -222,8 +239,8 @@ def plot_distance_scores(
     ax = plot_curves(
         distances,
         {name: rows.mean(axis=1) for name, rows in scores.items()},
-        xlabel="distance between the two tokens",
-        ylabel="accuracy",
+        xlabel=TEXT["distance"],
+        ylabel=TEXT["accuracy"],
     )
     ax.axhline(chance, color="#404040", lw=0.8, ls=":", marker="", zorder=0)
     ax.set_xscale("log", base=2)

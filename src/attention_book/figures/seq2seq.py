@@ -10,6 +10,9 @@ from attention_book.figures.colours import CONTEXT, KEY, QUERY
 from attention_book.figures.drawing import draw_arrow, draw_box
 from attention_book.figures.words import draw_word
 
+# What is written on the figures.
+TEXT = {"summary": "the summary"}
+
 
 def plot_bottleneck(
     source: Sequence[str], target: Sequence[str], *, ax: Axes | None = None
@@ -47,7 +50,7 @@ def plot_bottleneck(
         draw_arrow(ax, (start + x, 0.35), (start + x, 0.75))
     summary = len(source) + 0.5
     draw_box(ax, summary, 0, "$v$", CONTEXT, width=0.6, height=1.3)
-    ax.text(summary, 1.0, "the summary", ha="center", va="center", color=CONTEXT)
+    ax.text(summary, 1.0, TEXT["summary"], ha="center", va="center", color=CONTEXT)
     centres = [
         *range(len(source)),
         summary,

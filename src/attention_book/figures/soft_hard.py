@@ -20,6 +20,12 @@ _VEIL = ListedColormap([(0.835, 0.369, 0.0, shade) for shade in _SHADES])
 
 Corners = tuple[int, int, int]  # top, left and side of a square, in pixels
 
+# What is written on the figures.
+TEXT = {
+    "soft": "soft: the average\nof all locations",
+    "hard": "hard: one location,\ndrawn by its weight",
+}
+
 
 def plot_look(
     image: Float[Tensor, "height width"],
@@ -147,10 +153,8 @@ def plot_soft_against_hard(
     if axes is None:
         axes = plt.figure(figsize=(5.6, 3.0)).subplots(1, 2)
     soft, hard = axes
-    plot_look(image, weights, title="soft: the average\nof all locations", ax=soft)
-    plot_look(
-        image, weights * 0, title="hard: one location,\ndrawn by its weight", ax=hard
-    )
+    plot_look(image, weights, title=TEXT["soft"], ax=soft)
+    plot_look(image, weights * 0, title=TEXT["hard"], ax=hard)
     side = round(len(weights) ** 0.5)
     row, column = divmod(location, side)
     cell = image.shape[0] / side

@@ -13,6 +13,22 @@ from attention_book.figures.drawing import draw_arrow, draw_box
 _REST = "#999999"
 _SHADES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
 _LINE = 0.19  # inches for a line of text of size 9
+# What is written on the figures.
+TEXT = {
+    "query": "query",
+    "keys": "keys",
+    "values": "values",
+    "scores": "scores",
+    "weights": "weights",
+    "context": "context",
+    "normaliser": "normaliser",
+    "sum": "weighted sum",
+    "sequences": "sequences: whose words are the keys?",
+    "levels": "levels: are there keys for words, or for phrases, too?",
+    "positions": "positions: which keys may have weight?",
+    "representations": "representations: what of a word has a weight of its own?",
+    "none": "none in this book",
+}
 
 
 def plot_form(*, ax: Axes | None = None) -> Axes:
@@ -35,8 +51,9 @@ def plot_form(*, ax: Axes | None = None) -> Axes:
         "weights": (1.95, 3.0, _REST),
         "context": (3.5, 4.25, CONTEXT),
     }
-    for text, (x, y, color) in boxes.items():
-        draw_box(ax, x, y, text, color, width=1.1, height=0.48, fontweight="bold")
+    size = {"width": 1.1, "height": 0.48}
+    for name, (x, y, color) in boxes.items():
+        draw_box(ax, x, y, TEXT[name], color, **size, fontweight="bold")
     arrows = (
         ("query", "scores"),
         ("keys", "scores"),
@@ -48,22 +65,21 @@ def plot_form(*, ax: Axes | None = None) -> Axes:
         (x, y, _), (to_x, to_y, _) = boxes[start], boxes[end]
         to_x += 0.35 * (x > to_x) - 0.35 * (x < to_x)
         draw_arrow(ax, (x, y + 0.28), (to_x, to_y - 0.28))
-    for x, y, text in ((2.1, 2.38, "normaliser"), (4.5, 3.0, "weighted sum")):
-        ax.text(x, y, text, va="center", fontsize=9, color=INK)
-    places = (2.2, 0.95), (3.8, 0.62), (2.75, 3.0), (4.15, 0.62)
-    questions = (
-        "sequences: whose words are the keys?",
-        "levels: are there keys for words, or for phrases, too?",
-        "positions: which keys may have weight?",
-        "representations: what of a word has a weight of its own?",
-    )
+    for x, y, name in ((2.1, 2.38, "normaliser"), (4.5, 3.0, "sum")):
+        ax.text(x, y, TEXT[name], va="center", fontsize=9, color=INK)
+    questions = {
+        "sequences": (2.2, 0.95),
+        "levels": (3.8, 0.62),
+        "positions": (2.75, 3.0),
+        "representations": (4.15, 0.62),
+    }
     circle = {"boxstyle": "circle,pad=0.22", "fc": "#F0E442", "ec": INK, "lw": 0.8}
     where: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
-    for number, ((x, y), text) in enumerate(zip(places, questions, strict=True), 1):
+    for number, (name, (x, y)) in enumerate(questions.items(), 1):
         below = -0.25 - 0.34 * number
         for at in ((x, y), (0.45, below)):
             ax.text(*at, str(number), bbox=circle, **where)
-        ax.text(0.75, below, text, va="center", fontsize=9)
+        ax.text(0.75, below, TEXT[name], va="center", fontsize=9)
     ax.set(xlim=(0.0, 6.0), ylim=(-1.85, 4.6))
     ax.axis("off")
     return ax
@@ -96,7 +112,7 @@ def plot_tree(
     lines = {
         axis: {
             value: textwrap.wrap(
-                ", ".join(names) or "none in this book", letters, break_on_hyphens=False
+                ", ".join(names) or TEXT["none"], letters, break_on_hyphens=False
             )
             for value, names in values.items()
         }

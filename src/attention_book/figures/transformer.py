@@ -20,6 +20,26 @@ _EMBED, _ATTEND, _NORM, _NETWORK, _OUT = (
     "#009E73",
 )
 _CROSS, _OWN = "#0072B2", "#D55E00"
+# What is written on the figures.
+TEXT = {
+    "source": "source words",
+    "read": "<bos> and target words",
+    "embedding": r"embedding $\times \sqrt{d}$",
+    "positions": "+ positions",
+    "self": "self-attention",
+    "masked": "masked self-attention",
+    "cross": "cross-attention",
+    "norm": "add, normalise",
+    "network": "feed-forward",
+    "transposed": "embedding, transposed",
+    "softmax": "softmax",
+    "written": "target words and <eos>",
+    "memory": "keys,\nvalues",
+    "layers": "{} layers",
+    "words": "words",
+    "layer": "layer {}",
+    "step": "step {}",
+}
 
 
 def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
@@ -36,53 +56,55 @@ def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
     """
     ax = ax or plt.figure(figsize=(5.6, 7.4)).subplots()
     left, right = 0.0, 3.6
-    sub_layer = ("add, normalise", _NORM)
+    sub_layer = ("norm", _NORM)
     columns = {
         left: [
-            ("source words", None),
-            (r"embedding $\times \sqrt{d}$", _EMBED),
-            ("+ positions", _EMBED),
-            ("self-attention", _ATTEND),
+            ("source", None),
+            ("embedding", _EMBED),
+            ("positions", _EMBED),
+            ("self", _ATTEND),
             sub_layer,
-            ("feed-forward", _NETWORK),
+            ("network", _NETWORK),
             sub_layer,
         ],
         right: [
-            ("<bos> and target words", None),
-            (r"embedding $\times \sqrt{d}$", _EMBED),
-            ("+ positions", _EMBED),
-            ("masked self-attention", _ATTEND),
+            ("read", None),
+            ("embedding", _EMBED),
+            ("positions", _EMBED),
+            ("masked", _ATTEND),
             sub_layer,
-            ("cross-attention", _ATTEND),
+            ("cross", _ATTEND),
             sub_layer,
-            ("feed-forward", _NETWORK),
+            ("network", _NETWORK),
             sub_layer,
-            ("embedding, transposed", _EMBED),
+            ("transposed", _EMBED),
             ("softmax", _OUT),
-            ("target words and <eos>", None),
+            ("written", None),
         ],
     }
     for x, boxes in columns.items():
-        for y, (text, color) in enumerate(boxes):
+        for y, (name, color) in enumerate(boxes):
+            text = TEXT[name]
             if color is None:
                 ax.text(x, y, text, ha="center", va="center", fontsize=9)
             else:
                 draw_box(ax, x, y, text, color, width=2.5, height=0.54, fontsize=9)
             if y:
                 draw_arrow(ax, (x, y - 0.68), (x, y - 0.32))
-            if text == sub_layer[0]:  # the input goes round the sub-layer
+            if name == sub_layer[0]:  # the input goes round the sub-layer
                 around = "arc3,rad=0.6" if x == right else "arc3,rad=-0.6"
                 side = 1.28 if x == right else -1.28
                 draw_arrow(ax, (x + side, y - 1.45), (x + side, y), bend=around)
     top = len(columns[left]) - 1
     # The encoder's tokens are keys and values of every layer.
     draw_arrow(ax, (left + 1.28, top), (right - 1.28, 5.0), bend="arc3,rad=-0.15")
-    ax.text(1.8, 5.95, "keys,\nvalues", ha="center", fontsize=8, color=INK)
+    ax.text(1.8, 5.95, TEXT["memory"], ha="center", fontsize=8, color=INK)
     for x, low, high in (left, 3, 6), (right, 3, 8):
         frame = (x - 1.5, low - 0.45), 3.0, high - low + 0.9
         ax.add_patch(Rectangle(*frame, fill=False, ec="0.6", ls="--", lw=1))
-    ax.text(left, top + 0.7, f"{num_layers} layers", ha="center", color=INK)
-    ax.text(right + 1.6, 8.6, f"{num_layers}\nlayers", ha="left", color=INK)
+    layers = TEXT["layers"].format(num_layers)
+    ax.text(left, top + 0.7, layers, ha="center", color=INK)
+    ax.text(right + 1.6, 8.6, layers.replace(" ", "\n"), ha="left", color=INK)
     ax.set(xlim=(-2.0, 5.9), ylim=(-0.5, 11.5))
     ax.axis("off")
     return ax
@@ -122,9 +144,9 @@ def plot_layers(
             for key, weight in enumerate(row):
                 _line(ax, (key, layer + 0.14), (query, layer + 0.86), weight, _OWN)
     for level in range(len(weights) + 1):
-        for place, word in enumerate(words):
-            draw_word(ax, place, level, word, fontsize=8)
-        name = f"layer {level}" if level else "words"
+        for position, word in enumerate(words):
+            draw_word(ax, position, level, word, fontsize=8)
+        name = TEXT["layer"].format(level) if level else TEXT["words"]
         ax.text(-0.75, level, name, ha="right", va="center", fontsize=8, color=INK)
     ax.set(xlim=(-1.6, len(words) - 0.4), ylim=(-0.3, len(weights) + 0.3))
     ax.axis("off")
@@ -168,16 +190,16 @@ def plot_step(
         )
     ax = ax or plt.figure(figsize=(5.6, 1.8)).subplots()
     last = len(written) - 1
-    for place, word in enumerate(source):
-        draw_word(ax, place, 0, word, fontsize=8)
-        _line(ax, (place, 0.16), (last, 0.84), cross[place].item(), _CROSS)
-    for place, (word, weight) in enumerate(zip(written, own.tolist(), strict=True)):
-        draw_word(ax, place, 1, word, fontsize=8)
-        if place < last:
+    for position, word in enumerate(source):
+        draw_word(ax, position, 0, word, fontsize=8)
+        _line(ax, (position, 0.16), (last, 0.84), cross[position].item(), _CROSS)
+    for position, (word, weight) in enumerate(zip(written, own.tolist(), strict=True)):
+        draw_word(ax, position, 1, word, fontsize=8)
+        if position < last:
             arc = FancyArrowPatch(
-                (place, 1.15),
+                (position, 1.15),
                 (last, 1.15),
-                connectionstyle=f"arc3,rad={-0.5 / (last - place) ** 0.6}",
+                connectionstyle=f"arc3,rad={-0.5 / (last - position) ** 0.6}",
                 arrowstyle="-",
                 lw=0.3 + 3.5 * weight,
                 color=_OWN,
@@ -223,7 +245,7 @@ def plot_way(
             weights["decoder"][:, :, step, : step + 1].mean(dim=(0, 1)),
             ax=ax,
         )
-        ax.set_title(f"step {step + 1}", loc="left", fontsize=9)
+        ax.set_title(TEXT["step"].format(step + 1), loc="left", fontsize=9)
         ax.set_xlim(-1.0, max(len(source), len(target) + 1) - 0.4)
     return axes
 

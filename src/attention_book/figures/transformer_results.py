@@ -11,6 +11,9 @@ from torch import Tensor
 
 from attention_book.figures.words import draw_word, word_labels
 
+# What is written on the figures.
+TEXT = {"head": "layer {}, head {}"}
+
 
 def plot_heads(
     weights: Float[Tensor, "layers heads queries keys"],
@@ -67,7 +70,7 @@ def plot_heads(
         ax.imshow(table, vmin=0, vmax=1, aspect="auto")
         ax.grid(False)
         layer, head = divmod(number, heads)
-        ax.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8)
+        ax.set_title(TEXT["head"].format(layer + 1, head + 1), fontsize=8)
         ax.tick_params(length=0, labelsize=7)
         used.append(ax)
     for ax in set(axes) - set(used):
