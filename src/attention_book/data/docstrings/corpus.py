@@ -21,14 +21,14 @@ from attention_book.data.docstrings.documents import Document
 from attention_book.data.downloads import CACHE, cache_folder
 
 LIBRARIES = ("numpy", "scipy", "sklearn", "networkx", "matplotlib", "torch")
-# Names of distributions that differ from the name to import.
+# Distributions whose name differs from the import name.
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
-# To be raised whenever the same docstrings give other documents.
+# Raise it whenever the same docstrings would yield different documents.
 FORMAT_VERSION = 2
 
 
 class DocstringError(RuntimeError):
-    """The docstrings could not be read; the message says what happened instead."""
+    """The docstrings could not be read; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Corpus:
     """Docstrings of several libraries.
 
     Attributes:
-        documents: ordered by qualified name.
-        versions: version of each library that was read.
+        documents: one for each docstring that was kept, ordered by qualified name.
+        versions: the version of each library that was read.
         left_out: for each library that was not read, the reason.
         skipped: modules that could not be imported.
-        counts: numbers of docstrings read, left out by each rule, and kept; from
-            :func:`attention_book.data.docstrings.documents.make_documents`.
+        counts: how many docstrings were read, left out by each rule, and kept, as
+            counted by :func:`attention_book.data.docstrings.documents.make_documents`.
     """
 
     documents: list[Document]
@@ -54,25 +54,26 @@ class Corpus:
 def load_docstrings(libraries: Sequence[str] = LIBRARIES) -> Corpus:
     """Read the public docstrings of installed libraries, or load them from the cache.
 
-    They are read in a separate process, which imports the libraries and runs nothing
-    else of them, so that no setting of this process changes. The result is kept in the
-    cache (:func:`~attention_book.data.downloads.cache_folder`) as long as the versions
-    of the libraries stay the same. A damaged file there is replaced. See
-    :mod:`attention_book.data.docstrings.reader` and
-    :func:`attention_book.data.docstrings.documents.make_documents` for the modules and
-    docstrings that are left out.
+    Importing a library can change settings of the running process, so a separate
+    process does it. The result is kept in the cache
+    (:func:`~attention_book.data.downloads.cache_folder`) until the version of one of
+    the libraries changes; a damaged cache file is replaced. For the modules and
+    docstrings that are left out, see :mod:`attention_book.data.docstrings.reader` and
+    :func:`attention_book.data.docstrings.documents.make_documents`.
 
     Size: with the libraries of this book's environment about 9,700 documents and 1.1
-    million words; 8 seconds of one core to read, 0.3 to load from the cache.
-    Source: the reader's own installation; nothing is downloaded, and no text of the
+    million words, which take 8 seconds of one core to read and 0.3 seconds to load
+    from the cache.
+    Source: the reader's own installation. Nothing is downloaded, and no text of the
     libraries is part of this book.
 
     Args:
-        libraries: import names; what two of them share belongs to the earlier one.
+        libraries: import names. An object that two libraries share is attributed to
+            the earlier one.
 
     Returns:
-        The corpus. A library that is not installed, or cannot be imported, is named in
-        a warning and left out.
+        The corpus. A library that is not installed, or cannot be imported, is left out
+        with a warning that names it.
 
     Raises:
         ValueError: if ``libraries`` is empty or names one twice.
@@ -85,7 +86,7 @@ def load_docstrings(libraries: Sequence[str] = LIBRARIES) -> Corpus:
     if corpus is None:
         content = _read_in_a_process(libraries)
         corpus = _parse(content)
-        # A library that is there but broken may be mended without a new version.
+        # A broken installation may be repaired without a change of version.
         if all(_version(library) is None for library in corpus.left_out):
             _keep(content, place)
     for library, reason in corpus.left_out.items():
@@ -96,7 +97,7 @@ def load_docstrings(libraries: Sequence[str] = LIBRARIES) -> Corpus:
 
 
 def _version(library: str) -> str | None:
-    """Version of a library that is installed; None if it is not."""
+    """Return the version of an installed library, None if it is not installed."""
     if importlib.util.find_spec(library) is None:
         return None
     try:
@@ -106,15 +107,15 @@ def _version(library: str) -> str | None:
 
 
 def _key(libraries: Sequence[str]) -> str:
-    """A file name that stands for everything that the documents depend on."""
+    """Return a file name that depends on everything the documents depend on."""
     versions = [[library, _version(library)] for library in libraries]
-    # Python's: what it documents by itself, and how it cleans it, changes with it.
+    # Python's version: it decides what is documented by default, and how it is cleaned.
     parts = [FORMAT_VERSION, list(sys.version_info[:2]), versions]
     return sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
 def _read_in_a_process(libraries: Sequence[str]) -> bytes:
-    """Let another process read them, and return the file that it writes."""
+    """Let another process read the libraries; return the file that it writes."""
     code = (
         "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
         "from attention_book.data.docstrings.file import write; "
@@ -151,7 +152,7 @@ def _parse(content: bytes) -> Corpus:
 
 
 def _load(place: Path) -> Corpus | None:
-    """Load a file of the cache; None if it is missing or damaged (gzip's checksum)."""
+    """Load a cached file; None if it is missing or fails gzip's checksum."""
     try:
         return _parse(place.read_bytes())
     except (OSError, EOFError, zlib.error, ValueError):  # no whole file
@@ -161,7 +162,7 @@ def _load(place: Path) -> Corpus | None:
 
 
 def _keep(content: bytes, place: Path) -> None:
-    """Write the file whole or not at all; a missing cache only costs time."""
+    """Write the file completely or not at all; a missing cache only costs time."""
     # Another process may be writing the same file.
     part = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:

@@ -1,4 +1,4 @@
-"""Which docstrings become documents of the corpus, and which are left out."""
+"""Select the docstrings that become documents of the corpus, and clean them."""
 
 import inspect
 import re
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from attention_book.data.docstrings.reader import RawDocstring
 from attention_book.data.docstrings.text import Prose, read_prose
 
-# A paragraph that more documents of a library than this have, word for word except for
-# their own names, was generated or pasted.
+# A paragraph that occurs in more documents of a library than this, identical except for
+# the documents' own names, was generated or pasted.
 MOST_REPEATS = 5
-# Length of the shortest prose of a document, in words.
+# A document has at least this many words of prose.
 FEWEST_WORDS = 3
 
 REFERS = re.compile(
@@ -26,19 +26,19 @@ DEPRECATED = re.compile(r"^(\.\. deprecated::|DEPRECATED)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Document:
-    """A function, class, method or property, as its library describes it.
+    """What a library says about a function, class, method or property.
 
     Attributes:
         library: import name, such as "numpy".
         name: qualified name, such as "numpy.linalg.solve".
-        kind: "function", "class", "method" (or property) or "object", which is
-            anything else that can be called, such as a distribution of SciPy.
-        other_names: last parts of the other names that it has in its library.
+        kind: "function", "class", "method" (properties included), or "object" for any
+            other callable, such as one of SciPy's distributions.
+        other_names: the other names that the library gives it, without their modules.
         summary: first sentence of the prose.
         prose: the whole prose, one paragraph per line.
-        see_also: the names in its section "See Also", as written there.
+        see_also: names listed in its "See Also" section, as written there.
         described: for each paragraph of ``prose`` the parameters that it describes, as
-            "x" or "x, y"; empty for any other paragraph.
+            "x" or "x, y"; empty for all other paragraphs.
     """
 
     library: str
@@ -59,25 +59,28 @@ class Document:
 def make_documents(
     docstrings: Iterable[tuple[str, RawDocstring]],
 ) -> tuple[list[Document], dict[str, int]]:
-    """Choose and clean docstrings.
+    """Select docstrings and remove boilerplate.
 
-    1. Left out: what is deprecated, and what only refers to another function ("See
-       `torch.add`", "Alias for ...", "In-place version of ...").
-    2. Boilerplate: a paragraph, other than the first, is dropped where more than 5
-       documents of its library have it, each with its own name in it or none. That
-       takes what is generated: the common text of SciPy's distributions, remarks on
-       array back ends, scikit-learn's hints on random states, torch's on ``out``.
-    3. Left out: what has fewer than 3 words of prose then.
-    4. Copies: of documents with the same prose one is kept: of the earliest library,
-       then the one with the fewest dots in its name, then the first by alphabet.
+    The rules apply in this order:
+
+    1. Docstrings that are deprecated, or only refer to another function ("See
+       `torch.add`", "Alias for ...", "In-place version of ..."), are left out.
+    2. A paragraph, other than the first, that more than 5 documents of a library
+       contain is boilerplate and dropped; the documents' own names may differ. This
+       removes generated text, such as the common part of SciPy's distributions, remarks
+       on array back ends, scikit-learn's hints on random states and torch's on ``out``.
+    3. Docstrings that now have fewer than 3 words are left out.
+    4. Of several documents with the same prose, one is kept: that of the earliest
+       library, then the one with the fewest dots in its name, then the alphabetically
+       first.
 
     Args:
-        docstrings: library and docstring of each object; libraries in the order in
-            which they should keep what they share.
+        docstrings: library and docstring of each object. The order of the libraries
+            decides which of them keeps a shared text.
 
     Returns:
-        The documents, ordered by name, and how many docstrings (or paragraphs) were
-        read and left out, by rule.
+        The documents, ordered by name, and for each rule the number of docstrings (or
+        paragraphs) that it removed, beside the number read.
 
     Example:
         >>> documents, counts = make_documents(
@@ -157,6 +160,6 @@ def _nameless(paragraph: str, name: str) -> str:
 def _is_deprecated(docstring: str, summary: str) -> bool:
     if "deprecated" not in docstring.lower():
         return False
-    # At the left edge: further in, a parameter is.
+    # At the left margin; an indented notice is about a parameter.
     at_edge = DEPRECATED.search(inspect.cleandoc(docstring))
     return bool(at_edge) or "deprecated" in summary

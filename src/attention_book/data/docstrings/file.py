@@ -1,8 +1,9 @@
-"""Read libraries and write their documents into a file; run in its own process."""
+"""Write the documents of several libraries to a file. Runs in its own process."""
 
 import gzip
 import importlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,20 +14,21 @@ from attention_book.data.docstrings.reader import read_library
 
 
 def write(path: str | Path, libraries: Sequence[str]) -> None:
-    """Write the fields of a corpus as JSON.
+    """Write the fields of a corpus as JSON compressed with gzip.
 
-    The same libraries give the same bytes.
+    The same libraries always yield the same bytes.
 
     Args:
-        path: of the file, compressed by gzip.
-        libraries: import names, in the order in which they keep what they share.
+        path: of the file.
+        libraries: import names. An object that two libraries share is attributed to
+            the earlier one.
     """
     seen: dict[int, Any] = {}
     docstrings, versions, left_out, skipped = [], {}, {}, []
     for library in libraries:
         try:
             found, failed = read_library(library, seen)
-        # A library may end the program or raise anything while it is imported.
+        # An import may raise any exception, or even exit.
         except (Exception, SystemExit) as error:
             left_out[library] = f"{type(error).__name__}: {error}"
             continue
@@ -43,6 +45,6 @@ def write(path: str | Path, libraries: Sequence[str]) -> None:
         "counts": counts,
     }
     content = json.dumps(fields).encode()
-    Path(path).expanduser().write_bytes(
+    Path(os.path.expanduser(path)).write_bytes(
         gzip.compress(content, compresslevel=3, mtime=0)
     )

@@ -1,4 +1,4 @@
-"""Paraphrase pairs: do two first sentences of docstrings mean the same function?"""
+"""Paraphrase pairs: do the first sentences of two docstrings describe one function?"""
 
 import hashlib
 import itertools
@@ -20,21 +20,21 @@ from attention_book.data.docstrings.shared_functions import (
 from attention_book.data.docstrings.similarity import Similarity
 from attention_book.data.docstrings.words import words
 
-# A negative is one of so many wrong sentences most like the right one's partner. With
-# the very nearest alone, being little alike would be a sign of a positive pair.
+# A negative is drawn from this many wrong sentences most similar to the given one. If
+# the most similar one were always taken, low similarity would mark a positive pair.
 NUM_NEAREST = 5
-# Three folds of function names to learn from, one to choose by, one to report.
+# Three folds of function names for training, one for selection, one for reporting.
 SPLIT_OF_FOLD = ("train", "train", "train", "dev", "test")
 
 
 @dataclass(frozen=True)
 class DocstringPair:
-    """Two first sentences, from two libraries.
+    """The first sentences of two docstrings, from two libraries.
 
     Attributes:
         first: words of one sentence.
-        second: words of the other.
-        label: 1 if both document the same function, else 0.
+        second: words of the other sentence.
+        label: 1 if both describe the same function, otherwise 0.
         names: qualified names of the two functions.
     """
 
@@ -46,14 +46,15 @@ class DocstringPair:
 
 @dataclass(frozen=True)
 class PairSplits:
-    """Pairs in three parts that share no function name.
+    """Pairs in three parts that have no function name in common.
 
     Attributes:
         train: pairs to train on.
         dev: pairs to select a model with.
         test: pairs to report results on.
-        counts: pairs of documents with a common name, how many of them each rule left
-            out, how many are left; examples without a wrong sentence.
+        counts: numbers of pairs of documents with a common name, of those that each
+            rule left out, of those that remain, and of examples for which there was no
+            wrong sentence.
     """
 
     train: list[DocstringPair]
@@ -65,24 +66,24 @@ class PairSplits:
 def docstring_pairs(documents: Sequence[Document]) -> PairSplits:
     """Make paraphrase pairs with hard negatives from the corpus.
 
-    A positive pair is the first sentences of a function in two libraries, as
-    :func:`attention_book.data.docstrings.shared_functions.shared_functions` finds them.
-    Both orders count, and each comes with one negative pair: the first sentence, and
-    one of the five sentences of the second library that are most like it
-    (TF-IDF) and document another function; which of the five, chance decided. No
-    sentence is taken for a negative that is a near-copy of the right one, or whose
-    function shares a name with
-    it. Half of the pairs are positive.
+    A positive pair consists of the sentences with which two libraries introduce the
+    same function, as found by
+    :func:`attention_book.data.docstrings.shared_functions.shared_functions`. It is used
+    in both orders, each time with a negative pair: the same first sentence and a wrong
+    second one, drawn from the five sentences of the second library that are most
+    similar to it (TF-IDF) and describe another function. Near-copies of the right
+    sentence, and functions that share a name with the right one, are never used as
+    negatives. Half of all pairs are positive.
 
-    The names of functions are dealt into five folds, three to train, one to choose by
-    and one to test, and a negative comes from the fold of its positive. So no name is
-    in two parts, and the sentences to choose from are as many in each.
+    Function names are assigned to five folds: three for training, one for selection and
+    one for testing. A negative comes from the fold of its positive, so no name occurs
+    in two parts, and in every fold there are equally many sentences to draw from.
 
     Args:
         documents: the corpus.
 
     Returns:
-        The pairs, each positive one followed by its negative; and the counts.
+        The pairs, each positive one followed by its negative, and the counts.
     """
     shared, counts = shared_functions(documents)
     wrong = WrongSentences(documents, shared)
@@ -105,16 +106,16 @@ def docstring_pairs(documents: Sequence[Document]) -> PairSplits:
 
 
 def hash_order(asked: str, document: Document) -> bytes:
-    """A key to sort by that is as good as random, and the same in every run."""
+    """Return a sort key that gives a random order, the same one in every run."""
     return hashlib.sha256(f"{asked} {document.name}".encode()).digest()
 
 
 class WrongSentences:
-    """First sentences that document another function than the one asked for.
+    """First sentences that describe a function other than the given one.
 
     Args:
         documents: the corpus; methods are left out.
-        shared: the functions that two libraries have.
+        shared: the functions that two libraries have in common.
     """
 
     def __init__(
@@ -135,22 +136,22 @@ class WrongSentences:
             self._pools[key].append(row)
 
     def split(self, family: str) -> str:
-        """Return the part that a function belongs to: "train", "dev" or "test"."""
+        """Return the part to which a function belongs: "train", "dev" or "test"."""
         return SPLIT_OF_FOLD[self._folds[family]]
 
     def nearest(
         self, question: Document, library: str, right: Sequence[Document]
     ) -> Iterator[Document]:
-        """Find a library's sentences that are wrong, the most alike first.
+        """Find wrong sentences of a library, starting with the most similar one.
 
         Args:
-            question: whose function is asked for.
-            library: whose sentences.
-            right: its documents of that function.
+            question: the document that describes the function.
+            library: the library to search.
+            right: the documents in which that library describes the function.
 
         Yields:
-            Documents of the same fold and another family, whose summaries are no
-            near-copies of a right one, and different from each other.
+            Documents from the same fold but another family. Their summaries differ from
+            each other, and none is a near-copy of a right one.
         """
         family = self._families[question.name]
         pool = [

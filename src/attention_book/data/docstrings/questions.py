@@ -1,4 +1,4 @@
-"""Answer selection: which sentences of another library document this function?"""
+"""Answer selection: which sentences of another library describe this function?"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from attention_book.data.docstrings.pairs import WrongSentences, hash_order
 from attention_book.data.docstrings.shared_functions import shared_functions
 from attention_book.data.docstrings.words import words
 
-# Numbers of candidates of each question, and of wrong ones among them that are the most
-# similar to the question. The other wrong ones are drawn at random.
+# Candidates of a question, and how many of the wrong ones are those most similar to it.
+# The other wrong candidates are drawn at random.
 NUM_CANDIDATES, NUM_HARD = 12, 4
 
 
@@ -20,8 +20,8 @@ class Candidate:
 
     Attributes:
         words: words of the sentence.
-        label: 1 if it documents the function that the question describes, else 0.
-        name: qualified name of the function that it documents.
+        label: 1 if it describes the same function as the question, otherwise 0.
+        name: qualified name of the function that it describes.
     """
 
     words: tuple[str, ...]
@@ -31,12 +31,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Question:
-    """The first sentence of a function, and candidates from another library.
+    """The first sentence of a docstring, and candidates from another library.
 
     Attributes:
         words: words of the sentence.
         name: qualified name of the function that it describes.
-        candidates: the candidates in random order; one or more are right.
+        candidates: in random order, at least one of them right.
     """
 
     words: tuple[str, ...]
@@ -46,15 +46,16 @@ class Question:
 
 @dataclass(frozen=True)
 class QuestionSplits:
-    """Questions in three parts that share no function name, candidates included.
+    """Questions in three parts that have no function name in common.
+
+    This holds for the candidates as well.
 
     Attributes:
-        train: questions to learn from.
-        dev: questions to choose a model by.
-        test: questions to report.
-        counts: what
-            :func:`attention_book.data.docstrings.shared_functions.shared_functions`
-            gives.
+        train: questions to train on.
+        dev: questions to select a model with.
+        test: questions to report results on.
+        counts: those of
+            :func:`attention_book.data.docstrings.shared_functions.shared_functions`.
     """
 
     train: list[Question]
@@ -66,12 +67,12 @@ class QuestionSplits:
 def docstring_questions(documents: Sequence[Document]) -> QuestionSplits:
     """Make questions with 12 candidates each from the corpus.
 
-    A question is the first sentence of a function that a second library has too
-    (:func:`attention_book.data.docstrings.shared_functions.shared_functions`);
-    its right answers are the first sentences of that function in the second
-    library, one or more. The wrong ones document other functions of the
-    second library: the 4 sentences most similar to the question (TF-IDF), and random
-    ones. Every question has a right answer. The
+    A question is the sentence with which a library introduces a function that a second
+    library also has
+    (:func:`attention_book.data.docstrings.shared_functions.shared_functions`). The
+    right answers, at least one, are the sentences with which the second library
+    introduces it. The wrong answers describe other functions of the second library: the
+    4 sentences most similar to the question (TF-IDF), and randomly drawn ones. The
     split is that of :func:`attention_book.data.docstrings.pairs.docstring_pairs`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Read the docstrings of installed libraries; run in a process of its own."""
+"""Read the docstrings of installed libraries. Runs in a process of its own."""
 
 import contextlib
 import importlib
@@ -9,20 +9,20 @@ import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-# What is not imported, and why: tests; what brings code of other libraries along; what
-# needs a window system, a compiler, a profiler or other processes; old copies; what
-# a program wrote (BLAS and LAPACK).
+# Not imported: tests; modules that contain other libraries' code; modules that need a
+# window system, a compiler, a profiler or other processes; obsolete copies; generated
+# code (BLAS and LAPACK).
 SKIPPED_PARTS = {"tests", "test", "testing", "conftest", "externals", "setup"}
 SKIPPED_MODULES = {
     *("numpy.distutils", "numpy.f2py", "numpy.typing", "numpy.ctypeslib"),
     *("numpy.matlib", "scipy.datasets", "scipy.odr", "scipy.misc"),
     *("sklearn.experimental", "sklearn.utils.estimator_checks"),
-    # pyplot repeats the methods of Axes and Figure, and would choose a window system
+    # pyplot repeats the methods of Axes and Figure, and would select a window system.
     *("matplotlib.backends", "matplotlib.pyplot", "matplotlib.pylab"),
     *("matplotlib.sphinxext", "scipy.linalg.blas", "scipy.linalg.lapack"),
 }
-# Of torch, these alone: importing all of it would load its compilers and start-up code
-# for many machines, and takes longer than all else.
+# Only these modules of torch: importing all of it would load its compilers and the
+# start-up code for many machines, and take longer than everything else together.
 TORCH_MODULES = (
     *("torch", "torch.amp", "torch.autograd", "torch.autograd.forward_ad"),
     *("torch.autograd.functional", "torch.autograd.graph", "torch.cuda"),
@@ -37,23 +37,23 @@ TORCH_MODULES = (
     *("torch.overrides", "torch.profiler", "torch.random", "torch.signal.windows"),
     *("torch.sparse", "torch.special", "torch.utils.checkpoint", "torch.utils.data"),
 )
-# What a library writes by itself, for each class or each kind of number.
+# Names that libraries generate, one for each class or each dtype.
 GENERATED = re.compile(
     r"set_\w+_request$|get_metadata_routing$"  # scikit-learn's metadata routing
     r"|(BFloat16|Bool|Byte|Char|Complex\w+|Double|Float|Half|Int|Long|Short|Q\w+)"
-    r"(Tensor|Storage)$"  # torch's types for each kind of number
+    r"(Tensor|Storage)$"  # torch's types for each dtype
 )
 
 
 class RawDocstring(NamedTuple):
-    """A docstring as it stands in the library.
+    """A docstring as the library has it.
 
     Attributes:
         name: qualified name, such as "numpy.linalg.solve".
-        kind: "function", "class", "method" (or property) or "object", something else
-            that can be called.
-        other_names: last parts of the other names that it has in its library, ordered;
-            ("abs",) for "numpy.absolute".
+        kind: "function", "class", "method" (properties included), or "object" for any
+            other callable.
+        other_names: the other names that the library gives it, without their modules
+            and in alphabetical order: ("abs",) for "numpy.absolute".
         text: the docstring.
     """
 
@@ -68,20 +68,21 @@ def read_library(
 ) -> tuple[list[RawDocstring], list[str]]:
     """Import a library's public modules and read their docstrings.
 
-    An object with several names is read once: under the name that it gives itself if it
-    has one, then with the fewest dots, then the one in the module that defines it, then
-    the first in alphabetical order.
+    An object with several names is read once. A name that ends with the object's
+    ``__qualname__`` is preferred, then the one with the fewest dots, then the one in
+    the defining module, then the alphabetically first.
 
     Args:
         library: its import name.
-        seen: objects that an earlier library has, by ``id``; those of this one are
-            added. It keeps them alive, so that no id is given twice.
+        seen: the objects of earlier libraries, by ``id``. Those of this library are
+            added; because they stay alive here, no id is used twice.
 
     Returns:
         The docstrings ordered by name, and the modules that could not be imported.
 
     Raises:
-        ImportError: and whatever else importing the library raises.
+        ImportError: if the library cannot be imported, or whatever else the import
+            raises.
     """
     modules, failed = _modules(library)
     names: dict[int, list[str]] = {}
@@ -117,7 +118,7 @@ def _modules(library: str) -> tuple[list[types.ModuleType], list[str]]:
     for name in TORCH_MODULES if library == "torch" else _public_modules(root):
         try:
             modules.append(importlib.import_module(name))
-        except Exception:  # an optional part that this machine does not have
+        except Exception:  # an optional part that is not available here
             failed.append(name)
     return modules, failed
 
@@ -136,7 +137,7 @@ def _public_modules(package: types.ModuleType) -> Iterator[str]:
             try:
                 yield from _public_modules(importlib.import_module(name))
             except Exception:
-                yield name  # fails again where failures are noted
+                yield name  # it fails again in _modules, which records it
         else:
             yield name
 
@@ -146,15 +147,15 @@ def _is_public(name: str) -> bool:
 
 
 def _belongs(value: Any, name: str, module: types.ModuleType) -> bool:
-    """Whether a module documents a value, and does not just use it.
+    """Whether a value belongs to a module's interface, and is not merely used there.
 
-    A package documents what comes from its library; a plain module what it defines
-    and what it lists in ``__all__``.
+    In a package, every object of the library does; in a plain module, the objects that
+    it defines or lists in ``__all__``.
     """
     if isinstance(value, types.ModuleType) or not callable(value):
         return False
     home = getattr(value, "__module__", None)
-    if home is None:  # built in, or an object with a docstring of its own
+    if home is None:  # a built-in, or an object with its own docstring
         home = getattr(type(value), "__module__", "")
         return str(home).split(".")[0] in (*_roots(module.__name__), "builtins")
     if str(home).split(".")[0] not in _roots(module.__name__):
@@ -174,11 +175,11 @@ def _roots(name: str) -> tuple[str, str]:
 
 
 def _with_members(value: Any, library: str) -> Iterator[tuple[str, Any]]:
-    """The value; if it is a class, also its methods and properties."""
+    """Yield a value and, if it is a class, its methods and properties."""
     yield "", value
     if not inspect.isclass(value):
         return
-    hidden: set[str] = set()  # what a class has, its bases have no more
+    hidden: set[str] = set()  # names that a class overrides in its bases
     for base in value.__mro__:
         if str(base.__module__).split(".")[0] not in _roots(library):
             continue
@@ -193,9 +194,9 @@ def _with_members(value: Any, library: str) -> Iterator[tuple[str, Any]]:
 
 
 def _own_docstring(value: Any) -> str:
-    """Its docstring, unless that is the one of its type."""
+    """Return a value's docstring unless it is inherited from its type."""
     text = None
-    with contextlib.suppress(Exception):  # a descriptor may raise anything
+    with contextlib.suppress(Exception):  # a descriptor may raise any exception
         text = value.__doc__
     inherited = None if inspect.isclass(value) else type(value).__doc__
     return text if isinstance(text, str) and text != inherited else ""

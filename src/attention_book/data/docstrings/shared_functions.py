@@ -1,4 +1,4 @@
-"""Functions that two libraries have under the same name, and describe in two ways."""
+"""Functions that two libraries share by name and describe in their own words."""
 
 import itertools
 import re
@@ -11,15 +11,15 @@ from attention_book.data.docstrings.documents import Document
 from attention_book.data.docstrings.similarity import Similarity
 from attention_book.data.docstrings.words import words
 
-# A summary of fewer or more words than these is no sentence to compare.
+# Summaries with fewer or more words are not compared.
 FEWEST_WORDS, MOST_WORDS = 4, 40
-# If the rest of the prose is less alike than this (cosine of TF-IDF), then the name
-# means two things: `scipy.stats.power` is no `numpy.power`.
+# If the similarity of the remaining prose (cosine of TF-IDF) is lower than this, the
+# name has two meanings: `scipy.stats.power` and `numpy.power` are different functions.
 LEAST_ALIKE = 0.15
-# Summaries that share more of their content words than this are copies.
+# Summaries that share a larger fraction of their content words are near-copies.
 MOST_OVERLAP = 0.6
-# Read by eye: modules (and functions) whose names mean something else than the same
-# name elsewhere.
+# Modules and functions whose names mean something else in other libraries; chosen by
+# hand.
 OWN_MEANING = (
     *("matplotlib.transforms", "matplotlib.widgets", "networkx.algorithms.bipartite"),
     *("matplotlib.backend_bases", "matplotlib.image", "networkx.algorithms.threshold"),
@@ -37,7 +37,7 @@ OWN_MEANING = (
     *("torch.nn.utils.prune", "torch.signal.windows.exp", "torch.select"),
     *("sklearn.clone", "sklearn.utils.resample", "sklearn.preprocessing.normalize"),
 )
-# Their methods are functions of the array they belong to.
+# Classes whose methods count as functions, because they are functions of an array.
 ARRAY_CLASSES = (
     *("numpy.ndarray.", "numpy.ma.MaskedArray.", "numpy.matrix."),
     *("scipy.sparse.", "torch.Tensor."),
@@ -53,12 +53,12 @@ EVERYDAY_WORDS = {
 
 @dataclass(frozen=True)
 class SharedFunction:
-    """The same function, or class, in two libraries.
+    """A function, or class, that two libraries have in common.
 
     Attributes:
-        family: the first by alphabet of all names that the function has.
-        first: how the library that comes first by alphabet describes it.
-        second: how the other does.
+        family: the alphabetically first of all its names.
+        first: its document in the alphabetically first library.
+        second: its document in the other library.
     """
 
     family: str
@@ -69,25 +69,26 @@ class SharedFunction:
 def shared_functions(
     documents: Sequence[Document],
 ) -> tuple[list[SharedFunction], dict[str, int]]:
-    """Find the functions that two libraries document in their own words.
+    """Find the functions that two libraries describe in their own words.
 
-    Functions and classes count, methods do not: "update" or "reset" means another
-    thing in every class. From all pairs of documents with a common name, these are
-    left out, in this order:
+    Only functions and classes are considered: methods such as "update" or "reset" mean
+    something different in every class. Of all pairs of documents with a common name,
+    the following are left out, in this order:
 
-    1. "another meaning": the rest of their prose is too little alike (TF-IDF, cosine
-       less than 0.15), or one is in a list, read by eye, of names such as
+    1. "another meaning": the prose after the summaries is too dissimilar (a TF-IDF
+       cosine below 0.15), or one of the names is on a list made by hand, such as
        `scipy.cluster.hierarchy.median`;
-    2. "one names the other": in its prose or its "See Also", as wrappers do;
-    3. "too short or long": a summary of less than 4 or more than 40 words;
+    2. "one names the other": one mentions the other in its prose or its "See Also"
+       section, as wrappers do;
+    3. "too short or long": a summary has fewer than 4 or more than 40 words;
     4. "near-copies": the summaries share more than 0.6 of their content words.
 
     Args:
         documents: the corpus.
 
     Returns:
-        The pairs, ordered by their names; and how many pairs of documents have a common
-        name, were left out by each rule, and are left.
+        The shared functions, ordered by name, and the numbers of pairs with a common
+        name, of those left out by each rule, and of those that remain.
     """
     families = family_names(documents)
     rests = Similarity([x.prose[len(x.summary) :] for x in documents])
@@ -115,16 +116,16 @@ def shared_functions(
 
 
 def family_names(documents: Sequence[Document]) -> dict[str, str]:
-    """One name for all functions that share a name, directly or through others.
+    """Give one name to all functions that share a name, directly or through others.
 
-    `numpy.absolute` is also `numpy.abs`, and shares that name with `torch.abs`: all
-    three get "abs".
+    `numpy.absolute` is also called `numpy.abs`, a name that it shares with `torch.abs`:
+    all three belong to the family "abs".
 
     Args:
-        documents: the corpus; a method's name counts as any other.
+        documents: the corpus, methods included.
 
     Returns:
-        For each document's qualified name, the first by alphabet of its family's names.
+        For each document's qualified name, the alphabetically first name of its family.
     """
     parent: dict[str, str] = {}
 
@@ -143,17 +144,17 @@ def family_names(documents: Sequence[Document]) -> dict[str, str]:
 def assign_folds(
     shared: Sequence[SharedFunction], families: dict[str, str]
 ) -> dict[str, int]:
-    """Deal the families into five folds like cards, those in two libraries first.
+    """Assign the families to five folds in rotation, shared functions first.
 
-    They are dealt in alphabetical order, where relatives such as "fft", "fft2" and
-    "fftn" stand side by side, so that no fold gets all of a kind.
+    The families are taken in alphabetical order. Relatives such as "fft", "fft2" and
+    "fftn" are neighbours in this order, so they are spread over the folds.
 
     Args:
-        shared: the functions that two libraries have.
+        shared: the functions that two libraries have in common.
         families: the family of every document, from :func:`family_names`.
 
     Returns:
-        A fold, from 0 to 4, for each family.
+        The fold of each family, from 0 to 4.
     """
     first = sorted({function.family for function in shared})
     others = sorted(set(families.values()).difference(first))
@@ -161,9 +162,9 @@ def assign_folds(
 
 
 def overlap(first: str, second: str) -> float:
-    """Common content words of two texts as a fraction of all their content words.
+    """Return the fraction of two texts' content words that they have in common.
 
-    Content words are those that are in no short list of everyday words ("a", "of",
+    All words count as content words except a short list of everyday ones ("a", "of",
     "returns").
 
     Example:
@@ -176,25 +177,25 @@ def overlap(first: str, second: str) -> float:
 
 @cache
 def content_words(text: str) -> frozenset[str]:
-    """The words of a text without those of the short list."""
+    """Return the words of a text without the everyday ones."""
     return frozenset(words(text)) - EVERYDAY_WORDS
 
 
 def is_function(document: Document) -> bool:
-    """Whether it is a function or a class, or a method of an array class."""
+    """Whether a document is about a function, a class, or a method of an array."""
     if document.kind == "method":
         return document.name.startswith(ARRAY_CLASSES)
     return document.kind in ("function", "class")
 
 
 def is_sentence(document: Document) -> bool:
-    """Whether a summary has a length to compare, and does not end in a colon."""
+    """Whether a summary has a suitable length and does not end with a colon."""
     length = len(words(document.summary))
     return FEWEST_WORDS <= length <= MOST_WORDS and document.summary[-1] != ":"
 
 
 def _left_out(first: Document, second: Document, alike: float) -> str:
-    """The rule that leaves a pair out; empty if none does."""
+    """Return the rule by which a pair is left out; empty if it is kept."""
     own = any(x.name.startswith(OWN_MEANING) for x in (first, second))
     if own or alike < LEAST_ALIKE:
         return "another meaning"
@@ -208,7 +209,7 @@ def _left_out(first: Document, second: Document, alike: float) -> str:
 
 
 def _names(document: Document, other: Document) -> bool:
-    """Whether a document speaks of the other, as `library.(...).name`."""
+    """Whether a document mentions the other one as `library.(...).name`."""
     library = {"numpy": "(?:numpy|np)", "networkx": "(?:networkx|nx)"}.get(
         other.library, re.escape(other.library)
     )

@@ -1,4 +1,4 @@
-"""How alike texts are: the cosine of their TF-IDF vectors."""
+"""The similarity of texts: the cosine of their TF-IDF vectors."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ class Similarity:
     r"""TF-IDF vectors of texts, compared by their cosine.
 
     A word that occurs :math:`f` times in a text, and in :math:`d` of the :math:`n`
-    texts, weighs :math:`(1 + \ln f) (1 + \ln \frac{n + 1}{d + 1})`; vectors have length
-    1. A text without a word is like none, itself included.
+    texts, has the weight :math:`(1 + \ln f) (1 + \ln \frac{n + 1}{d + 1})`. Vectors are
+    scaled to length 1. The similarity of a text without words is 0, even to itself.
 
     Args:
-        texts: in any order; they are known by their places in it.
+        texts: in any order; methods refer to them by their index.
 
     Example:
         >>> alike = Similarity(["inverse of a matrix", "matrix inverse", "a graph"])
@@ -24,7 +24,7 @@ class Similarity:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        # Here, because it takes longer than to import the whole package.
+        # Imported here, because it takes longer than importing the whole package.
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         vectorizer = TfidfVectorizer(analyzer=words, sublinear_tf=True)
@@ -35,9 +35,9 @@ class Similarity:
         return float(self._vectors[first].multiply(self._vectors[second]).sum())
 
     def nearest(self, text: int, others: Sequence[int]) -> list[int]:
-        """Order texts by falling likeness to one; those alike keep their order."""
+        """Order texts by decreasing similarity to one; ties keep their order."""
         if not others:
             return []
         cosines = (self._vectors[others] @ self._vectors[text].T).toarray()[:, 0]
-        # Rounded: the last digits of a sum differ between machines.
+        # Rounded, because the last digits of a sum differ between machines.
         return [others[i] for i in np.argsort(-cosines.round(9), kind="stable")]

@@ -1,4 +1,4 @@
-"""The prose of one docstring: what a reader would read aloud."""
+"""Extract the prose of a docstring: the sentences that one could read aloud."""
 
 import inspect
 import itertools
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from attention_book.data.docstrings.words import sentences
 
-# Headers of the Google style; in numpydoc a header is any line that is underlined.
+# Headers in Google style. In numpydoc, any underlined line is a header.
 GOOGLE = re.compile(
     r"(args|arguments|keyword args|keyword arguments|kwargs|parameters|inputs?|"
     r"outputs?|returns?|yields|raises|attributes|notes?|warnings?|examples?|"
@@ -21,14 +21,14 @@ PARAMETER_SECTIONS = {
     *("parameters", "other parameters", "keyword parameters", "optional parameters"),
     *("args", "arguments", "keyword args", "keyword arguments", "kwargs", "variables"),
 }
-# Sections whose entries are a name, with its type, and an indented description.
+# Sections whose entries consist of a name, its type, and an indented description.
 ENTRY_SECTIONS = PARAMETER_SECTIONS | {
     *("input", "inputs", "output", "outputs", "attributes", "receives", "warns"),
     *("returns", "return", "yields", "raises"),
 }
-# Sections that hold no prose.
+# Sections without prose.
 DROPPED_SECTIONS = {"references", "methods", "shape"}
-# Directives whose body is prose; what stands below any other is no sentence.
+# Directives whose body is prose; the bodies of all others are dropped.
 PROSE_DIRECTIVES = ("note", "warning", "tip", "important", "caution")
 
 PARAMETER = re.compile(r"[*`]*([A-Za-z_]\w*)`*")
@@ -59,14 +59,14 @@ INLINE = [
 
 
 class Prose(NamedTuple):
-    """What is left of a docstring.
+    """The prose of a docstring.
 
     Attributes:
         summary: its first sentence.
-        paragraphs: all its prose, the summary included.
+        paragraphs: all its paragraphs, including the summary.
         described: for each paragraph the parameters that it describes, as "x" or
-            "x, y"; empty for any other paragraph.
-        see_also: the names that its section "See Also" lists, as written there.
+            "x, y"; empty for all other paragraphs.
+        see_also: names listed in its "See Also" section, as written there.
     """
 
     summary: str
@@ -76,19 +76,24 @@ class Prose(NamedTuple):
 
 
 def read_prose(docstring: str, name: str) -> Prose | None:
-    r"""Take the prose out of a docstring in numpydoc or Google style.
+    r"""Extract the prose of a docstring in numpydoc or Google style.
 
-    Left out are: signatures and directives before the first sentence; headers and
-    underlines; the names and types in lists of parameters (their descriptions stay);
-    doctest examples (the sentences between them stay); literal blocks after ``::``;
-    directives such as ``.. math::``, ``.. code-block::`` and ``.. deprecated::``, but
-    not notes and warnings; tables; the sections "References", "Methods" and "Shape";
-    footnotes, addresses, and formulas of more than letters and signs; paragraphs that
-    are one line of code or one word. Markup goes, the words in it stay.
+    These parts are dropped:
+
+    - signatures and directives before the first sentence, headers and underlines;
+    - the sections "References", "Methods" and "Shape";
+    - names and types in lists of parameters; the descriptions stay;
+    - doctest examples; the sentences between them stay;
+    - literal blocks after ``::``, tables, and directives such as ``.. math::``,
+      ``.. code-block::`` and ``.. deprecated::``; notes and warnings stay;
+    - footnotes, web addresses, and formulas that contain more than letters and signs;
+    - paragraphs that consist of a line of code or a single word.
+
+    Markup is removed, the marked words stay.
 
     Args:
-        docstring: as the object has it.
-        name: last part of the object's name, to know a signature by.
+        docstring: the object's ``__doc__``.
+        name: last part of the object's name, by which a signature is recognised.
 
     Returns:
         The prose; None if nothing is left.
@@ -114,14 +119,14 @@ def read_prose(docstring: str, name: str) -> Prose | None:
 
 
 def _without_signature(lines: list[str], name: str) -> list[str]:
-    """Drop calls of the object itself, and remarks, that stand before the summary."""
+    """Drop signatures of the object and directives that precede the summary."""
     while lines:
         first = SIGNATURE.match(lines[0])
         if lines[0].startswith(".. "):
             body = itertools.takewhile(lambda x: not x or x[0] == " ", lines[1:])
             lines = lines[1 + len(list(body)) :]
         elif not lines[0].strip() or (first and first[1] == name):
-            # without a blank line after it, the signature is one line
+            # A signature without a blank line after it is one line long.
             lines = lines[(lines.index("") if first and "" in lines else 0) + 1 :]
         else:
             break
@@ -135,7 +140,7 @@ class _Section(NamedTuple):
 
 
 def _sections(lines: list[str]) -> list[_Section]:
-    """Cut at underlined headers and at those of the Google style."""
+    """Split at underlined headers and at those in Google style."""
     sections = [_Section("", False, [])]
     google_indent = None
     for line, below in zip(lines, [*lines[1:], ""], strict=False):
@@ -158,10 +163,10 @@ def _sections(lines: list[str]) -> list[_Section]:
 
 
 def _blocks(section: _Section) -> list[tuple[str, str]]:
-    """Paragraphs of a section, still with their markup, and what each describes."""
+    """Return a section's paragraphs with their markup, and what each describes."""
     lines, has_entries = section.lines, section.title in ENTRY_SECTIONS
     has_names = section.title in PARAMETER_SECTIONS
-    names = ""  # of the parameters that are being described
+    names = ""  # the parameters that are being described
     blocks: list[tuple[str, list[str]]] = [("", [])]
     indents = [len(line) - len(line.lstrip()) for line in lines]
     # The column of the names in a list of parameters.
@@ -183,7 +188,7 @@ def _blocks(section: _Section) -> list[tuple[str, str]]:
             directive = DIRECTIVE.match(text)
             if directive and directive[1].lower() in PROSE_DIRECTIVES:
                 blocks[-1][1].append(text[directive.end() :].strip())
-            else:  # no sentences: code, formulas, figures, comments, footnotes
+            else:  # code, formulas, figures, comments, footnotes
                 skip_below = indent
         elif TABLE.match(text):
             blocks.append((names, []))
@@ -207,14 +212,14 @@ def _blocks(section: _Section) -> list[tuple[str, str]]:
 
 
 def _names(entry: str) -> str:
-    """The parameters at the start of an entry, as in "x, y : float"; "" if none."""
+    """Return the parameters that an entry such as "x, y : float" starts with."""
     parts = re.split(r"[:(]", entry, maxsplit=1)[0].split(",")
     names = [PARAMETER.fullmatch(part.strip()) for part in parts]
     return ", ".join(name[1] for name in names if name) if all(names) else ""
 
 
 def _see_also(lines: list[str]) -> list[str]:
-    """The names of a section "See Also": before the colon, at its left edge."""
+    """Return the names in a "See Also" section: at its left margin, up to a colon."""
     names = []
     edge = min((len(x) - len(x.lstrip()) for x in lines if x.strip()), default=0)
     for line in lines:
@@ -227,7 +232,7 @@ def _see_also(lines: list[str]) -> list[str]:
 
 
 def _plain(block: str) -> str:
-    """A paragraph without markup; nothing if it has no two words, or is code."""
+    """Remove markup; return "" for code and for fewer than two words."""
     block = _without_markup(block)
     if len(PLAIN_WORD.findall(block)) < 2 or CODE.match(block):
         return ""
@@ -245,6 +250,6 @@ def _without_markup(block: str) -> str:
 
 
 def _formula(formula: str) -> str:
-    """What can be read aloud of a formula: all of it, or nothing."""
+    """Return a formula if it can be read aloud, a space if it cannot."""
     formula = TEXT_IN_FORMULA.sub(r"\1", formula)
     return " " if set(formula) & set("\\{}^_") else formula

@@ -1,9 +1,9 @@
-"""Cut English text into sentences and words."""
+"""Split English text into sentences and words."""
 
 import re
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"')]*\s+(?=[A-Z\"'(])")
-# A full stop after these ends no sentence.
+# A full stop after one of these does not end a sentence.
 ABBREVIATION = re.compile(
     r"(\b(e\.g|i\.e|cf|vs|etc|resp|approx|w\.r\.t|fig|eq|no|dr|al|(?-i:[A-Z]))|\.)\.$",
     re.IGNORECASE,
@@ -12,7 +12,7 @@ WORD = re.compile(r"[^\W_]+(?:(?:_+|[-'\u2019])[^\W_]+)*")
 
 
 def sentences(paragraph: str) -> list[str]:
-    """Cut a paragraph into sentences; abbreviations and initials end none.
+    """Split a paragraph into sentences, but not after abbreviations and initials.
 
     Example:
         >>> sentences("Sort, e.g. By size. Stable.")
@@ -28,10 +28,11 @@ def sentences(paragraph: str) -> list[str]:
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words of a text; a dotted name falls into its parts.
+    """Split a text into lower-case words.
 
-    A word is a run of letters, digits and underscores; hyphens and apostrophes inside
-    it stay, underscores at its ends go.
+    A word is a run of letters, digits and underscores. Hyphens and apostrophes inside a
+    word are kept, underscores at its ends are removed, and a dotted name is split at
+    its dots.
 
     Example:
         >>> words("The 2-D model `numpy.poly_fit_`; don't plot 3.")

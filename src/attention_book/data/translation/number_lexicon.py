@@ -1,4 +1,4 @@
-"""The pieces of number words and what each is worth, learned from num2words."""
+"""The pieces of number words and the value of each, learned from num2words."""
 
 import itertools
 import re
@@ -16,30 +16,30 @@ from attention_book.data.translation.number_value import (
 )
 
 MAX_DIGITS = 12
-# For these, num2words 0.5.14 never returns from some numbers: Amharic 1100.
+# Languages in which num2words 0.5.14 never returns for some numbers: Amharic 1100.
 ENDLESS = {"am"}
 Lexicon = dict[str, int | None]
 
-# What an unknown piece costs when it is read as one of these, so that the plainest
-# reading of a word wins: "Million" as a form of "Millionen", "zwei|hundert" over a word
-# of its own for 200, "zwei|und|zwanzig" over one for 22.
+# The cost of each way to read an unknown piece. The plainest reading of a word is the
+# cheapest: "Million" as a form of "Millionen", "zwei|hundert" rather than a separate
+# word for 200, "zwei|und|zwanzig" rather than one for 22.
 INFLECTED_WORD, NEW_FACTOR, NEW_CONNECTOR, INFLECTED_PART, NEW_ATOM = range(1, 6)
 
 
 def number_text(number: int, language: str) -> str:
-    """What num2words says for a number.
+    """Write a number in words with num2words.
 
     Args:
         number: from 0, less than 10 to the power ``MAX_DIGITS``.
         language: a code that num2words knows.
 
     Raises:
-        ValueError: if num2words does not know the language or cannot say the number.
+        ValueError: if num2words does not know the language or fails on the number.
     """
     converter = _converter(language)
     try:
         return converter.to_cardinal(number)
-    except Exception as error:  # each language of num2words fails in its own way
+    except Exception as error:  # each language of num2words raises its own exceptions
         raise ValueError(
             f"num2words cannot say {number} in language {language!r}: {error!r}"
         ) from error
@@ -49,21 +49,21 @@ def number_text(number: int, language: str) -> str:
 def _converter(language: str) -> Any:
     from num2words import CONVERTER_CLASSES
 
-    # num2words itself takes any word that starts with two letters it knows.
+    # num2words itself accepts any word that starts with a known code.
     if language not in CONVERTER_CLASSES or language in ENDLESS:
         known = ", ".join(sorted(set(CONVERTER_CLASSES) - ENDLESS))
         raise ValueError(f"language must be one of {known}, got {language!r}")
     converter = copy(CONVERTER_CLASSES[language])
     if hasattr(converter, "cards"):
-        # Names up to 10^600, all tried for each digit: without those that are too large
-        # here, num2words is ten times as fast.
+        # num2words tries all its names, up to 10^600, for each digit. Without those
+        # that are too large here, it is ten times as fast.
         items = converter.cards.items()
         converter.cards = OrderedDict((n, w) for n, w in items if n < 10**MAX_DIGITS)
     return converter
 
 
 def split_words(text: str) -> tuple[list[str], list[str]]:
-    """Split a text at spaces, hyphens and commas into words and what is between.
+    """Split a text at spaces, hyphens and commas into words and separators.
 
     Example:
         >>> split_words("one thousand, twenty-one")
@@ -76,16 +76,16 @@ def split_words(text: str) -> tuple[list[str], list[str]]:
 def cut_words(
     words: list[str], number: int, lexicon: Lexicon
 ) -> tuple[list[list[str]], Value] | None:
-    """Cut words into known pieces that express a number together.
+    """Segment words into known pieces that together express a number.
 
     Args:
         words: the words of a numeral.
-        number: what the pieces must be worth together.
-        lexicon: the worth of each piece.
+        number: the number that the pieces must express.
+        lexicon: the value of each piece.
 
     Returns:
         The pieces of each word, as few as possible, and what they express; None if no
-        cut is worth ``number``.
+        segmentation expresses ``number``.
     """
     cuts = [_cuts(word, lexicon) for word in words]
     if not all(cuts):
@@ -101,8 +101,8 @@ def cut_words(
 
 
 def _cuts(word: str, lexicon: Lexicon) -> list[list[str]]:
-    """All ways to cut a word into pieces of the lexicon."""
-    # ways[end]: those to cut word[:end]
+    """Return all segmentations of a word into pieces of the lexicon."""
+    # ways[end]: the segmentations of word[:end]
     ways: list[list[list[str]]] = [[[]], *([] for _ in word)]
     for start in range(len(word)):
         if ways[start]:
@@ -114,18 +114,18 @@ def _cuts(word: str, lexicon: Lexicon) -> list[list[str]]:
 
 @cache
 def lexicon(language: str) -> Lexicon:
-    """Learn the pieces of a language's number words and the worth of each.
+    """Learn the pieces of a language's number words and the value of each.
 
-    Numbers are read in an order in which each brings few new words: a word that the
-    pieces known so far cannot express teaches the one or two that are missing, with
-    the worth that makes the whole equal the number. ``einhundert`` teaches ``ein`` = 1
-    when ``zweihundert`` has taught ``hundert``.
+    Numbers are read in an order in which each introduces few new words. When the known
+    pieces cannot express a number, the one or two missing pieces are added to the
+    lexicon, with the value that makes the whole equal the number: after
+    ``zweihundert`` has taught ``hundert``, ``einhundert`` teaches ``ein`` = 1.
 
     Args:
         language: a code that num2words knows.
 
     Returns:
-        The worth of each piece, ``CONNECTOR`` for one that stands for no digit.
+        The value of each piece; ``CONNECTOR`` for a piece that stands for no digit.
 
     Raises:
         ValueError: if num2words does not know the language.
@@ -135,7 +135,7 @@ def lexicon(language: str) -> Lexicon:
     for number in _lessons():
         try:
             words, _ = split_words(number_text(number, language))
-        except ValueError:  # some languages end early; what they can say can be cut
+        except ValueError:  # num2words lacks large numbers in some languages
             continue
         if cut_words(words, number, learned) is None:
             learned |= _learn(words, number, learned)
@@ -143,9 +143,9 @@ def lexicon(language: str) -> Lexicon:
 
 
 def _lessons() -> Iterator[int]:
-    """Numbers in an order that brings few new pieces at a time."""
+    """Yield numbers in an order that introduces few new pieces at a time."""
     yield from range(21)
-    # One has many forms (eins, ein, eine): numbers with a 1 come after those without.
+    # "One" has many forms (eins, ein, eine), so numbers with a 1 come last.
     yield from (n for n in range(22, 100) if n % 10 != 1)
     yield from (200, 300, 400, 500, 600, 700, 800, 900, 100)
     yield from range(21, 1000)
@@ -173,12 +173,13 @@ class _Reading(NamedTuple):
 
 
 def _learn(words: list[str], number: int, known: Lexicon) -> Lexicon:
-    """The cheapest new pieces that make words express a number; empty if none do."""
+    """Find the cheapest new pieces with which words express a number, if there are."""
     old = [[_Reading(0, cut) for cut in _cuts(word, known)] for word in words]
     unknown = [i for i, readings in enumerate(old) if not readings]
     if len(unknown) > 2:
         return {}
-    # Each word can be cut, but the sum is wrong: one of them means something else.
+    # Where every word can be segmented and only the sum is wrong, one word has another
+    # meaning.
     for taught in [unknown] if unknown else [[i] for i in range(len(words))]:
         choices = itertools.product(
             *(
@@ -205,13 +206,13 @@ def _learn(words: list[str], number: int, known: Lexicon) -> Lexicon:
 def _new_readings(
     word: str, known: Lexicon, *, whole_only: bool, alone: int | None
 ) -> list[_Reading]:
-    """Ways to read a word with one piece that is not known yet.
+    """Return the ways to read a word with one unknown piece.
 
     Args:
         word: the word.
-        known: worth of the known pieces.
-        whole_only: whether the new piece is the whole word.
-        alone: the number that the word expresses, if there is no other word.
+        known: the values of the known pieces.
+        whole_only: whether the new piece must be the whole word.
+        alone: the number that the word expresses if it is the only word.
     """
     readings = []
     for start, end in itertools.combinations(range(len(word) + 1), 2):
@@ -236,8 +237,8 @@ def _new_readings(
         if whole and alone is None:
             worths.append((NEW_FACTOR, 10))
             worths += [(NEW_ATOM, digit) for digit in range(2, 10)]
-        # Of two readings of one kind, that which leaves fewer letters unknown; but no
-        # connector out of the middle of a word (not "thous|and").
+        # Of two readings of one kind, the one with fewer unknown letters is cheaper,
+        # unless it splits a connector off another word ("thous|and").
         extra = 0.01 * len(new)
         extra += 0.5 * sum(known.get(piece, 1) is CONNECTOR for piece in pieces)
         readings += [
