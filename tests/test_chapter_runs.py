@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 # Files that a full run needs and that are too large to be fetched for a test.
 LARGE = {"soft_hard": "flickr8k/Flickr8k_Dataset.zip"}
-SHORT = {"seed": 3, "epochs": 1, "limit": 200, "device": "cpu"}
-FULL = {"preset": "full", "epochs": 1, "limit": 32, "device": "cpu"}
+SHORT = {"seed": 3, "epochs": 1, "limit": 32, "device": "cpu"}
+FULL = {"preset": "full", "epochs": 1, "limit": 4, "device": "cpu"}
 BETWEEN = "=== the end of a run ==="
 # What a chapter needs besides the package: nothing but what runs it.
 BESIDES = {"attention-book", "setuptools", "pip"}

@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from attention_book.evaluation.cost import (
     crossing,
+    fair_clock,
     kept_bytes,
     multiplications,
     peak_bytes,
@@ -17,20 +19,29 @@ from attention_book.evaluation.cost import (
 
 
 def test_steps_take_turns_and_the_first_rounds_do_not_count():
-    calls = []
-    steps = {
-        "short": lambda: calls.append("short"),
-        "long": lambda: (calls.append("long"), time.sleep(0.01)),
-    }
-    times = seconds_in_turns(steps, rounds=3, warm_up=2)
+    calls, now = [], [0.0]
+
+    def work(name, seconds):
+        calls.append(name)
+        now[0] += seconds
+
+    steps = {"short": partial(work, "short", 1.0), "long": partial(work, "long", 5.0)}
+    clock = partial(now.__getitem__, 0)
+    times = seconds_in_turns(steps, rounds=3, warm_up=2, clock=clock)
     assert calls == ["short", "long"] * 5
-    assert {name: len(own) for name, own in times.items()} == {"short": 3, "long": 3}
-    assert min(times["long"]) >= 0.01
-    assert min(times["short"]) < 0.01
-    seconds_in_turns(steps, rounds=1, warm_up=0)
+    assert times == {"short": [1.0] * 3, "long": [5.0] * 3}
+    assert len(seconds_in_turns(steps, rounds=1, warm_up=0)["short"]) == 1
     assert len(calls) == 12
-    at_work = seconds_in_turns(steps, rounds=1, clock=time.process_time)
-    assert at_work["long"][0] < 0.01  # to sleep is no work
+
+
+def test_fair_clock_stands_still_only_where_one_thread_computes(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert fair_clock() is time.process_time
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert fair_clock() is time.perf_counter
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    assert fair_clock() is time.perf_counter
 
 
 def test_peak_counts_what_is_held_at_once():

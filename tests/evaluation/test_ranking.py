@@ -10,7 +10,7 @@ from attention_book.evaluation.ranking import rank
 
 
 def test_by_hand():
-    # Right answers at places 1 and 3 of one question, at 2 of the other.
+    # Right answers at ranks 1 and 3 of one question, at 2 of the other.
     found = rank([3.0, 2.0, 1.0, 0.5, 0.7], [1, 0, 1, 1, 0], [0, 0, 0, 1, 1])
     np.testing.assert_allclose(found.average_precision, [(1 + 2 / 3) / 2, 1 / 2])
     np.testing.assert_allclose(found.reciprocal_rank, [1, 1 / 2])

@@ -9,6 +9,7 @@ from .correlation import (
 )
 from .cost import (
     crossing,
+    fair_clock,
     kept_bytes,
     multiplications,
     peak_bytes,
@@ -57,6 +58,7 @@ __all__ = [
     "corpus_bleu",
     "crossing",
     "exact_match",
+    "fair_clock",
     "kept_bytes",
     "keys_at",
     "last_marked",

@@ -8,12 +8,32 @@ from itertools import pairwise
 import torch
 
 
+def fair_clock() -> Callable[[], float]:
+    """Return the clock that other programs on this machine disturb least.
+
+    Returns:
+        ``time.process_time``, the CPU time of this process, where one thread computes
+        everything: it stands still while other programs have the core. Otherwise
+        ``time.perf_counter``, wall-clock time: CPU time would count every thread, and
+        nothing of what a GPU does.
+
+    Example:
+        >>> clock = fair_clock()
+        >>> start = clock()
+        >>> clock() - start < 60
+        True
+    """
+    if torch.cuda.is_initialized() or torch.get_num_threads() > 1:
+        return time.perf_counter
+    return time.process_time
+
+
 def seconds_in_turns(
     steps: Mapping[str, Callable[[], object]],
     *,
     rounds: int,
     warm_up: int = 1,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
 ) -> dict[str, list[float]]:
     """Time several pieces of code in turns, round after round.
 
@@ -24,8 +44,7 @@ def seconds_in_turns(
         steps: the code to time, by name.
         rounds: number of times that each is timed, at least 1.
         warm_up: number of rounds before these, which do not count.
-        clock: returns seconds. ``time.process_time`` returns the CPU time of the
-            process, which says more on a busy machine if there is one thread.
+        clock: returns seconds; None: :func:`fair_clock`.
 
     Returns:
         Seconds of each round, by name.
@@ -43,6 +62,7 @@ def seconds_in_turns(
             f"rounds must be at least 1 and warm_up at least 0, got {rounds} and "
             f"{warm_up}"
         )
+    clock = clock or fair_clock()
     times: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(-warm_up, rounds):
         for name, step in steps.items():

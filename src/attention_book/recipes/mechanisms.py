@@ -300,8 +300,8 @@ class MechanismCost:
     Attributes:
         parameters: numbers that are learned.
         multiplications: in products of matrices, as PyTorch counts them.
-        seconds: wall-clock time of the fastest of some calls, the truest: other
-            programs can only make a call slower.
+        seconds: time of the fastest of some calls, the truest: other programs can
+            only make a call slower.
     """
 
     parameters: int

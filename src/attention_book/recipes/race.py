@@ -1,7 +1,6 @@
 """Translators side by side: equal numbers of parameters, equal time, equal data."""
 
 import math
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import nn
 
 from attention_book.data.translation.pairs import Pair, PairBatch
 from attention_book.evaluation.alignment import Link
-from attention_book.evaluation.cost import seconds_in_turns
+from attention_book.evaluation.cost import fair_clock, seconds_in_turns
 from attention_book.recipes.translation import Measured, TrainingPlan, TranslationTask
 from attention_book.training.checkpoint import (
     CheckpointFiles,
@@ -67,7 +66,7 @@ def training_seconds(
     *,
     rounds: int,
     warm_up: int = 1,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
     checkpoint: Path | None = None,
 ) -> dict[str, list[float]]:
     """Time training steps of several models on one batch, in turns.
@@ -161,7 +160,7 @@ def equal_time(
     num_steps: int,
     *,
     rounds: int = 7,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
     checkpoint: Path | None = None,
 ) -> EqualTime:
     """Time a training step of each model, and share out the time of one of them.
@@ -172,7 +171,7 @@ def equal_time(
         reference: name of the model that takes ``num_steps``.
         num_steps: its number of steps.
         rounds: how often each step is timed, in turns, after one that does not count.
-        clock: tells seconds.
+        clock: as for :func:`attention_book.evaluation.cost.seconds_in_turns`.
         checkpoint: as for :func:`training_seconds`.
     """
     models = {name: build(0) for name, build in builders.items()}
@@ -289,7 +288,7 @@ def run_race(
     measure: Callable[[nn.Module], float],
     error: Callable[[nn.Module], float],
     seed: int,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
     checkpoint: Path | None = None,
     description: str = "",
 ) -> RaceRun:
@@ -308,7 +307,8 @@ def run_race(
         measure: the share of what a model gets right.
         error: a model's alignment error rate; NaN if it has none.
         seed: of the order of the pairs.
-        clock: tells seconds, for the speed of decoding.
+        clock: as for :func:`attention_book.evaluation.cost.seconds_in_turns`; it
+            measures the speed of decoding.
         checkpoint: file that holds the run; None: it is not saved.
         description: words in front of the progress bar.
     """
@@ -348,6 +348,7 @@ def run_race(
         "right_data": at(right, data_steps),
         "error_data": at(errors, data_steps),
     }
+    clock = clock or fair_clock()
     start = clock()
     outputs = task.translate(model)
     seconds = clock() - start
