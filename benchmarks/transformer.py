@@ -37,11 +37,11 @@ THEIRS = {
     "cross_attention": "multihead_attn",
     "feed_forward.hidden_proj": "linear1",
     "feed_forward.out_proj": "linear2",
-    "around_self.norm": "norm1",
+    "self_residual.norm": "norm1",
 }
 NORMS = {
-    "encoder": {"around_feed_forward.norm": "norm2"},
-    "decoder": {"around_cross.norm": "norm2", "around_feed_forward.norm": "norm3"},
+    "encoder": {"feed_forward_residual.norm": "norm2"},
+    "decoder": {"cross_residual.norm": "norm2", "feed_forward_residual.norm": "norm3"},
 }
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from attention_book.functional import (
     additive_scores,
     attend,
     causal_mask,
+    check_counts,
     check_pair,
     dot_scores,
     masked_softmax,
@@ -202,6 +204,26 @@ def test_cross_entropy_counts_real_tokens_only():
     for dtype in torch.int64, torch.int32, torch.int16:
         loss = token_cross_entropy(logits, target.to(dtype), mask)
         assert_close(loss, sum(losses) / 3)
+
+
+def test_counts_are_integers_from_1(no_shape_checks):
+    check_counts(heads=1, layers=np.int64(2), width=torch.tensor(3))
+    for wrong in (2.0, np.float64(2.0), "2", True, None):
+        with pytest.raises(TypeError, match="heads must be an integer, got"):
+            check_counts(heads=wrong)
+    for wrong in (0, np.int64(-1)):
+        with pytest.raises(ValueError, match=f"heads must be at least 1, got {wrong}"):
+            check_counts(layers=1, heads=wrong)
+
+
+@pytest.mark.parametrize("wrong", [-100, -1, 5])
+def test_cross_entropy_of_an_id_outside_the_vocabulary(wrong):
+    logits, target = torch.randn(1, 2, 5), torch.tensor([[4, wrong]])
+    mask = torch.tensor([[True, False]])
+    wanted = -logits[0, 0].log_softmax(0)[4]
+    assert_close(token_cross_entropy(logits, target, mask), wanted)
+    with pytest.raises(IndexError, match="out of bounds"):
+        token_cross_entropy(logits, target, mask | True)
 
 
 def test_cross_entropy_of_shapes_that_do_not_fit_is_an_error(no_shape_checks):

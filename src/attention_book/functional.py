@@ -5,9 +5,10 @@ attend"**, as in :func:`torch.nn.functional.scaled_dot_product_attention`.
 """
 
 import math
+import operator
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,8 @@ from torch import Tensor
 Mask = Bool[Tensor, "..."]
 """True where a query may attend: one axis for each axis of the scores, of full size
 or of size 1."""
+# An id that PyTorch's loss may leave out: one that no data have, in place of its -100.
+NO_INDEX = torch.iinfo(torch.int64).min
 
 
 def token_mask(
@@ -84,6 +87,28 @@ def causal_mask(
         raise ValueError(f"num_tokens must not be negative, got {num_tokens}")
     allowed = torch.ones(1, num_tokens, num_tokens, dtype=torch.bool, device=device)
     return allowed.tril()
+
+
+def check_counts(**counts: SupportsIndex) -> None:
+    """Refuse sizes and counts that are not integers from 1.
+
+    A layer with ``num_heads=2.0`` would be built and fail when it is called.
+
+    Args:
+        **counts: by their names; integers of other libraries are welcome too.
+
+    Raises:
+        TypeError: if one is not an integer; True and False are not.
+        ValueError: if one is less than 1.
+
+    Example:
+        >>> check_counts(embed_dim=8, num_heads=2)
+    """
+    for name, count in counts.items():
+        if isinstance(count, bool) or not hasattr(count, "__index__"):
+            raise TypeError(f"{name} must be an integer, got {count!r}")
+        if operator.index(count) < 1:
+            raise ValueError(f"{name} must be at least 1, got {count}")
 
 
 def check_mask(mask: Mask, shape: tuple[int, ...]) -> None:
@@ -348,11 +373,16 @@ def token_cross_entropy(
     Args:
         logits: unnormalised log-probabilities of the vocabulary at each position;
             those at padding do not count, even if they are infinite.
-        target: :math:`y`, the ids of the tokens to predict, of any integer dtype.
+        target: :math:`y`, the ids of the tokens to predict, of any integer dtype; at
+            padding any number.
         mask: :math:`m`, True at real tokens.
 
     Raises:
         ValueError: if the shapes do not fit each other.
+        IndexError: PyTorch's, on the CPU, if a real token's id is not in the
+            vocabulary. -100, which PyTorch's own loss leaves out in silence, is no
+            exception. On a GPU, reading the ids would stall the device; there PyTorch
+            reports a failed assertion later.
 
     Example:
         >>> logits, target = torch.zeros(1, 2, 4), torch.tensor([[3, 0]])
@@ -366,8 +396,13 @@ def token_cross_entropy(
         )
     # Filled, not indexed: the size of logits[mask] depends on values, so the program
     # would wait for the GPU. Not multiplied either: 0 times infinity is NaN.
-    target = target.flatten().long()  # PyTorch takes no other signed integers
-    losses = F.cross_entropy(logits.flatten(0, 1), target, reduction="none")
+    target = target.masked_fill(~mask, 0).flatten()
+    losses = F.cross_entropy(
+        logits.flatten(0, 1),
+        target.long(),  # PyTorch takes no other signed integers
+        ignore_index=NO_INDEX,
+        reduction="none",
+    )
     return losses.masked_fill(~mask.flatten(), 0.0).sum() / mask.sum()
 
 

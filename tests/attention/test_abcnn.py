@@ -137,3 +137,18 @@ def test_a_batch_of_one_does_not_broadcast(inputs, no_shape_checks):
     query, key = inputs
     with pytest.raises(ValueError, match="query and key must have shapes"):
         match_scores(query[:1], key)
+
+
+@pytest.mark.parametrize("shapes", [(0, Q, K), (B, 0, K), (B, Q, 0), (B, 1, K)])
+def test_pooling_without_pairs_or_columns(shapes):
+    batch, queries, keys = shapes
+    query = torch.randn(batch, queries, DIM, requires_grad=True)
+    key = torch.randn(batch, keys, DIM, requires_grad=True)
+    ((first, second), weighted), weights = AttentionPooling(2)(query, key)
+    assert first.shape == (batch, max(0, queries - 1), DIM)
+    assert second.shape == (batch, max(0, keys - 1), DIM)
+    assert weights.shape == (batch, queries, keys)
+    if not queries or not keys:
+        assert not any(columns.any() for columns in weighted)
+    (first.sum() + second.sum()).backward()
+    assert all(x.grad is None or x.grad.isfinite().all() for x in (query, key))

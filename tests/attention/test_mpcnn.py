@@ -41,8 +41,10 @@ def test_equations_one_word_at_a_time(inputs):
         ):
             wanted = E.exp() / E.exp().sum()
             assert_close(A, wanted)
-            for place, vector in enumerate(t):
-                assert_close(found[place], torch.cat([vector, wanted[place] * vector]))
+            for position, vector in enumerate(t):
+                assert_close(
+                    found[position], torch.cat([vector, wanted[position] * vector])
+                )
 
 
 def test_a_word_sees_the_sum_of_the_others_unit_vectors(inputs):

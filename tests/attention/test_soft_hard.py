@@ -1,4 +1,4 @@
-"""HardAttention: places drawn by weight, the laws, two ways to a gradient."""
+"""HardAttention: positions drawn by weight, the laws, two ways to a gradient."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def inputs():
     ]
 
 
-def places(context, value):
+def positions(context, value):
     """Which value each query got."""
     same = torch.isclose(context[:, :, None], value[:, None]).all(dim=-1)
     assert (same.sum(dim=-1) == 1).all()
@@ -40,7 +40,7 @@ def test_equation_one_query_at_a_time(layer, inputs, mode):
     context, weights, log_prob = layer(*inputs, mode=mode)
     W, U = layer.scorer.query_proj.weight, layer.scorer.key_proj.weight
     v = layer.scorer.score_proj.weight[0]
-    chosen = places(context, inputs[2])
+    chosen = positions(context, inputs[2])
     for b, (query, key, _) in enumerate(zip(*inputs, strict=True)):
         for i in range(Q):
             e = torch.stack([v @ torch.tanh(W @ query[i] + U @ a) for a in key])
@@ -51,7 +51,7 @@ def test_equation_one_query_at_a_time(layer, inputs, mode):
                 assert chosen[b, i] == alpha.argmax()
 
 
-def test_places_come_as_often_as_their_weights_say():
+def test_positions_come_as_often_as_their_weights_say():
     weights = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05]).double()
     draws = 20_000
     counts = sample_key(weights.expand(draws, -1)).bincount(minlength=5) / draws
@@ -85,7 +85,7 @@ def test_a_time_of_zero_chooses_no_blocked_key(monkeypatch):
     assert_close(hard, torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
 
 
-def test_the_same_generator_draws_the_same_places(layer, inputs):
+def test_the_same_generator_draws_the_same_positions(layer, inputs):
     def draw(seed):
         generator = torch.Generator().manual_seed(seed)
         return layer(*inputs, generator=generator)[0]
@@ -136,7 +136,7 @@ def test_expected_rows_get_the_average_and_no_log_prob(layer, inputs):
     assert_close(context[1], weights[1] @ inputs[2][1])
     assert (log_prob[1] == 0).all()
     assert (log_prob[0] < 0).all()
-    places(context[:1], inputs[2][:1])  # the other row has drawn
+    positions(context[:1], inputs[2][:1])  # the other row has drawn
     (grad,) = torch.autograd.grad(context[1].sum(), inputs[0])
     assert (grad[1] != 0).any()  # the average teaches the scores
 

@@ -237,6 +237,9 @@ def test_home_folder_in_cache_and_mirror(server, tmp_path, cache, known, monkeyp
     monkeypatch.setenv("ATTENTION_BOOK_MIRROR", "~/kept")
     assert fetch(NAME) == path
     assert not list(tmp_path.rglob("~"))
+    monkeypatch.setenv("ATTENTION_BOOK_MIRROR", "~no one/kept")  # no such user
+    with pytest.raises(DownloadError, match="'~no one/kept', which is not a folder"):
+        fetch(NAME)
 
 
 def test_md5_where_there_is_no_better_hash(server, cache, known):

@@ -30,6 +30,8 @@ def test_home_folder_in_the_path(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "words.txt").write_text("a\n")
     assert read_lines("~/words.txt") == ["a"]
+    with pytest.raises(FileNotFoundError, match=r"~no one/words\.txt"):  # no such user
+        read_lines("~no one/words.txt")
 
 
 def test_bytes_that_are_not_utf8_name_file_and_line(tmp_path):

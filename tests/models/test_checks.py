@@ -16,10 +16,12 @@ MASK = torch.tensor([[True, True, True], [True, False, False]])
 
 
 @pytest.mark.parametrize("name", ["source_vocab", "embed_dim", "num_layers"])
-def test_sizes_start_at_one(name):
+def test_sizes_start_at_one(name, no_shape_checks):
     check_sizes(SimpleNamespace(**{name: 1}))
     with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
         check_sizes(SimpleNamespace(**{name: 0}))
+    with pytest.raises(TypeError, match=f"{name} must be an integer, got 2.0"):
+        check_sizes(SimpleNamespace(**{name: 2.0}))
 
 
 def test_other_settings_are_not_sizes():

@@ -52,7 +52,7 @@ def test_logits_are_those_of_embedding_encoder_and_linear_layer(batch):
     output = model.encoder(tokens, batch.mask[:, None]) @ model.out_proj.weight.T
     assert_close(model(batch.ids, batch.mask), output + model.out_proj.bias)
     assert type(model.encoder) is Encoder
-    assert all(layer.around_self.pre_norm for layer in model.encoder.layers)
+    assert all(layer.self_residual.pre_norm for layer in model.encoder.layers)
     assert_close(model.encoder.final_norm.weight, torch.ones(8).double())
 
 

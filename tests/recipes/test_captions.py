@@ -191,10 +191,10 @@ def test_pointing_word_by_word():
     hits, masses = [], []
     for image, scene in enumerate(scenes):
         for word in scene.digit_words:
-            places = inside[image, word].nonzero().flatten().tolist()
+            positions = inside[image, word].nonzero().flatten().tolist()
             row = weights[image, word]
-            hits.append(float(row.argmax().item() in places))
-            masses.append(sum(row[place].item() for place in places))
+            hits.append(float(row.argmax().item() in positions))
+            masses.append(sum(row[position].item() for position in positions))
     assert is_digit.sum() == len(hits)
     found = captions.pointing(weights, scenes)
     assert found.accuracy == pytest.approx(sum(hits) / len(hits))

@@ -208,7 +208,7 @@ def test_across_sentences_there_is_no_distance(model, task):
     assert str(table).splitlines()[0].split()[-1] == "entropy"
 
 
-def test_two_heads_learn_what_one_cannot():
+def test_two_heads_learn_what_one_cannot(no_shape_checks):
     generator = torch.Generator().manual_seed(0)
     at, values, wanted = heads.neighbour_values(3, 16, generator, offsets=(1, -2))
     for token in range(8):
@@ -222,6 +222,10 @@ def test_two_heads_learn_what_one_cannot():
     total = torch.cat([torch.eye(4), torch.eye(4)])
     summed, _ = heads.learn_neighbours(1, seed=0, steps=150, readout=total)
     assert summed != one
+    error, of_numpy = (
+        heads.learn_neighbours(1, seed=seed, steps=1)[0] for seed in (5, np.int64(5))
+    )
+    assert error == of_numpy
 
 
 def test_presets_train(task):

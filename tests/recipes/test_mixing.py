@@ -85,7 +85,9 @@ def test_every_run_has_a_name_of_its_own(study, monkeypatch):
     assert names[-1] == "additive, distance 8, seed 0"
 
 
-def test_image_trials_train_every_kind_on_every_count(study, monkeypatch):
+def test_image_trials_train_every_kind_on_every_count(
+    study, monkeypatch, no_shape_checks
+):
     steps = []
 
     def count(self, model, inputs, labels, **how):
@@ -95,6 +97,8 @@ def test_image_trials_train_every_kind_on_every_count(study, monkeypatch):
     trials = study.image_trials()
     assert list(trials.scores) == list(mixing.IMAGE_KINDS)
     assert steps == [(7, 3, 1e-2), (11, 3, 1e-2)] * 6
+    of_numpy = replace(study, seed=np.int64(study.seed)).image_trials()
+    np.testing.assert_equal(of_numpy.scores, trials.scores)
     assert len(trials.models) == 3 * 2 * 2
     first = trials.models["convolution", 7, 0]
     again = trials.models["convolution", 11, 0]

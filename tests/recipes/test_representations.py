@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -85,6 +86,16 @@ def test_training_explains_more_and_a_seed_gives_the_same_model():
     again = unexplained_variance(make, task, seed=1, epochs=8, num_examples=200)
     assert again[1] == many[1]
     assert_close(again[0].out_proj.weight, many[0].out_proj.weight)
+
+
+def test_seeds_of_numpy(no_shape_checks):
+    ours, plain = (TwoViews(4, (5, 7), seed=seed) for seed in (np.int64(2), 2))
+    for one, other in zip(ours._maps, plain._maps, strict=True):
+        assert torch.equal(one, other)
+    task, make = LargestFeatures(num_words=5, dim=3), partial(MeanOfWords, 3)
+    options = {"epochs": 1, "num_examples": 64}
+    found = unexplained_variance(make, task, seed=np.int64(1), **options)
+    assert found[1] == unexplained_variance(make, task, seed=1, **options)[1]
 
 
 def test_fewer_examples_than_a_batch_are_one():

@@ -96,9 +96,11 @@ def test_scores_by_length():
     assert " ".join(scores.heading().split()) == "3 to 5 digits 6 to 7 7"
 
 
-def test_one_seed_gives_one_model(study):
+def test_one_seed_gives_one_model(study, no_shape_checks):
     first, again = study.build("learned", 1), study.build("learned", 1)
     assert_close(first.state_dict(), again.state_dict())
+    of_numpy = study.build("learned", np.int64(1))
+    assert_close(of_numpy.state_dict(), again.state_dict())
     other = study.build("learned", 1, num_layers=1)
     assert len(other.encoder.layers) == 1
     assert first.config.max_positions == 8, "the longest test and its two marks"

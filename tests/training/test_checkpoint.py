@@ -69,6 +69,8 @@ def test_home_folder_in_the_path(tmp_path, monkeypatch, run):
     save(run, Path("~/run.pt"))
     load_checkpoint(Path("~/run.pt"), **run)
     assert names(tmp_path) == ["run.pt", "weights"]
+    with pytest.raises(FileNotFoundError, match="~no one/weights"):  # no such user
+        load_weights(other, "~no one/weights")
 
 
 def test_weights_of_a_compiled_model_are_those_of_the_model(tmp_path):

@@ -360,6 +360,8 @@ def test_home_folder_in_the_path(tmp_path, monkeypatch, train):
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     again = train("~/runs/run.pt", stop_at(0, AssertionError), epochs=1)
     assert len(again[1].step_loss) == BATCHES
+    train("~no one/run.pt", epochs=1)  # no such user: a name like any other
+    assert (tmp_path / "~no one" / "run.pt").is_file()
 
 
 @pytest.mark.parametrize("place", ["file/run.pt", "folder"])

@@ -55,7 +55,8 @@ def window_sum(
     """Sum every ``width`` neighbouring columns, which gives one column per token.
 
     Args:
-        columns: outputs of a wide convolution, tokens + width - 1 of them.
+        columns: outputs of a wide convolution, tokens + width - 1 of them. Fewer than
+            ``width`` give no column at all.
         width: width of the convolution.
 
     Example:
@@ -63,6 +64,8 @@ def window_sum(
         tensor([[[ 11.],
                  [110.]]])
     """
+    if columns.shape[1] < width or not len(columns):  # avg_pool1d takes neither
+        return columns[:, : max(0, columns.shape[1] - width + 1)]
     means = F.avg_pool1d(columns.transpose(1, 2), width, stride=1)
     return means.transpose(1, 2) * width
 

@@ -1,6 +1,7 @@
 """The settings of a chapter's run, checked before anything is computed."""
 
 import json
+import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -239,7 +240,7 @@ def _check_folder(checkpoints: str | Path | None) -> Path | None:
         )
     if not str(checkpoints).strip():
         raise ValueError("checkpoints must be None or the name of a folder, got ''")
-    folder = Path(checkpoints).expanduser().absolute()
+    folder = Path(os.path.expanduser(checkpoints)).absolute()
     for parent in (folder, *folder.parents):
         if parent.exists():
             if not parent.is_dir():

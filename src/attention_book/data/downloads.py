@@ -149,7 +149,7 @@ def cache_folder() -> Path:
     import pooch
 
     folder = os.environ.get(CACHE)
-    return Path(folder or pooch.os_cache("attention-book")).expanduser()
+    return Path(os.path.expanduser(folder or pooch.os_cache("attention-book")))
 
 
 def _is_right(path: Path, file: Download) -> bool:
@@ -174,7 +174,7 @@ def _find_in_mirror(name: str) -> Path | None:
     mirror = os.environ.get(MIRROR)
     if not mirror:
         return None
-    folder = Path(mirror).expanduser()
+    folder = Path(os.path.expanduser(mirror))
     if not folder.is_dir():
         raise DownloadError(
             f"{MIRROR} is {mirror!r}, which is not a folder, so it lacks {name}: set "

@@ -1,6 +1,7 @@
 """Lines of text files."""
 
 import gzip
+import os
 import zlib
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def read_lines(path: str | Path) -> list[str]:
     Raises:
         ValueError: naming the file, and the line if it is not UTF-8.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             raw_lines = file.read().removeprefix(b"\xef\xbb\xbf").split(b"\n")

@@ -36,8 +36,8 @@ from .encoders import (
     BidirectionalGRU,
     Encoded,
     GridEncoder,
+    ImageClassifier,
     LSTMState,
-    PictureClassifier,
     StackedLSTM,
 )
 from .global_local import (
@@ -200,6 +200,7 @@ __all__ = [
     "HANConfig",
     "HeadProjection",
     "HolisticFilters",
+    "ImageClassifier",
     "KeyValue",
     "LSTMState",
     "Level",
@@ -216,7 +217,6 @@ __all__ = [
     "MixingConfig",
     "OneByOne",
     "PerDimensionFilters",
-    "PictureClassifier",
     "PixelClassifier",
     "PixelConvolution",
     "RNNEncoderDecoder",

@@ -47,8 +47,6 @@ class ClozeReaderConfig:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if self.vocab_size < 1:
-            raise ValueError(f"vocab_size must be at least 1, got {self.vocab_size}")
         if not self.embed_range > 0:
             raise ValueError(f"embed_range must be positive, got {self.embed_range}")
         if self.reader not in READERS:

@@ -6,19 +6,21 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
+from attention_book.functional import check_counts
+
 
 def check_sizes(config: Any) -> None:
     """Check the sizes and the dropout in a model's config.
 
     Raises:
-        ValueError: if a field that ends in ``_vocab`` or ``_dim``, or starts with
-            ``num_``, is below 1, ``dropout`` is not in [0, 1), or there are
-            ``embed_dim`` and a ``num_heads`` that does not divide it.
+        TypeError: if a field that ends in ``_vocab``, ``_dim`` or ``_size``, or starts
+            with ``num_``, is not an integer.
+        ValueError: if such a field is below 1, ``dropout`` is not in [0, 1), or there
+            are ``embed_dim`` and a ``num_heads`` that does not divide it.
     """
     for name, value in vars(config).items():
-        if name.endswith(("_vocab", "_dim")) or name.startswith("num_"):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        if name.endswith(("_vocab", "_dim", "_size")) or name.startswith("num_"):
+            check_counts(**{name: value})
         elif name == "dropout" and not 0 <= value < 1:
             raise ValueError(f"dropout must be in [0, 1), got {value}")
     num_heads = getattr(config, "num_heads", 1)

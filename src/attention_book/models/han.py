@@ -55,8 +55,6 @@ class HANConfig:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if self.vocab_size < 1:
-            raise ValueError(f"vocab_size must be at least 1, got {self.vocab_size}")
         choices = {
             "pooling": POOLINGS,
             "word_encoder": ENCODERS,

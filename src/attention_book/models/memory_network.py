@@ -67,8 +67,6 @@ class MemN2NConfig:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if self.memory_size < 1:
-            raise ValueError(f"memory_size must be at least 1, got {self.memory_size}")
         if self.time_noise < 0:
             raise ValueError(f"time_noise must not be negative, got {self.time_noise}")
         for name, allowed in ("tying", TYING), ("sentence", SENTENCES):

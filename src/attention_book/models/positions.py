@@ -15,7 +15,7 @@ from attention_book.attention.positions.relative import RelativePositions
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.attention.positions.t5_bias import T5RelativeBias
 from attention_book.data.sequences.sequence_tasks import SequenceBatch
-from attention_book.functional import token_cross_entropy
+from attention_book.functional import check_counts, token_cross_entropy
 from attention_book.models.checks import check_sizes
 from attention_book.models.transformer.encoder import Encoder, EncoderLayer
 from attention_book.models.transformer.layers import (
@@ -70,11 +70,8 @@ class TokenClassifierConfig:
     max_distance: int = 16
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "max_positions", "max_distance"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
+        for name in ("max_positions", "max_distance"):
+            check_counts(**{name: getattr(self, name)})
         check_sizes(self)
         if self.positions not in POSITIONS:
             raise ValueError(

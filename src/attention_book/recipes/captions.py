@@ -31,7 +31,7 @@ from attention_book.data.captions.flickr8k import (
 from attention_book.data.vocab import BOS, EOS, Vocab
 from attention_book.decoding.translation import translate
 from attention_book.evaluation.metrics import Bleu, exact_match
-from attention_book.models.encoders.image import GridEncoder, PictureClassifier
+from attention_book.models.encoders.image import GridEncoder, ImageClassifier
 from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 from attention_book.training.loop import History, fit
 from attention_book.training.runtime import seed_everything
@@ -40,7 +40,7 @@ from attention_book.training.schedules import linear_decay
 PARTS = ("train", "dev", "test")
 
 # The parts differ in their numbers of images.
-Annotations = Float[Tensor, "_images places dim"]
+Annotations = Float[Tensor, "_images locations dim"]
 """One vector for each location of each image of a part."""
 
 Image = TypeVar("Image", DigitScene, FlickrImage)
@@ -54,7 +54,7 @@ class CaptionTask(Generic[Image]):
         images: the images of "train", "dev" and "test".
         captions: of each part and image one or more captions, as words.
         vocab: the words of the training captions.
-        annotations: of each part the annotation vectors (images, places, dim), once
+        annotations: of each part the annotation vectors (images, locations, dim), once
             there is an encoder: see :meth:`annotated`.
     """
 
@@ -189,7 +189,7 @@ def train_grid_encoder(
     }
     vocab = Vocab(word for ((word,),) in names["train"])
     encoder = GridEncoder(annotation_dim, hidden_dim=hidden_dim)
-    classifier = PictureClassifier(encoder, annotation_dim, len(vocab))
+    classifier = ImageClassifier(encoder, annotation_dim, len(vocab))
     loader = caption_loader(
         scene_images(parts["train"]),
         names["train"],
@@ -385,7 +385,7 @@ class Pointing(NamedTuple):
 @torch.no_grad()
 def caption_weights(
     model: ShowAttendTell, task: CaptionTask
-) -> tuple[Float[Tensor, "images words places"], float]:
+) -> tuple[Float[Tensor, "images words locations"], float]:
     """Weights and loss while a captioner reads the right captions of the test images.
 
     Returns:
@@ -399,7 +399,7 @@ def caption_weights(
 
 
 def pointing(
-    weights: Float[Tensor, "images words places"], scenes: Sequence[DigitScene]
+    weights: Float[Tensor, "images words locations"], scenes: Sequence[DigitScene]
 ) -> Pointing:
     """Score weights against the known boxes of the digits that the captions name.
 

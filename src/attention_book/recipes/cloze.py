@@ -1,6 +1,7 @@
 """Cloze readers: trained alike, scored question by question, looked into."""
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -208,7 +209,7 @@ def train_cloze_reader(
     Returns:
         The reader in eval mode, and its losses.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(operator.index(seed))
     config = ClozeReaderConfig(
         vocab_size=len(task.vocab),
         embed_dim=embed_dim,

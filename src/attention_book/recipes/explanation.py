@@ -1,5 +1,6 @@
 """Is attention an explanation? What becomes of a decision if weights or text change."""
 
+import operator
 import random
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -94,7 +95,7 @@ def random_scores(documents: Documents, seed: int) -> list[Float[Tensor, " _"]]:
         documents: the documents.
         seed: of the order.
     """
-    draw = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(operator.index(seed))
     return [torch.rand(len(x.sentences), generator=draw) for x in documents]
 
 

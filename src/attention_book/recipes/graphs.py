@@ -1,5 +1,6 @@
 """Graphs: train node classifiers by the papers' rules, and measure the attention."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -335,12 +336,12 @@ def train_lookup(
     seed_everything(seed)
     device = default_device(device)
     model = LookupModel(config)
-    train, test = (
-        rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))][
-            :most_graphs
-        ]
-        for rows in splits
-    )
+
+    def shuffled(rows: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(operator.index(seed))
+        return rows[torch.randperm(len(rows), generator=generator)][:most_graphs]
+
+    train, test = map(shuffled, splits)
 
     def collate(rows: list[Tensor]) -> LookupBatch:
         return lookup_batch(torch.stack(rows))

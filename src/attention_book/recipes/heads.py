@@ -1,5 +1,6 @@
 """Heads of a translating Transformer: what they attend to, what their removal costs."""
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -421,7 +422,7 @@ class HeadTable:
         return self.uniform_shares[0, self.relations.index(relation)].item()
 
     def best(self, relation: str) -> tuple[str, Head]:
-        """The label and the place of the head with the largest share."""
+        """The label and the position of the head with the largest share."""
         label = self.labels[int(self.column(relation).argmax())]
         name, head = label.split(", head ")
         return label, (name, int(head) - 1)
@@ -538,7 +539,7 @@ def learn_neighbours(
     layer = MultiHeadAttention(width, num_heads)
     optimizer = torch.optim.Adam(layer.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(operator.index(seed))
 
     def draw(batch: int) -> tuple[Tensor, Tensor, Tensor]:
         at, values, wanted = neighbour_values(batch, width, generator, offsets)

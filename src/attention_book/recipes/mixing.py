@@ -1,5 +1,6 @@
 """Self-attention beside a convolution and a GRU: what they cost and what they learn."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -248,7 +249,7 @@ class MixingStudy:
             for trial, seed in enumerate(self.trial_seeds):
                 order = None
                 if shuffled:
-                    generator = torch.Generator().manual_seed(seed)
+                    generator = torch.Generator().manual_seed(operator.index(seed))
                     order = torch.randperm(SIDE**2, generator=generator)
                 splits = digit_pixels(dev=200, test=300, seed=seed, order=order)
                 for row, count in enumerate(self.image_counts):
@@ -603,9 +604,10 @@ def layer_costs(
         steps: dict[str, Callable[[], object]] = {
             name: partial(_forward, layer, x) for name, layer in layers.items()
         }
-        for name, times in seconds_in_turns(steps, rounds=rounds).items():
+        for name, step in steps.items():  # the first run, which is not timed
+            costs.mebibytes[name].append(peak_bytes(step) / 2**20)
+        for name, times in seconds_in_turns(steps, rounds=rounds, warm_up=0).items():
             costs.milliseconds[name].append(1e3 * min(times))
-            costs.mebibytes[name].append(peak_bytes(steps[name]) / 2**20)
     return costs
 
 

@@ -1,5 +1,6 @@
 """Tasks in which a word, or one of its features, needs weights of its own."""
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ class TwoViews:
     def __init__(
         self, dim: int = 8, view_dims: tuple[int, int] = (10, 12), *, seed: int
     ) -> None:
-        draw = torch.Generator().manual_seed(seed)
+        draw = torch.Generator().manual_seed(operator.index(seed))
         self.dim, self.view_dims = dim, view_dims
         self._maps = [
             torch.randn(dim, size, generator=draw) / dim**0.5 for size in view_dims
@@ -184,7 +185,7 @@ def unexplained_variance(
     """
     seed_everything(seed)
     model = make()
-    torch.manual_seed(seed + 1)
+    torch.manual_seed(operator.index(seed) + 1)
     batch_size = min(64, num_examples)
     inputs, target = task.draw(num_examples)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)

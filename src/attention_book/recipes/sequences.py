@@ -1,5 +1,6 @@
 """Models of one sequence: trained on short ones, tested on longer ones."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -298,7 +299,7 @@ class PositionStudy:
             seed: of PyTorch's global generator, set before.
             **sizes: fields of the config in place of those of the study.
         """
-        torch.manual_seed(seed)
+        torch.manual_seed(operator.index(seed))
         fields: dict[str, Any] = {**self.preset.sizes, **sizes}
         config = TokenClassifierConfig(
             vocab_size=VOCAB_SIZE,

@@ -256,9 +256,9 @@ def stages(
     yield "+ positions", x
     for number, layer in enumerate(net.encoder.layers, start=1):
         attention = layer.self_attention
-        x = layer.around_self(x, lambda x, f=attention: f(x, x, x, mask)[0])
+        x = layer.self_residual(x, lambda x, f=attention: f(x, x, x, mask)[0])
         yield f"encoder {number}, self-attention", x
-        x = layer.around_feed_forward(x, layer.feed_forward)
+        x = layer.feed_forward_residual(x, layer.feed_forward)
         yield f"encoder {number}, feed-forward", x
     memory = x
     x = net.target_embedding(batch.target[:, :-1])  # shifted: from <bos> on
@@ -267,12 +267,14 @@ def stages(
     yield "+ positions ", x
     for number, layer in enumerate(net.decoder.layers, start=1):
         attention = layer.self_attention
-        x = layer.around_self(x, lambda x, f=attention: f(x, x, x, causal=True)[0])
+        x = layer.self_residual(x, lambda x, f=attention: f(x, x, x, causal=True)[0])
         yield f"decoder {number}, self-attention", x
         attention = layer.cross_attention
-        x = layer.around_cross(x, lambda x, f=attention: f(x, memory, memory, mask)[0])
+        x = layer.cross_residual(
+            x, lambda x, f=attention: f(x, memory, memory, mask)[0]
+        )
         yield f"decoder {number}, cross-attention", x
-        x = layer.around_feed_forward(x, layer.feed_forward)
+        x = layer.feed_forward_residual(x, layer.feed_forward)
         yield f"decoder {number}, feed-forward", x
     yield "logits", net.output_proj(x)
 

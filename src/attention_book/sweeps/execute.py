@@ -76,7 +76,8 @@ class Job:
         text = identity(self.parameters)
         seed = self.parameters.get("seed", 0)
         name = f"seed-{seed}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-        return Path(self.folder).expanduser() / f"{self.chapter}.{self.preset}" / name
+        folder = Path(os.path.expanduser(self.folder))
+        return folder / f"{self.chapter}.{self.preset}" / name
 
 
 def recorded_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

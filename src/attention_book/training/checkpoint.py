@@ -1,6 +1,7 @@
 """Weights and whole runs on disk: complete or absent, and never a pickle."""
 
 import json
+import os
 import random
 import zipfile
 from collections.abc import Callable
@@ -64,7 +65,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} must be a file, but it is a folder or a device")
     try:
@@ -202,7 +203,7 @@ def load_checkpoint(
         ValueError: if the file is damaged, of another version of the package, or was
             written under other settings.
     """
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))
     saved = _read(path)
     require_same(path, saved["settings"], settings)
     unwrap(model).load_state_dict(saved["model"])
@@ -231,7 +232,7 @@ def remember(path: Path | None, measure: Callable[[], _Value]) -> _Value:
     """
     if path is None:
         return measure()
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         saved = {"format": FORMAT, "value": measure()}
         with atomic_write(path) as file:

@@ -26,7 +26,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         ValueError: if ``path`` is a folder or a device such as ``/dev/null``, which a
             file must not replace.
     """
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} must be a file, but it is a folder or a device")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def require_writable(path: Path) -> None:
     Raises:
         ValueError: if it cannot be written; the message says why.
     """
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is a folder or a device")

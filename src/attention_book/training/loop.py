@@ -1,6 +1,7 @@
 """The one training loop of the book."""
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -197,7 +198,7 @@ def fit(
         options = {f"optimizer.{k}": x for k, x in (optimizer_options or {}).items()}
         watch = on_step if hasattr(on_step, "state_dict") else None
         progress.keep_in(
-            Path(checkpoint).expanduser(),
+            Path(os.path.expanduser(checkpoint)),
             model=model,
             optimizer=optim,
             watch=watch,

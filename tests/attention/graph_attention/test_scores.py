@@ -172,7 +172,7 @@ def test_initial_values_are_glorots():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_errors(kind, no_shape_checks):
-    with pytest.raises(ValueError, match="head_dim must be at least 1, got 0 and 5"):
+    with pytest.raises(ValueError, match="num_heads must be at least 1, got 0"):
         kind(0, 5)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got 1.0"):
         kind(2, 5, dropout=1.0)

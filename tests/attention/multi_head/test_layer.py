@@ -70,8 +70,8 @@ def test_equation_one_head_and_query_at_a_time():
             assert_close(context[b, i], W_o @ torch.cat(found))
 
 
-@pytest.mark.parametrize("places", [(0, 1), (2, 5)])
-def test_one_head_leaves_half_of_two_values_unsaid(places):
+@pytest.mark.parametrize("positions", [(0, 1), (2, 5)])
+def test_one_head_leaves_half_of_two_values_unsaid(positions):
     """What no linear map of one head's context can tell of two independent values."""
     layer = MultiHeadAttention(DIM, 1).double()
     query, key = torch.randn(1, 1, DIM).double(), 3 * torch.randn(1, K, DIM).double()
@@ -81,15 +81,15 @@ def test_one_head_leaves_half_of_two_values_unsaid(places):
         lambda values: layer(query, key, values)[0].flatten(), values
     ).reshape(DIM, K * DIM)  # the context's numbers, as sums of the values' numbers
     unsaid = 0.0
-    for place in places:
+    for position in positions:
         for number in range(DIM):
             wanted = torch.zeros(K, DIM).double()
-            wanted[place, number] = 1.0
+            wanted[position, number] = 1.0
             wanted = wanted.flatten()
             best = torch.linalg.lstsq(heard.T, wanted[:, None]).solution[:, 0]
             unsaid += (wanted - best @ heard).square().sum()
     alpha = weights[0, 0, 0].tolist()
-    said = sum(alpha[j] ** 2 for j in places) / sum(a**2 for a in alpha)
+    said = sum(alpha[j] ** 2 for j in positions) / sum(a**2 for a in alpha)
     assert unsaid.item() / DIM == pytest.approx(2 - said)
     assert said < 1
 
@@ -404,7 +404,10 @@ def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match=r"embed_dim \(2\) must be divisible by.*\(4"):
         MultiHeadAttention(2, 4)  # more heads than dimensions
     for sizes in ((0, 1), (4, 0), (4, -2)):
-        with pytest.raises(ValueError, match="embed_dim and num_heads must be"):
+        with pytest.raises(ValueError, match="must be at least 1, got"):
+            MultiHeadAttention(*sizes)
+    for sizes in ((8, 2.0), (8.0, 2), (8, True)):
+        with pytest.raises(TypeError, match=r"must be an integer, got (2.0|8.0|True)"):
             MultiHeadAttention(*sizes)
     for dropout in (-0.1, 1.0):
         with pytest.raises(ValueError, match="dropout must be from 0 to less than 1"):

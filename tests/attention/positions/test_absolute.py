@@ -116,7 +116,7 @@ def test_other_errors(no_shape_checks):
     with pytest.raises(ValueError, match="num_positions must not be negative, got -1"):
         sinusoids(-1, DIM)
     for sizes in ((0, 4), (4, 0)):
-        with pytest.raises(ValueError, match="max_positions and embed_dim must be at"):
+        with pytest.raises(ValueError, match="must be at least 1, got"):
             LearnedPositions(*sizes)
     with pytest.raises(ValueError, match=r"of one sequence, got 5 queries and 4 keys"):
         token_positions(5, 4)

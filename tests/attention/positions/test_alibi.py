@@ -70,6 +70,8 @@ def test_linear_bias_by_hand():
 def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match="num_heads must be at least 1, got 0"):
         linear_slopes(0)
+    with pytest.raises(TypeError, match=r"num_heads must be an integer, got 2\.0"):
+        ALiBi(2.0)
     x = torch.zeros(B, H, Q, HEAD)
     with pytest.raises(ValueError, match=r"rule of the biases is for 4 heads, got 3"):
         DistanceBias(ALiBi(4))(x, x, x)

@@ -72,7 +72,7 @@ def test_relative_shift_scores_the_vectors_of_all_distances():
 
 def test_errors(no_shape_checks):
     for sizes in ((0, 1), (4, 0)):
-        with pytest.raises(ValueError, match="head_dim and max_distance must be at"):
+        with pytest.raises(ValueError, match="must be at least 1, got"):
             RelativePositions(*sizes)
     with pytest.raises(ValueError, match="for head_dim 4, got head_dim 2 in 4 heads"):
         MultiHeadAttention(8, 4, attention_fn=RelativePositions(4, 2))

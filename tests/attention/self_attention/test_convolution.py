@@ -72,12 +72,12 @@ def test_weights_point_at_the_pixel_of_each_head():
     _, weights = layer(image, need_weights=True)
     assert weights.shape == (B, 9, HEIGHT * WIDTH, (HEIGHT + 2) * (WIDTH + 2))
     assert_close(weights.sum(-1), torch.ones(B, 9, HEIGHT * WIDTH))
-    place = weights.argmax(-1)
+    position = weights.argmax(-1)
     for h in range(9):
         for i in range(HEIGHT):
             for j in range(WIDTH):
                 framed = (i + h // 3) * (WIDTH + 2) + j + h % 3
-                assert (place[:, h, i * WIDTH + j] == framed).all()
+                assert (position[:, h, i * WIDTH + j] == framed).all()
     assert layer(image)[1] is None
     assert_close(layer(image)[0], layer(image, need_weights=True)[0])
 

@@ -214,20 +214,23 @@ def test_earlier_mechanisms_are_cases(name):
 
 
 def test_soft_attention_on_an_image_is_a_case():
-    """Annotations of places as keys and values; "expected" is the soft variant."""
+    """Annotations of positions as keys and values; "expected" is the soft variant."""
     layer = HardAttention(DIM, K_DIM, INNER).double()
-    state, places = torch.randn(B, 1, DIM).double(), torch.randn(B, K, K_DIM).double()
-    soft = layer(state, places, places, expected=torch.ones(B, dtype=torch.bool))
+    state, positions = (
+        torch.randn(B, 1, DIM).double(),
+        torch.randn(B, K, K_DIM).double(),
+    )
+    soft = layer(state, positions, positions, expected=torch.ones(B, dtype=torch.bool))
     score = scores_of_bahdanau(layer.scorer)
-    got = query_key_value(state, places, places, score=score)
+    got = query_key_value(state, positions, positions, score=score)
     assert_close(got, soft[:2])
 
     def certain(scores, mask):  # the largest weight, alone: hard attention's "argmax"
         weights = masked_softmax(scores, mask)
         return (weights == weights.amax(-1, keepdim=True)).to(weights)
 
-    hard = layer(state, places, places, mode="argmax")
-    got = query_key_value(state, places, places, score=score, normaliser=certain)
+    hard = layer(state, positions, positions, mode="argmax")
+    got = query_key_value(state, positions, positions, score=score, normaliser=certain)
     assert_close(got[0], hard[0])
 
 

@@ -37,7 +37,7 @@ def patches(scene):
         yield scene.image[box.top : box.top + SIDE, box.left : box.left + SIDE].numpy()
 
 
-def test_caption_boxes_and_picture_say_the_same(splits, images):
+def test_caption_boxes_and_image_say_the_same(splits, images):
     for scene in splits.train:
         left = scene.image.clone()
         parts = " ".join(scene.caption).split(" and ")
@@ -73,7 +73,7 @@ def test_no_image_of_a_digit_is_in_two_parts(splits, images):
     assert not used[0] & used[1] | used[0] & used[2] | used[1] & used[2]
 
 
-def test_counts_and_places_are_spread_evenly(splits):
+def test_counts_and_positions_are_spread_evenly(splits):
     counts = Counter(len(scene.boxes) for scene in splits.train)
     assert set(counts) == {1, 2, 3, 4}
     assert min(counts.values()) > 30
@@ -95,20 +95,20 @@ def test_other_sizes():
 
 
 @pytest.mark.parametrize("grid", [4, 8])
-def test_named_places_one_place_at_a_time(splits, grid):
+def test_named_positions_one_position_at_a_time(splits, grid):
     scenes = splits.test[:20]
-    places, is_digit = named_locations(scenes, grid)
+    positions, is_digit = named_locations(scenes, grid)
     for s, scene in enumerate(scenes):
         assert is_digit[s].nonzero().flatten().tolist() == list(scene.digit_words)
-        for w in range(places.shape[1]):
+        for w in range(positions.shape[1]):
             owner = scene.owners[w] if w < len(scene.owners) else None
-            for place in range(grid * grid):
-                y, x = ((n + 0.5) * 32 / grid for n in divmod(place, grid))
+            for position in range(grid * grid):
+                y, x = ((n + 0.5) * 32 / grid for n in divmod(position, grid))
                 inside = False
                 if owner is not None:
                     box = scene.boxes[owner]
                     inside = box.top <= y < box.top + 8 and box.left <= x < box.left + 8
-                assert places[s, w, place] == inside
+                assert positions[s, w, position] == inside
 
 
 @pytest.mark.parametrize(

@@ -79,15 +79,15 @@ def test_parts_share_no_function_name(splits):
         assert one.isdisjoint(other)
 
 
-def test_the_place_of_the_answer_says_nothing(splits):
+def test_the_position_of_the_answer_says_nothing(splits):
     questions = [*splits.train, *splits.dev, *splits.test]
-    places = {
-        place
+    positions = {
+        position
         for question in questions
-        for place, candidate in enumerate(question.candidates)
+        for position, candidate in enumerate(question.candidates)
         if candidate.label
     }
-    assert len(places) > NUM_CANDIDATES // 2
+    assert len(positions) > NUM_CANDIDATES // 2
 
 
 def test_the_nearest_are_among_them(splits, documents):

@@ -70,8 +70,8 @@ def test_parts_share_nothing_and_lengths_are_even():
 
 def test_digits_are_drawn_evenly():
     (drawn,) = digit_sequences([6], sizes=[20_000], seed=0)
-    for place in range(6):
-        counts = Counter(digits[place] for digits in drawn)
+    for position in range(6):
+        counts = Counter(digits[position] for digits in drawn)
         assert len(counts) == 10
         assert max(counts.values()) < 1.2 * min(counts.values())
 

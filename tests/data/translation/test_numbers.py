@@ -58,7 +58,7 @@ def test_links_by_name(number, target, links):
     assert named_links(number, "en", target) == set(links.split())
 
 
-def test_two_ones_are_told_apart_by_their_place():
+def test_two_ones_are_told_apart_by_their_position():
     pair = number_pair(1_000_001, "en", "de")  # one million and one
     assert pair.target == ("eine", "Million", "eins")
     assert pair.alignment == {(0, 0), (1, 1), (3, 2)}

@@ -138,7 +138,7 @@ def test_too_few_pieces_are_an_error():
     assert len(Subwords(["ab cd"], max_pieces=6)) == 6
 
 
-def test_a_string_in_the_place_of_a_list_is_an_error(no_shape_checks):
+def test_a_string_instead_of_a_list_is_an_error(no_shape_checks):
     with pytest.raises(TypeError, match="list of lines, got the string 'ab'"):
         Subwords("ab", max_pieces=9)
     with pytest.raises(TypeError, match="list, got the string '▁ab'"):

@@ -124,6 +124,8 @@ def test_home_folder_in_the_path(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "vectors.txt").write_text("the 1 2\n")
     assert read_vectors("~/vectors.txt", ["the"], 2).words == ("the",)
+    with pytest.raises(ValueError, match=r"~no one/vectors\.txt"):  # no such user
+        read_vectors("~no one/vectors.txt", ["the"], 2)
 
 
 def test_damaged_file(pack):

@@ -72,8 +72,8 @@ def test_wide_mask_one_sentence_at_a_time(width):
     found = wide_mask(token_mask(torch.tensor(lengths), 4), width)
     assert found.shape == (3, 4 + width - 1)
     for row, length in zip(found, lengths, strict=True):
-        places = length + width - 1
-        assert row.tolist() == [i < places for i in range(len(row))]
+        positions = length + width - 1
+        assert row.tolist() == [i < positions for i in range(len(row))]
 
 
 def test_all_ap(columns, masks):

@@ -1,4 +1,4 @@
-"""GridEncoder: where its places lie and what they see; the classifier learns."""
+"""GridEncoder: where its positions lie and what they see; the classifier learns."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from attention_book.data.captions.captions import caption_batch
 from attention_book.data.captions.digit_scenes import digit_scenes, scene_images
 from attention_book.data.vocab import Vocab
-from attention_book.models.encoders.image import GridEncoder, PictureClassifier
+from attention_book.models.encoders.image import GridEncoder, ImageClassifier
 
 D = 7
 
@@ -17,7 +17,7 @@ def encoder():
     return GridEncoder(D, 3).double().eval()
 
 
-def test_places_run_row_by_row_and_know_where_they_are(encoder):
+def test_positions_run_row_by_row_and_know_where_they_are(encoder):
     annotations, mask, final = encoder(torch.rand(2, 12, 20).double())
     assert mask is None
     assert final is None
@@ -28,7 +28,7 @@ def test_places_run_row_by_row_and_know_where_they_are(encoder):
     assert (rows.view(3, 5) == rows.view(3, 5)[:, :1]).all()
 
 
-def test_a_place_sees_18_pixels_around_its_own_four(encoder):
+def test_a_position_sees_18_pixels_around_its_own_four(encoder):
     image = torch.rand(1, 32, 32).double().requires_grad_()
     encoder(image).annotations.unflatten(1, (8, 8))[0, 3, 4].sum().backward()
     rows, columns = image.grad[0].nonzero().unbind(-1)
@@ -39,13 +39,13 @@ def test_a_place_sees_18_pixels_around_its_own_four(encoder):
     assert columns.max() <= 19 + 7
 
 
-def test_moved_by_a_place_the_picture_gives_the_same_numbers(encoder):
+def test_an_image_moved_by_one_position_gives_the_same_numbers(encoder):
     image = torch.zeros(1, 40, 40).double()
     image[0, 14:22, 15:23] = torch.rand(8, 8).double()
     moved = image.roll((4, 8), dims=(1, 2))
-    pictures = image, moved
+    images = image, moved
     before, after = (
-        encoder(x).annotations.unflatten(1, (10, 10))[..., :-2] for x in pictures
+        encoder(x).annotations.unflatten(1, (10, 10))[..., :-2] for x in images
     )
     assert_close(before[:, 1:8, 1:7], after[:, 2:9, 3:9])
 
@@ -58,12 +58,12 @@ def test_annotations_are_standardised():
     assert_close(features.var(0, correction=0), torch.ones(D - 2), atol=0.05, rtol=0)
 
 
-def test_classifier_learns_what_is_in_ten_pictures():
+def test_classifier_learns_what_is_in_ten_images():
     scenes = digit_scenes(train=10, test=1, max_digits=1).train
     names = [((scene.caption[1],),) for scene in scenes]
     vocab = Vocab(scene.caption[1] for scene in scenes)
     batch = caption_batch(scene_images(scenes), names, vocab)
-    model = PictureClassifier(GridEncoder(11, 5), 11, len(vocab))
+    model = ImageClassifier(GridEncoder(11, 5), 11, len(vocab))
     optim = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(60):
         optim.zero_grad()

@@ -105,7 +105,7 @@ def test_compiles_to_one_graph(nodes, no_shape_checks):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="at least 1, got 0, 2 and 3"):
+    with pytest.raises(ValueError, match="in_dim must be at least 1, got 0"):
         HeadProjection(0, 2, 3)
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got -0.1"):
         HeadProjection(1, 2, 3, dropout=-0.1)

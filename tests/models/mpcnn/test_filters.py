@@ -1,4 +1,4 @@
-"""MPCNN's filters: loops over filters and places, PyTorch's layers, padding."""
+"""MPCNN's filters: loops over filters and positions, PyTorch's layers, padding."""
 
 import pytest
 import torch
@@ -39,13 +39,13 @@ def pool(values, pooling):
 
 
 def windows(sentence, width):
-    """The places of a filter; zeros after the last word of a sentence too short."""
+    """The positions of a filter; zeros after the last word of a sentence too short."""
     missing = max(0, width - len(sentence))
     padded = torch.cat([sentence, torch.zeros(missing, DIM).double()])
     return [padded[i : i + width] for i in range(len(padded) - width + 1)]
 
 
-def test_holistic_filters_one_place_at_a_time(words, mask):
+def test_holistic_filters_one_position_at_a_time(words, mask):
     block = HolisticFilters(DIM, FILTERS, WIDTHS, POOLINGS).double()
     found = block(words, mask)
     assert found.shape == (B, len(POOLINGS), len(WIDTHS), FILTERS)
@@ -62,7 +62,7 @@ def test_holistic_filters_one_place_at_a_time(words, mask):
                     assert_close(found[b, p, w, f], pool(out, pooling))
 
 
-def test_per_dimension_filters_one_place_at_a_time(words, mask):
+def test_per_dimension_filters_one_position_at_a_time(words, mask):
     poolings = ("max", "min")
     block = PerDimensionFilters(DIM, FILTERS, WIDTHS, poolings).double()
     found = block(words, mask)

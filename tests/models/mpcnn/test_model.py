@@ -331,3 +331,13 @@ def test_the_type_of_the_weights_is_kept(vectors, batch, dtype):
         wanted, model = model.loss(batch), model.to(dtype)
         assert model.logits(batch).dtype == dtype
         assert_close(model.loss(batch).double(), wanted, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_vectors_of_another_type_are_read_in_that_of_the_layers(vectors, pairs, dtype):
+    given = vectors.to(dtype)
+    model = MPCNN(MPCNNConfig(**SMALL), given)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert torch.equal(model.embedding.weight, given.float())
+    model.embedding.weight.fill_(0.0)
+    assert given.any()  # not changed with the model's own

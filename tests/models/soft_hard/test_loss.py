@@ -13,7 +13,7 @@ from attention_book.models.soft_hard.loss import (
     weights_entropy,
 )
 
-B, T, L = 2, 3, 5  # captions, words, places
+B, T, L = 2, 3, 5  # captions, words, positions
 
 
 def weights_and_mask():
@@ -21,7 +21,7 @@ def weights_and_mask():
     return weights, token_mask(torch.tensor([T, 2]), T)
 
 
-def test_penalty_one_place_at_a_time():
+def test_penalty_one_position_at_a_time():
     weights, mask = weights_and_mask()
     penalty = coverage_penalty(weights, mask)
     for b, words in enumerate((T, 2)):
@@ -29,7 +29,7 @@ def test_penalty_one_place_at_a_time():
         assert_close(penalty[b], right)
 
 
-def test_penalty_is_least_where_all_places_get_the_same():
+def test_penalty_is_least_where_all_positions_get_the_same():
     uniform = torch.full((1, T, L), 1 / L).double()
     mask = torch.ones(1, T, dtype=torch.bool)
     least = coverage_penalty(uniform, mask)
@@ -37,7 +37,7 @@ def test_penalty_is_least_where_all_places_get_the_same():
     for _ in range(10):
         weights = torch.randn(1, T, L).double().softmax(dim=-1)
         assert coverage_penalty(weights, mask) > least
-    # One word a place, as many words as places: the only way to 0.
+    # One word a position, as many words as positions: the only way to 0.
     one_each = torch.eye(L)[None]
     assert coverage_penalty(one_each, torch.ones(1, L, dtype=torch.bool)) == 0
 

@@ -59,7 +59,7 @@ def two_layers(part, x):
 def by_hand(model, a, ids, way=None):
     """Log-likelihood of a caption and the weights of each step, as in the paper.
 
-    A hard decoder looks at the places ``way``; None: where the weights are largest.
+    A hard decoder looks at the positions ``way``; None: where the weights are largest.
     """
     kind = model.config.kind
     mean = sum(a) / len(a)
@@ -132,7 +132,7 @@ def test_padding_and_the_rest_of_the_batch_change_nothing(make, batch, vocab, ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_places_behind_the_mask_change_nothing(make, batch, kind):
+def test_positions_behind_the_mask_change_nothing(make, batch, kind):
     model = make(kind=kind)
     mask = torch.arange(L) < torch.tensor([L, 2, 3])[:, None]
     logits, _ = model.decode(batch.target, model.start(batch.source, mask))
@@ -141,7 +141,7 @@ def test_places_behind_the_mask_change_nothing(make, batch, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_without_places_leaves_gradients_finite(make, batch, kind):
+def test_an_image_without_positions_leaves_gradients_finite(make, batch, kind):
     model = make(kind=kind).train()
     mask = torch.tensor([[True] * L, [False] * L, [True] * L])
     with torch.autograd.set_detect_anomaly(True):
@@ -223,7 +223,7 @@ def test_terms_of_the_hard_loss_can_be_switched_off(make, batch):
     assert plain.loss(batch).abs() < 1e3
 
 
-def test_half_of_the_pictures_are_expected_for_all_their_words(make, batch):
+def test_half_of_the_images_are_expected_for_all_their_words(make, batch):
     model = make(kind="hard").train()
     drawn, run = [], model.run
 
@@ -246,11 +246,11 @@ def test_half_of_the_pictures_are_expected_for_all_their_words(make, batch):
 
 @pytest.fixture
 def paths(make, vocab, monkeypatch):
-    """All 9 ways to look at one of 3 places in 2 steps, with what each way gives."""
+    """All 9 ways to look at one of 3 positions in 2 steps, with what each way gives."""
     off = {"reward_scale": 1.0, "entropy_weight": 0.0, "expected_p": 0.0}
     model = make(kind="hard", **off).train()
     with torch.no_grad():
-        model.attention.scorer.score_proj.weight.mul_(4)  # some places more likely
+        model.attention.scorer.score_proj.weight.mul_(4)  # some positions more likely
         model.output_proj.weight.mul_(4)
     image = torch.randn(1, 3, 3).double()
     ways = torch.tensor(list(itertools.product(range(3), repeat=2)))
@@ -382,16 +382,16 @@ def test_overfits_three_captions_and_translates_them(vocab, batch, kind):
         target_vocab=len(vocab), kind=kind, penalty=0.01, reward_scale=0.02, **sizes
     )
     model = ShowAttendTell(config, GridEncoder(9, 3))
-    pictures = torch.rand(3, 8, 8)
+    images = torch.rand(3, 8, 8)
     captions = [[words] for group in CAPTIONS for words in group]
-    batch = caption_batch(pictures, captions, vocab)
+    batch = caption_batch(images, captions, vocab)
     optim = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(50):
         optim.zero_grad()
         model.loss(batch).backward()
         optim.step()
         model.after_step()
-    # The pictures alone: in eval mode the encoder's norms are those of its averages.
+    # The images alone: in eval mode the encoder's norms are those of its averages.
     found = translate(
         model, [batch], bos=BOS, eos=EOS, max_tokens=7, beam_size=2, device="cpu"
     )
@@ -423,8 +423,8 @@ def test_forward_is_called_compiled_exported_and_copied(
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_the_type_of_the_weights_is_kept(make, vocab, kind, dtype):
     model = make(GridEncoder(3, 2), kind=kind).to(dtype).train()
-    pictures = torch.rand(2, 8, 8)  # float32, as images come
-    batch = caption_batch(pictures, CAPTIONS, vocab)
+    images = torch.rand(2, 8, 8)  # float32, as images come
+    batch = caption_batch(images, CAPTIONS, vocab)
     model.loss(batch).backward()
     model.after_step()
     result = model(batch.source, batch.target)

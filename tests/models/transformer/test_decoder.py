@@ -25,9 +25,9 @@ THEIRS = {
     "cross_attention": "multihead_attn",
     "feed_forward.hidden_proj": "linear1",
     "feed_forward.out_proj": "linear2",
-    "around_self.norm": "norm1",
-    "around_cross.norm": "norm2",
-    "around_feed_forward.norm": "norm3",
+    "self_residual.norm": "norm1",
+    "cross_residual.norm": "norm2",
+    "feed_forward_residual.norm": "norm3",
     "final_norm": "norm",
 }
 
@@ -210,7 +210,7 @@ def test_a_source_that_is_hidden_or_empty_leaves_gradients_finite(
 
 def test_each_sub_layer_has_a_residual_of_its_own():
     layer = make_layer()
-    wrappers = layer.around_self, layer.around_cross, layer.around_feed_forward
+    wrappers = layer.self_residual, layer.cross_residual, layer.feed_forward_residual
     assert all(type(wrapper) is Residual for wrapper in wrappers)
     assert len({id(wrapper.norm.weight) for wrapper in wrappers}) == 3
 

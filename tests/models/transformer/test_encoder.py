@@ -27,8 +27,8 @@ THEIRS = {
     "self_attention": "self_attn",
     "feed_forward.hidden_proj": "linear1",
     "feed_forward.out_proj": "linear2",
-    "around_self.norm": "norm1",
-    "around_feed_forward.norm": "norm2",
+    "self_residual.norm": "norm1",
+    "feed_forward_residual.norm": "norm2",
     "final_norm": "norm",
 }
 
@@ -110,7 +110,7 @@ def test_an_encoder_of_bert_is_put_together_from_parts():
 
     ours = make(activation=F.gelu)
     for layer in ours.layers:
-        layer.self_attention.dropout = layer.around_self.dropout.p = 0.1
+        layer.self_attention.dropout = layer.self_residual.dropout.p = 0.1
     ours.eval()
     theirs = pytorchs(ours, activation="gelu")
     tokens = tokens.detach().double().requires_grad_()
@@ -169,7 +169,7 @@ def test_only_positions_make_order_visible(tokens):
 
 def test_each_sub_layer_has_a_residual_of_its_own():
     layer = make_layer()
-    wrappers = layer.around_self, layer.around_feed_forward
+    wrappers = layer.self_residual, layer.feed_forward_residual
     assert all(type(wrapper) is Residual for wrapper in wrappers)
     assert wrappers[0].norm.weight is not wrappers[1].norm.weight
 

@@ -97,16 +97,16 @@ def by_hand(model, source, inputs):
     """The logits behind each of ``inputs``."""
     x = embed(model, model.source_embedding, source)
     for layer in model.encoder.layers:
-        x = add_and_norm(layer.around_self, x, attend(layer.self_attention, x, x))
+        x = add_and_norm(layer.self_residual, x, attend(layer.self_attention, x, x))
         output = feed_forward(layer.feed_forward, x)
-        x = add_and_norm(layer.around_feed_forward, x, output)
+        x = add_and_norm(layer.feed_forward_residual, x, output)
     y = embed(model, model.target_embedding, inputs)
     for layer in model.decoder.layers:
         output = attend(layer.self_attention, y, y, causal=True)
-        y = add_and_norm(layer.around_self, y, output)
-        y = add_and_norm(layer.around_cross, y, attend(layer.cross_attention, y, x))
+        y = add_and_norm(layer.self_residual, y, output)
+        y = add_and_norm(layer.cross_residual, y, attend(layer.cross_attention, y, x))
         output = feed_forward(layer.feed_forward, y)
-        y = add_and_norm(layer.around_feed_forward, y, output)
+        y = add_and_norm(layer.feed_forward_residual, y, output)
     return torch.stack([model.target_embedding.weight @ token for token in y])
 
 

@@ -28,8 +28,11 @@ def test_overlap_counts_different_words():
     pairs = [
         SentencePair(("a", "a", "cat"), ("a", "dog", "runs")),
         SentencePair(("a",), ("a",)),
+        SentencePair((), ("a",)),
+        SentencePair((), ()),
     ]
-    np.testing.assert_allclose(overlap_scores(pairs), [1 / 4, 1])
+    np.testing.assert_allclose(overlap_scores(pairs), [1 / 4, 1, 0, 1])
+    assert overlap_scores([]).shape == (0,)
 
 
 def test_averages_one_pair_at_a_time(classes):
@@ -71,7 +74,7 @@ def test_no_other_threshold_is_right_more_often():
     labels = (scores + np.random.default_rng(1).normal(size=31) > 0).astype(int)
     chosen = best_threshold(scores, labels)
     reached = ((scores > chosen) == labels).mean()
-    for threshold in scores:
+    for threshold in (-np.inf, *scores):
         assert ((scores > threshold) == labels).mean() <= reached
 
 
@@ -81,6 +84,14 @@ def test_of_equally_good_thresholds_the_lowest_in_any_order():
     for order in itertools.permutations(range(4)):
         chosen = list(order)
         assert best_threshold(scores[chosen], labels[chosen]) == 0.1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_everything_can_be_1(dtype):
+    scores, labels = np.array([0.0, 0.3, 0.5], dtype=dtype), np.array([1, 0, 1])
+    chosen = best_threshold(scores, labels)
+    assert -1e-30 < chosen < 0
+    assert (scores - chosen > 0).all()
 
 
 def test_scores_of_classes_are_relative_to_the_threshold(classes, ranking):

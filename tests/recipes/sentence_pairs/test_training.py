@@ -68,7 +68,7 @@ def test_the_last_layer_starts_as_it_is_told(ranking):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_abcnn_is_measured_and_goes_back_to_its_best(ranking, variant):
+def test_abcnn_is_measured_and_goes_back_to_its_best(ranking, variant, no_shape_checks):
     model = build_abcnn(
         ranking, variant, seed=0, batch_size=8, num_filters=3, max_tokens=4
     )
@@ -85,7 +85,7 @@ def test_abcnn_is_measured_and_goes_back_to_its_best(ranking, variant):
         ranking, variant, seed=0, batch_size=8, num_filters=3, max_tokens=4
     )
     np.testing.assert_array_equal(
-        train_abcnn(ranking, again, TRAINING, seed=3).curve, run.curve
+        train_abcnn(ranking, again, TRAINING, seed=np.int64(3)).curve, run.curve
     )
 
 

@@ -20,7 +20,7 @@ from attention_book.attention.global_local.window import (
     scatter_window,
     window_positions,
 )
-from attention_book.functional import Mask, attend, masked_softmax
+from attention_book.functional import Mask, attend, check_counts, masked_softmax
 
 
 class GlobalAttention(nn.Module):
@@ -174,8 +174,7 @@ class LocalAttention(nn.Module):
             raise ValueError(
                 f"score must be one of {', '.join(CONTENT_SCORES)}, got {score!r}"
             )
-        if window < 1:
-            raise ValueError(f"window must be at least 1, got {window}")
+        check_counts(window=window)
         self.window = window
         self.score: ContentScore = CONTENT_SCORES[score](query_dim, key_dim)
         self.centre = PredictedCentre(query_dim) if predictive else None

@@ -8,7 +8,7 @@ the keys.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import additive_scores
+from attention_book.functional import additive_scores, check_counts
 
 
 class DotScore(nn.Module):
@@ -165,8 +165,7 @@ class LocationScore(nn.Module):
 
     def __init__(self, query_dim: int, max_keys: int) -> None:
         super().__init__()
-        if max_keys < 1:
-            raise ValueError(f"max_keys must be at least 1, got {max_keys}")
+        check_counts(max_keys=max_keys)
         self.query_proj = nn.Linear(query_dim, max_keys, bias=False)  # W_a
 
     def project(

@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attention_book.attention.graph_attention.edges import edge_average, edge_ends
+from attention_book.functional import check_counts
 
 
 class GATAttention(nn.Module):
@@ -168,9 +169,6 @@ def _checked_ends(query: Tensor, key: Tensor, edges: Tensor) -> tuple[Tensor, Te
 
 
 def _check_sizes(num_heads: int, head_dim: int, dropout: float) -> None:
-    if num_heads < 1 or head_dim < 1:
-        raise ValueError(
-            f"num_heads and head_dim must be at least 1, got {num_heads} and {head_dim}"
-        )
+    check_counts(num_heads=num_heads, head_dim=head_dim)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout}")

@@ -12,7 +12,7 @@ from attention_book.attention.dot_product import (
     check_tokens,
     dot_product_attention,
 )
-from attention_book.functional import Mask
+from attention_book.functional import Mask, check_counts
 
 
 class MultiHeadAttention(nn.Module):
@@ -71,11 +71,7 @@ class MultiHeadAttention(nn.Module):
         attention_fn: Callable[..., tuple[Tensor, Tensor | None]] | None = None,
     ) -> None:
         super().__init__()
-        if embed_dim < 1 or num_heads < 1:
-            raise ValueError(
-                f"embed_dim and num_heads must be at least 1, got {embed_dim} and "
-                f"{num_heads}"
-            )
+        check_counts(embed_dim=embed_dim, num_heads=num_heads)
         if embed_dim % num_heads:
             raise ValueError(
                 f"embed_dim ({embed_dim}) must be divisible by num_heads ({num_heads})"

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from attention_book.functional import check_counts
+
 
 def sinusoid_frequencies(
     embed_dim: int, device: torch.device | None = None
@@ -178,11 +180,7 @@ class LearnedPositions(nn.Module):
 
     def __init__(self, max_positions: int, embed_dim: int) -> None:
         super().__init__()
-        if max_positions < 1 or embed_dim < 1:
-            raise ValueError(
-                f"max_positions and embed_dim must be at least 1, got {max_positions} "
-                f"and {embed_dim}"
-            )
+        check_counts(max_positions=max_positions, embed_dim=embed_dim)
         self.table = nn.Parameter(torch.empty(max_positions, embed_dim))
         nn.init.normal_(self.table, std=embed_dim**-0.5)
 

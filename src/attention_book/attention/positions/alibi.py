@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.dot_product import Bias, dot_product_attention
 from attention_book.attention.positions.absolute import token_positions
-from attention_book.functional import Mask
+from attention_book.functional import Mask, check_counts
 
 
 class DistanceBias(nn.Module):
@@ -106,7 +106,8 @@ def linear_slopes(num_heads: int) -> Float[Tensor, " heads"]:
         num_heads: :math:`h`, at least 1.
 
     Raises:
-        ValueError: if ``num_heads`` is less than 1.
+        TypeError: if ``num_heads`` is not an integer.
+        ValueError: if it is less than 1.
 
     Source: Press, Smith and Lewis, arXiv:2108.12409, section 3; the rule for other
         numbers of heads is that of the authors' code.
@@ -115,9 +116,8 @@ def linear_slopes(num_heads: int) -> Float[Tensor, " heads"]:
         >>> linear_slopes(4).tolist()
         [0.25, 0.0625, 0.015625, 0.00390625]
     """
-    if num_heads < 1:
-        raise ValueError(f"num_heads must be at least 1, got {num_heads}")
-    power = 2 ** (num_heads.bit_length() - 1)  # the next smaller one
+    check_counts(num_heads=num_heads)
+    power = 2 ** (int(num_heads).bit_length() - 1)  # the next smaller one
 
     def sequence(heads: int) -> Tensor:
         return 2.0 ** (-8 * torch.arange(1, heads + 1) / heads)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.dot_product import Bias, check_shapes, weigh_scores
 from attention_book.attention.positions.absolute import token_positions
-from attention_book.functional import Mask, dot_scores
+from attention_book.functional import Mask, check_counts, dot_scores
 
 
 class RelativePositions(nn.Module):
@@ -49,11 +49,7 @@ class RelativePositions(nn.Module):
 
     def __init__(self, head_dim: int, max_distance: int) -> None:
         super().__init__()
-        if head_dim < 1 or max_distance < 1:
-            raise ValueError(
-                f"head_dim and max_distance must be at least 1, got {head_dim} and "
-                f"{max_distance}"
-            )
+        check_counts(head_dim=head_dim, max_distance=max_distance)
         self.max_distance = max_distance
         rows = 2 * max_distance + 1
         self.key_table = nn.Parameter(torch.empty(rows, head_dim))  # w^K

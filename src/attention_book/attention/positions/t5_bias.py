@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from attention_book.functional import check_counts
+
 
 def distance_bucket(
     distance: Int[Tensor, "*axes"],
@@ -87,8 +89,7 @@ class T5RelativeBias(nn.Module):
         bidirectional: bool = True,
     ) -> None:
         super().__init__()
-        if num_heads < 1:
-            raise ValueError(f"num_heads must be at least 1, got {num_heads}")
+        check_counts(num_heads=num_heads)
         _buckets_per_direction(num_buckets, max_distance, bidirectional)
         self.num_heads = num_heads
         self.max_distance = max_distance

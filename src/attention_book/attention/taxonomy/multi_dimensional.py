@@ -5,7 +5,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, attend, causal_mask, check_mask
+from attention_book.functional import (
+    Mask,
+    attend,
+    causal_mask,
+    check_counts,
+    check_mask,
+)
 
 
 class SourceToToken(nn.Module):
@@ -37,7 +43,7 @@ class SourceToToken(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        _check_dim(dim)
+        check_counts(dim=dim)
         self.hidden_proj = nn.Linear(dim, dim)  # W^(1), b^(1)
         self.score_proj = nn.Linear(dim, dim)  # W, b
 
@@ -95,7 +101,7 @@ class TokenToToken(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        _check_dim(dim)
+        check_counts(dim=dim)
         self.key_proj = nn.Linear(dim, dim, bias=False)  # W^(1)
         self.query_proj = nn.Linear(dim, dim)  # W^(2), b^(1)
 
@@ -163,11 +169,6 @@ def _attend_by_feature(
         mask = mask[:, None]  # the same for all features
     context, weights = attend(scores, value.mT[..., None], mask)
     return context.squeeze(-1).mT, weights
-
-
-def _check_dim(dim: int) -> None:
-    if dim < 1:
-        raise ValueError(f"dim must be at least 1, got {dim}")
 
 
 def _check_tokens(query: Tensor, key: Tensor, value: Tensor, dim: int) -> None:

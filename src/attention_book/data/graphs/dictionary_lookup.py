@@ -1,6 +1,7 @@
 """Dictionary lookup: graphs in which each query must find its own key."""
 
 import math
+import operator
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def lookup_splits(num_keys: int, seed: int) -> LookupSplits:
     """
     if num_keys < 2:
         raise ValueError(f"num_keys must be at least 2, got {num_keys}")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(operator.index(seed))
     if math.factorial(num_keys) <= MOST_GRAPHS:
         values = torch.tensor(list(permutations(range(num_keys))))
     else:

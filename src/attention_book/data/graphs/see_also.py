@@ -1,5 +1,6 @@
 """The "See Also" graph: functions of the installed libraries and their references."""
 
+import operator
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -61,7 +62,8 @@ def see_also_graph(documents: Sequence[Document], seed: int) -> Graph:
             f"{len(nodes)} of {len(classes)} modules"
         )
     labels = torch.tensor([classes.index(module_name(each)) for each in chosen])
-    order = torch.randperm(len(nodes), generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(operator.index(seed))
+    order = torch.randperm(len(nodes), generator=generator)
     train = torch.cat(
         [order[labels[order] == c][:TRAIN_PER_CLASS] for c in range(len(classes))]
     )

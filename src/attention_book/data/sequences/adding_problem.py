@@ -18,7 +18,7 @@ def adding_problem(
 
     Size: as asked for; sequences are no longer than they must be.
     Source: after the adding problem of Hochreiter and Schmidhuber (1997), which has
-        real numbers, and marks at random places.
+        real numbers, and marks at random positions.
 
     Args:
         count: number of sequences.

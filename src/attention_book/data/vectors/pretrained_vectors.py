@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import zipfile
 import zlib
@@ -119,7 +120,7 @@ def read_vectors(
     """
     if isinstance(words, str):
         raise TypeError(f"words must be a list of words, got the string {words!r}")
-    path, wanted = Path(path).expanduser(), set(words)
+    path, wanted = Path(os.path.expanduser(path)), set(words)
     found: dict[str, np.ndarray] = {}
     try:
         with _lines(path, member) as lines:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from attention_book.functional import check_counts
+
 VARIANTS = ("BCNN", "ABCNN-1", "ABCNN-2", "ABCNN-3")
 
 
@@ -39,10 +41,7 @@ class ABCNNConfig:
 
     def __post_init__(self) -> None:
         for name in ("embed_dim", "num_filters", "width", "num_blocks", "max_tokens"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
+            check_counts(**{name: getattr(self, name)})
         for name in ("extra_features", "l2"):
             if getattr(self, name) < 0:
                 raise ValueError(

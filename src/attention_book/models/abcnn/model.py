@@ -55,7 +55,9 @@ class ABCNN(nn.Module):
                 f"{vectors.shape[1]}"
             )
         self.config = config
-        self.embedding = TokenEmbedding.from_pretrained(vectors.clone(), freeze=True)
+        # In the dtype of the layers that read them, whatever the file's was.
+        vectors = vectors.to(torch.get_default_dtype(), copy=True)
+        self.embedding = TokenEmbedding.from_pretrained(vectors, freeze=True)
         sizes = [config.embed_dim] + [config.num_filters] * (config.num_blocks - 1)
         self.blocks = nn.ModuleList(ABCNNBlock(size, config) for size in sizes)
         num_features = 1 + config.num_blocks + config.extra_features

@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attention_book.data.captions.captions import CaptionBatch
+from attention_book.functional import check_counts
 from attention_book.models.encoders.encoded import Encoded
 
 
@@ -45,8 +46,7 @@ class GridEncoder(nn.Module):
                 "annotation_dim must be at least 3, two for the coordinates, got "
                 f"{annotation_dim}"
             )
-        if hidden_dim < 1:
-            raise ValueError(f"hidden_dim must be at least 1, got {hidden_dim}")
+        check_counts(hidden_dim=hidden_dim)
         small, middle, large = hidden_dim, 2 * hidden_dim, 3 * hidden_dim
         self.layers = nn.Sequential(
             # Pooled before the normalisation, which then has a quarter of the work.
@@ -98,7 +98,7 @@ class GridEncoder(nn.Module):
         return Encoded(together.flatten(2).transpose(1, 2), mask)
 
 
-class PictureClassifier(nn.Module):
+class ImageClassifier(nn.Module):
     """Pre-train an encoder before any captions: which object is in the image?
 
     A linear layer reads the largest value of each annotation feature over all

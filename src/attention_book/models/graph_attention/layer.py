@@ -9,6 +9,7 @@ from attention_book.attention.graph_attention.scores import (
     GATv2Attention,
     glorot_,
 )
+from attention_book.functional import check_counts
 
 SCORES: dict[str, type[GATAttention] | type[GATv2Attention]] = {
     "gat": GATAttention,
@@ -129,11 +130,7 @@ class HeadProjection(nn.Module):
         self, in_dim: int, num_heads: int, out_dim: int, *, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        if min(in_dim, num_heads, out_dim) < 1:
-            raise ValueError(
-                "in_dim, num_heads and out_dim must be at least 1, got "
-                f"{in_dim}, {num_heads} and {out_dim}"
-            )
+        check_counts(in_dim=in_dim, num_heads=num_heads, out_dim=out_dim)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         self.weight = nn.Parameter(torch.empty(num_heads, in_dim, out_dim))

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attention_book.data.graphs.dictionary_lookup import LookupBatch
+from attention_book.functional import check_counts
 from attention_book.models.graph_attention.layer import (
     SCORES,
     GraphAttention,
@@ -38,11 +39,8 @@ class LookupConfig:
 
     def __post_init__(self) -> None:
         check_score(self.score)
-        if min(self.num_keys, self.num_heads, self.hidden_dim) < 1:
-            raise ValueError(
-                "num_keys, num_heads and hidden_dim must be at least 1, got "
-                f"{self.num_keys}, {self.num_heads} and {self.hidden_dim}"
-            )
+        for name in ("num_keys", "num_heads", "hidden_dim"):
+            check_counts(**{name: getattr(self, name)})
         if self.hidden_dim % self.num_heads:
             raise ValueError(
                 f"hidden_dim ({self.hidden_dim}) must be divisible by num_heads "

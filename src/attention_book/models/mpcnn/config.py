@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from attention_book.functional import check_counts
 from attention_book.models.mpcnn.filters import POOLINGS
 
 LIGHT = {"poolings": ("max",), "num_dim_filters": 0}
@@ -62,10 +63,7 @@ class MPCNNConfig:
                 f"num_dim_filters must not be negative, got {self.num_dim_filters}"
             )
         for name in ("embed_dim", "num_filters", "hidden_dim", "num_classes"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
+            check_counts(**{name: getattr(self, name)})
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
         for name in ("poolings", "dim_poolings"):

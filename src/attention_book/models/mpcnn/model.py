@@ -60,7 +60,9 @@ class MPCNN(nn.Module):
                 f"{vectors.shape[1]}"
             )
         self.config = config
-        self.embedding = TokenEmbedding.from_pretrained(vectors.clone(), freeze=True)
+        # In the dtype of the layers that read them, whatever the file's was.
+        vectors = vectors.to(torch.get_default_dtype(), copy=True)
+        self.embedding = TokenEmbedding.from_pretrained(vectors, freeze=True)
         self.attention = InputAttention() if config.attention else None
         self.holistic = HolisticFilters(
             config.word_dim, config.num_filters, config.widths, config.poolings

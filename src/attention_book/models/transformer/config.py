@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from attention_book.functional import check_counts
 from attention_book.models.checks import check_sizes
 from attention_book.models.transformer.layers import NORMS
 
@@ -112,10 +113,7 @@ class TransformerConfig:
                     f"{name} must be one of {', '.join(known)}, got "
                     f"{getattr(self, name)!r}"
                 )
-        if self.max_positions < 1:
-            raise ValueError(
-                f"max_positions must be at least 1, got {self.max_positions}"
-            )
+        check_counts(max_positions=self.max_positions)
         if self.positions == "rotary" and self.embed_dim // self.num_heads % 2:
             raise ValueError(
                 "embed_dim / num_heads must be even with rotary positions, got "

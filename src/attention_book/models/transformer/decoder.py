@@ -52,11 +52,11 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.causal = causal
         self.self_attention = self_attention
-        self.around_self = make_residual()
+        self.self_residual = make_residual()
         self.cross_attention = cross_attention
-        self.around_cross = make_residual()
+        self.cross_residual = make_residual()
         self.feed_forward = feed_forward
-        self.around_feed_forward = make_residual()
+        self.feed_forward_residual = make_residual()
 
     def forward(
         self,
@@ -81,13 +81,13 @@ class DecoderLayer(nn.Module):
                 :class:`attention_book.models.transformer.encoder.EncoderLayer`.
         """
         extended: list[KeyValue] = []  # the cache that self-attention leaves here
-        tokens = self.around_self(
+        tokens = self.self_residual(
             tokens, lambda x: self._attend_to_target(x, past_key_values, extended)
         )
-        tokens = self.around_cross(
+        tokens = self.cross_residual(
             tokens, lambda x: self._attend_to_source(x, source, source_mask)
         )
-        tokens = self.around_feed_forward(
+        tokens = self.feed_forward_residual(
             tokens, lambda x: apply_to_nonpad(self.feed_forward, x, nonpad)
         )
         return tokens, extended[0] if extended else None

@@ -47,9 +47,9 @@ class EncoderLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.self_attention = self_attention
-        self.around_self = make_residual()
+        self.self_residual = make_residual()
         self.feed_forward = feed_forward
-        self.around_feed_forward = make_residual()
+        self.feed_forward_residual = make_residual()
 
     def forward(
         self,
@@ -68,10 +68,10 @@ class EncoderLayer(nn.Module):
                 for the tokens: the feed-forward network then skips the padding. None:
                 it computes all tokens.
         """
-        tokens = self.around_self(
+        tokens = self.self_residual(
             tokens, lambda x: self.self_attention(x, x, x, mask)[0]
         )
-        return self.around_feed_forward(
+        return self.feed_forward_residual(
             tokens, lambda x: apply_to_nonpad(self.feed_forward, x, nonpad)
         )
 

@@ -17,12 +17,15 @@ BASELINES = ("word overlap", "averaged vectors", "TF-IDF", "counts")
 def overlap_scores(pairs: Sequence[SentencePair]) -> Float[np.ndarray, " pairs"]:
     """Share of common words among all different words of both sentences, from 0 to 1.
 
+    Two sentences without a word are equal: their share is 1.
+
     Example:
         >>> overlap_scores([SentencePair(("a", "red", "dog"), ("a", "dog", "barks"))])
         array([0.5])
     """
     sets = [(set(pair.first), set(pair.second)) for pair in pairs]
-    return np.array([len(a & b) / len(a | b) for a, b in sets])
+    shares = [len(a & b) / len(a | b) if a | b else 1.0 for a, b in sets]
+    return np.array(shares, dtype=float)
 
 
 def average_scores(
@@ -74,8 +77,9 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     """Return the score above which saying 1 is right most often.
 
     Args:
-        scores: of the pairs to learn from; the threshold is one of them, of equally
-            good ones the lowest.
+        scores: of the pairs to learn from. The threshold is one of them, or just below
+            the lowest, where saying 1 of all pairs is best; of equally good ones the
+            lowest.
         labels: 0 or 1.
 
     Example:
@@ -83,6 +87,7 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
         0.4
     """
     thresholds = np.unique(scores)  # rising: the order of the pairs plays no part
+    thresholds = np.append(np.nextafter(thresholds[0], -np.inf), thresholds)
     accuracies = [((scores > t) == (labels == 1)).mean() for t in thresholds]
     return float(thresholds[int(np.argmax(accuracies))])
 

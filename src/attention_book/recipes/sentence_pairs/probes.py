@@ -199,7 +199,7 @@ def padding_effects(
 
 
 def telling_pair(pairs: Sequence[SentencePair]) -> SentencePair:
-    """Choose a right pair for a picture: short, with shared words that change places.
+    """Choose a right pair to draw: short, with shared words that change positions.
 
     Args:
         pairs: at least one.

@@ -1,6 +1,7 @@
 """Train models of sentence pairs, measure them on the way, read their features."""
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -202,7 +203,7 @@ def train_abcnn(
         batches,  # type: ignore[arg-type]
         batch_size=None,  # they are batches already
         shuffle=True,
-        generator=torch.Generator().manual_seed(seed),
+        generator=torch.Generator().manual_seed(operator.index(seed)),
         collate_fn=lambda batch: batch,
     )
     trained = [p for p in model.parameters() if p.requires_grad]
