@@ -88,8 +88,8 @@ class WordFactors(NamedTuple):
         feature: :math:`b`.
     """
 
-    offset: Float[Tensor, "*axes words"]
-    slope: Float[Tensor, "*axes words"]
+    offset: Float[Tensor, "... words"]
+    slope: Float[Tensor, "... words"]
     feature: Float[Tensor, " dim"]
 
     def matrix(self) -> Float[Tensor, "*axes words dim"]:
