@@ -21,6 +21,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from attention_book.data.downloads import is_here
+from tools.execution import PATIENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -154,7 +155,11 @@ def test_a_wrong_parameter_stops_papermill_at_the_next_cell(tmp_path):
     path = ROOT / "book" / "taxonomy.ipynb"
     with pytest.raises(PapermillExecutionError, match="preset must be") as caught:
         papermill.execute_notebook(
-            path, tmp_path / path.name, {"preset": "fast"}, progress_bar=False
+            path,
+            tmp_path / path.name,
+            {"preset": "fast"},
+            progress_bar=False,
+            **PATIENCE,
         )
     assert caught.value.exec_count == 4  # bootstrap, parameters, injected, settings
 

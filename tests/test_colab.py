@@ -128,7 +128,10 @@ def test_figures_whatever_backend_is_inherited(monkeypatch, tmp_path):
     )
     nbformat.write(notebook, tmp_path / "in.ipynb")
     done = papermill.execute_notebook(
-        tmp_path / "in.ipynb", tmp_path / "out.ipynb", progress_bar=False
+        tmp_path / "in.ipynb",
+        tmp_path / "out.ipynb",
+        progress_bar=False,
+        **execution.PATIENCE,
     )
     assert "image/png" in done.cells[-1].outputs[-1].data
 

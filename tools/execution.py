@@ -34,6 +34,9 @@ KERNEL = {
     "OMP_NUM_THREADS": "1",
 }
 FOREIGN = ("JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONOPTIMIZE")
+# Seconds until a kernel is given up, and until its output is, by papermill's names: a
+# busy machine is slow and not wrong.
+PATIENCE = {"start_timeout": 600, "iopub_timeout": 300}
 # Where programs keep what they otherwise leave in the home folder.
 FOLDERS = {
     "IPYTHONDIR": "ipython",
@@ -201,7 +204,7 @@ class Notebook(IPyNbFile):
         """Yield nbval's cells."""
         self.cells = []
         for cell in super().collect():
-            cell.output_timeout = 300  # seconds; a busy machine is slow and not wrong
+            cell.output_timeout = PATIENCE["iopub_timeout"]
             cell.passed = False
             self.cells.append(cell)
             yield cell
@@ -233,7 +236,8 @@ class Notebook(IPyNbFile):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Empty a stale cache before anything runs."""
+    """Be patient with kernels; empty a stale cache before anything runs."""
+    config.option.nbval_kernel_startup_timeout = PATIENCE["start_timeout"]
     if not hasattr(config, "workerinput"):  # the process that starts all others
         drop_stale_cache(ROOT)
 

@@ -10,6 +10,7 @@ import pytest
 from attention_book.chapters.partial import end_of_partial_run
 from attention_book.chapters.settings import Settings
 from attention_book.training.runtime import RunMeter
+from tools.execution import PATIENCE
 
 PARAMETERS = "systems = None"
 SETTINGS = """
@@ -64,7 +65,7 @@ def test_papermill_takes_it_as_success(notebook):
     """It stores what a reader of JupyterLab sees: the line stands above SystemExit."""
     out = notebook.with_name("out.ipynb")
     done = papermill.execute_notebook(
-        notebook, out, parameters={"systems": "BCNN"}, progress_bar=False
+        notebook, out, parameters={"systems": "BCNN"}, progress_bar=False, **PATIENCE
     )
     *_, training, rest = done.cells
     assert rest.outputs == []
@@ -77,6 +78,6 @@ def test_papermill_takes_it_as_success(notebook):
 
 
 def test_papermill_runs_the_whole_chapter_without_systems(notebook):
-    done = papermill.execute_notebook(notebook, None, progress_bar=False)
+    done = papermill.execute_notebook(notebook, None, progress_bar=False, **PATIENCE)
     (printed,) = done.cells[-1].outputs
     assert printed.text == "the rest of the chapter\n"

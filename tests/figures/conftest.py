@@ -55,6 +55,7 @@ def show(browser, tmp_path):
         file.write_text(start + body)
         context = browser.new_context(**options)
         contexts.append(context)
+        context.set_default_timeout(120_000)  # a busy machine is slow and not wrong
         page = context.new_page()
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))

@@ -181,6 +181,7 @@ def _papermill(source: Path, output: Path, parameters: dict[str, Any]) -> None:
                 kernel_name="python3",
                 progress_bar=False,
                 start_timeout=300,
+                iopub_timeout=300,  # on a busy machine outputs come late
             )
         except RuntimeError as error:
             # Two kernels that start at the same moment may choose the same port; the
