@@ -320,6 +320,14 @@ def test_what_a_reader_sees(visit, address, page, width, theme):
     check_accessibility(tab, page)  # last, since it takes formulas and code away
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_names_in_the_overview_of_the_reference_are_not_broken(visit, width):
+    names = visit("book/api/attention.html", width).locator("table.overview code")
+    assert names.count() > 10
+    lines = "names => names.map(name => name.getClientRects().length)"
+    assert set(names.evaluate_all(lines)) == {1}
+
+
 def test_search_finds_a_term(visit):
     tab = visit("search.html?q=attention")
     tab.locator("#search-results li a").first.wait_for()

@@ -146,6 +146,8 @@ class OverviewDirective(SphinxDirective):
                 lines.append(f"| {link} | {summary(slug)} | {', '.join(roles)} |")
         node = nodes.Element()
         self.state.nested_parse(StringList(lines), self.content_offset, node)
+        for table in node.findall(nodes.table):
+            table["classes"].append("overview")  # for the style sheet
         parts = [part for part in self.arguments[0].split() if part not in slugs()]
         names = [entry for part in parts for entry in name_package(self, part)]
         return [*names, *node.children]
