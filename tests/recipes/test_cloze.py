@@ -16,6 +16,7 @@ from attention_book.recipes.cloze import (
     ClozeTask,
     ClozeTraining,
     cloze_baselines,
+    column_weights,
     compare_readers,
     docstring_cloze_task,
     fact_weights,
@@ -123,10 +124,14 @@ def test_training_is_measured_and_repeatable(task, models, reader):
 def test_a_run_goes_on_from_its_checkpoint(task, tmp_path):
     training = replace(TRAINING, epochs=2)
     whole, _ = train_cloze_reader(task, "average", training, seed=0, **SIZES)
-    kept = replace(TRAINING, checkpoints=tmp_path)
+
+    def files(name):
+        return tmp_path / f"{name}.pt"
+
+    kept = replace(TRAINING, checkpoints=files)
     train_cloze_reader(task, "average", kept, seed=0, **SIZES)
-    assert [path.name for path in tmp_path.iterdir()] == ["facts_average_0.pt"]
-    kept = replace(training, checkpoints=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["facts, average, seed 0.pt"]
+    kept = replace(training, checkpoints=files)
     resumed, history = train_cloze_reader(task, "average", kept, seed=0, **SIZES)
     assert len(history.epoch_loss) == 2
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
@@ -213,6 +218,29 @@ def test_fact_weights(task, models):
     for wrong in (("attention-sum", questions), ("average", [ONE])):
         with pytest.raises(ValueError, match="fact_weights needs questions whose"):
             fact_weights(models[wrong[0]][0], wrong[1], task.vocab)
+
+
+def test_columns_are_the_second_attention(task, models):
+    model, question = models["attention-over-attention"][0], task.parts["test"][0]
+    columns = column_weights(model, question, task.vocab)
+    assert columns.shape == (len(question.question), len(question.document))
+    found = read_one(model, [question], task.vocab)
+    torch.testing.assert_close(columns.mean(dim=1), found.query_weights[0])
+    assert not model.attention._forward_pre_hooks
+
+
+def test_training_questions_are_drawn(monkeypatch):
+    questions = [replace(ONE, source=str(i)) for i in range(9)]
+    splits = ClozeSplits(questions, [ONE], [ONE])
+    monkeypatch.setattr(cloze, "docstring_cloze", lambda documents, **_: splits)
+    corpus = Corpus([], {}, {}, [], {})
+    some = docstring_cloze_task(corpus, max_words=30, train=4).parts["train"]
+    assert len(some) == len(set(some)) == 4
+    again = docstring_cloze_task(corpus, max_words=30, train=4).parts["train"]
+    other = docstring_cloze_task(corpus, max_words=30, train=4, seed=1).parts["train"]
+    assert some == again != other
+    every = docstring_cloze_task(corpus, max_words=30, train=40).parts["train"]
+    assert every == questions
 
 
 def test_without_a_word(task):

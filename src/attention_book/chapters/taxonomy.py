@@ -356,7 +356,8 @@ MECHANISMS = (
         value="as in ABCNN-1, then -2", score="1 / (1 + distance)", normaliser="none",
         levels=("multi",), **{**_PAIR, "call": "block"}),
     Mechanism(
-        name="AoA", paper="cui2017", appeared="2016-07", chapter="taxonomy",
+        name="AoA", paper="cui2017", appeared="2016-07",
+        chapter="attention_over_attention",
         path="attention.attention_over_attention.AttentionOverAttention",
         query="words of a question", key="words of a document",
         score="dot", normaliser="softmax over keys, weighed by one over queries",

@@ -1,6 +1,7 @@
 """Figures of the chapter on attention over attention: a reader, and what it reads."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from jaxtyping import Float
@@ -14,9 +15,10 @@ from attention_book.figures.words import draw_word, word_labels
 
 # What is written on the figures.
 TEXT = {
-    "row": "softmax along a row:\n$\\alpha$, where this\nword looks",
-    "column": "down a column, then\naveraged: $\\beta$,\nwhat counts",
+    "row": r"blue: $\alpha$, where this word looks",
+    "column": "green: $\\beta$,\nwhat counts",
     "product": "$s = \\beta\\alpha$",
+    "answer weight": "P({})",
     "rows": r"$\alpha$: one row for each word of the question",
     "answer": "answer: {}",
 }
@@ -29,7 +31,7 @@ def plot_reader(
 
     Args:
         question: words, from top to bottom.
-        document: words, from left to right.
+        document: words, from left to right; the mentions of the first are added up.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
@@ -46,7 +48,7 @@ def plot_reader(
             f"{len(document)}"
         )
     rows, columns = len(question), len(document)
-    ax = ax or plt.figure(figsize=(5.6, 1.6 + 0.62 * rows)).subplots()
+    ax = ax or plt.figure(figsize=(5.6, 1.6 + 0.75 * rows)).subplots()
     right, bottom = columns + 0.55, rows + 0.55
     for i, word in enumerate(question):
         draw_word(ax, -0.95, i, word, fontsize=8, color=QUERY)
@@ -57,17 +59,26 @@ def plot_reader(
         draw_word(ax, j, -0.9, word, fontsize=8, color=INK)
         draw_box(ax, j, bottom, "", CONTEXT, width=0.8, height=0.55)
     draw_arrow(ax, (-0.42, 0), (columns - 0.58, 0), color=KEY, lw=2.2)
-    draw_arrow(ax, (columns - 1, rows - 0.62), (columns - 1, -0.4), color=QUERY, lw=2.2)
+    draw_arrow(ax, (columns - 1, -0.4), (columns - 1, rows - 0.62), color=QUERY, lw=2.2)
     draw_arrow(ax, (columns - 0.5, rows - 0.5), (right, rows - 0.5), color=QUERY)
     draw_arrow(ax, (right, rows - 0.42), (columns - 0.5, bottom), color=CONTEXT)
-    notes = (
-        (0, TEXT["row"], KEY),
-        (rows - 1, TEXT["column"], QUERY),
-        (bottom, TEXT["product"], CONTEXT),
+    mentions = [j for j, word in enumerate(document) if word == document[0]]
+    middle, answer = sum(mentions) / len(mentions), bottom + 1.05
+    for j in mentions:
+        draw_arrow(ax, (j, bottom + 0.35), (middle, answer - 0.2), color=CONTEXT)
+    draw_word(
+        ax,
+        middle,
+        answer,
+        TEXT["answer weight"].format(document[0]),
+        fontsize=8,
+        color=CONTEXT,
     )
-    for y, text, color in notes:
-        ax.text(right + 0.45, y, text, color=color, fontsize=8, va="center")
-    ax.set(xlim=(-1.7, right + 2.6), ylim=(bottom + 0.6, -1.4))
+    font: dict[str, Any] = {"fontsize": 8, "va": "center"}
+    ax.text(-0.4, -1.5, TEXT["row"], color=KEY, **font)
+    ax.text(right + 0.45, 0.5, TEXT["column"], color=QUERY, **font)
+    ax.text(right + 0.45, bottom, TEXT["product"], color=CONTEXT, **font)
+    ax.set(xlim=(-1.7, right + 1.9), ylim=(answer + 0.4, -1.9))
     ax.axis("off")
     return ax
 

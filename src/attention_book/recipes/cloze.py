@@ -2,10 +2,10 @@
 
 import math
 import operator
+import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from attention_book.models.attention_over_attention import (
     ClozeReaderConfig,
 )
 from attention_book.recipes.sentence_pairs.comparison import PairedGain, paired_gain
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import History, fit
 
 CONTEXT_WORDS = 5
@@ -105,6 +106,7 @@ def docstring_cloze_task(
     max_candidates: int = 8,
     min_count: int = 3,
     seed: int = 0,
+    train: int | None = None,
     limit: int | None = None,
 ) -> ClozeTask:
     """Parameters' names blanked out in docstrings.
@@ -117,7 +119,8 @@ def docstring_cloze_task(
         max_words: longest document.
         max_candidates: most candidates of a question.
         min_count: smallest count of a known word.
-        seed: of the names.
+        seed: of the names, and of the choice of training questions.
+        train: number of training questions, drawn at random; None: all.
         limit: largest number of questions of a part; None: no limit.
     """
     splits = docstring_cloze(
@@ -126,7 +129,10 @@ def docstring_cloze_task(
         max_candidates=max_candidates,
         seed=seed,
     )
-    parts = {name: questions[:limit] for name, questions in vars(splits).items()}
+    parts = {**vars(splits)}
+    if train is not None and train < len(splits.train):
+        parts["train"] = random.Random(seed).sample(splits.train, train)
+    parts = {name: questions[:limit] for name, questions in parts.items()}
     names = [f"@{i}" for i in range(max_candidates)] * min_count
     words = [*cloze_words(splits.train), *names]
     return ClozeTask(
@@ -167,7 +173,7 @@ class ClozeTraining:
         clip_norm: largest norm of a gradient.
         l2: penalty on the square of the word vectors.
         device: where it is trained.
-        checkpoints: folder for the runs, which go on from there; None: none is kept.
+        checkpoints: give each run, by its name and seed, its file.
     """
 
     epochs: int
@@ -176,7 +182,7 @@ class ClozeTraining:
     clip_norm: float = 5.0
     l2: float = 1e-4
     device: str | torch.device = "auto"
-    checkpoints: str | Path | None = None
+    checkpoints: CheckpointFiles = no_checkpoints
 
 
 def train_cloze_reader(
@@ -229,10 +235,6 @@ def train_cloze_reader(
     dev = None
     if "dev" in task.parts:
         dev = cloze_loader(task.parts["dev"], task.vocab, batch_size=100)
-    path = None
-    if training.checkpoints is not None:
-        name = f"{task.name} {reader} {seed}".replace(",", "").replace(" ", "_")
-        path = Path(training.checkpoints) / f"{name}.pt"
 
     def optimizer(model: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
         embedding = [p for n, p in model.named_parameters() if "embedding" in n]
@@ -244,6 +246,7 @@ def train_cloze_reader(
         ]
         return torch.optim.Adam(groups, lr=learning_rate)
 
+    name = f"{task.name}, {reader}, seed {seed}"
     history = fit(
         model,
         loader,
@@ -253,8 +256,8 @@ def train_cloze_reader(
         clip_norm=training.clip_norm,
         dev_loader=dev,
         device=training.device,
-        checkpoint=path,
-        description=f"{task.name}, {reader}, seed {seed}",
+        checkpoint=training.checkpoints(name),
+        description=name,
     )
     return model, history
 
@@ -453,6 +456,28 @@ def read_one(
         return model(
             batch.document, batch.question, batch.document_mask, batch.question_mask
         )
+
+
+def column_weights(
+    model: ClozeReader, question: ClozeQuestion, vocab: Vocab
+) -> Float[Tensor, "question_words document_words"]:
+    r"""Return :math:`\beta(i)` as column i: whom each word of the document attends to.
+
+    Args:
+        model: the reader.
+        question: one question; there is no padding.
+        vocab: of the question.
+    """
+    inputs: list[tuple[Tensor, ...]] = []
+    hook = model.attention.register_forward_pre_hook(
+        lambda _, given: inputs.append(given)
+    )
+    try:
+        read_one(model, [question], vocab)
+    finally:
+        hook.remove()
+    query, key = inputs[0][:2]
+    return (query @ key.mT)[0].softmax(dim=0)
 
 
 def without_word(questions: Sequence[ClozeQuestion], back: int) -> list[ClozeQuestion]:

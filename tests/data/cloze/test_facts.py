@@ -22,6 +22,7 @@ def test_the_object_alone_decides_the_answer():
     for question in cloze_facts(100, seed=3):
         told = facts_of(question.document)
         assert all(verb in VERBS and thing in OBJECTS for _, verb, thing in told)
+        assert len({verb for _, verb, _ in told}) == 1
         owners = {thing: name for name, _, thing in told}
         assert all(owners[thing] == name for name, _, thing in told)
         telling = question.question[question.telling]

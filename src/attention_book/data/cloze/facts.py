@@ -31,11 +31,12 @@ def cloze_facts(
 ) -> list[ClozeQuestion]:
     """Draw documents of facts such as "Ann paints boats", and ask for a name.
 
-    Each fact has an object of its own, so **the object decides the answer**; names and
-    verbs belong to several facts. Each fact stands in the document once or more often,
-    in random order, followed by up to two filler words. The question is one fact with
-    its name blanked out, in the middle of filler words. Who does what is drawn anew for
-    each document, so no name can be known beforehand.
+    Each fact has an object of its own, so **the object decides the answer**; all facts
+    of a document have one verb, and a name may have several facts. Each fact stands in
+    the document once or more often, in random order, followed by up to two filler
+    words. The question is one fact with its name blanked out, in the middle of filler
+    words. Who does what is drawn anew for each document, so no name can be known
+    beforehand.
 
     Args:
         count: number of questions.
@@ -51,7 +52,7 @@ def cloze_facts(
     Example:
         >>> one = cloze_facts(1, seed=0, num_names=2, num_facts=2, num_fillers=0)[0]
         >>> " ".join(one.question), one.answer, one.question[one.telling]
-        ('XXXXX paints boats', 'Pia', 'boats')
+        ('XXXXX finds boats', 'Pia', 'boats')
     """
     if not 2 <= num_names <= len(NAMES):
         raise ValueError(f"num_names must be from 2 to {len(NAMES)}, got {num_names}")
@@ -82,16 +83,16 @@ def _question(
     names = draw.sample(NAMES, num_names)
     more = draw.choices(names, k=num_facts - num_names)  # each name has a fact
     things = draw.sample(OBJECTS, num_facts)
+    verb = draw.choice(VERBS)
     facts = [
-        (name, draw.choice(VERBS), thing)
-        for name, thing in zip([*names, *more], things, strict=True)
+        (name, verb, thing) for name, thing in zip([*names, *more], things, strict=True)
     ]
     told = [fact for fact in facts for _ in range(draw.randint(1, max_repeats))]
     draw.shuffle(told)
     document: list[str] = []
     for fact in told:
         document += [*fact, *draw.choices(FILLERS, k=draw.randint(0, 2))]
-    answer, verb, thing = draw.choice(facts)
+    answer, _, thing = draw.choice(facts)
     fillers = draw.choices(FILLERS, k=num_fillers)
     before = draw.randint(0, num_fillers)
     question = [*fillers[:before], BLANK, verb, thing, *fillers[before:]]
