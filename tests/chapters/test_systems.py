@@ -3,7 +3,13 @@
 import numpy as np
 
 from attention_book.chapters import systems
-from attention_book.chapters.systems import report_pair_system, report_system
+from attention_book.chapters.records import Record, Run
+from attention_book.chapters.settings import choose_settings
+from attention_book.chapters.systems import (
+    report_pair_system,
+    report_system,
+    systems_table,
+)
 from attention_book.data.sentence_pairs.pairs import SentencePair
 from attention_book.data.translation.pairs import Pair
 from attention_book.data.vectors.word_vectors import WordVectors
@@ -64,3 +70,31 @@ def test_a_system_of_pairs_is_printed_and_stored(monkeypatch, capsys):
     assert stored == run.values("abcnn")
     assert stored["abcnn_bcnn_with_two_blocks_map"] == 0.6593
     assert stored["abcnn_bcnn_with_two_blocks_vectors"] == "drawn"
+
+
+def test_the_table_has_what_runs_of_single_systems_recorded(tmp_path, monkeypatch):
+    record = Record("some", "full")
+    for seed, score in enumerate((20.0, 22.0)):
+        values = {
+            "some_rnnsearch_bleu": score,
+            "some_rnnsearch_word_bleu": score + 1,
+            "some_rnnsearch_test_perplexity": 5.25,
+        }
+        facts = {"date": "2026-01-02T03:04:05+00:00", "seconds": 3600.0}
+        parameters = {"seed": seed, "systems": "RNNsearch"}
+        run = Run(parameters=parameters, settings={"dim": 9}, values=values, **facts)
+        record.add(run)
+    record.write(tmp_path)
+    monkeypatch.setattr(
+        "attention_book.chapters.tables.load_record",
+        lambda chapter, preset, folder: Record.read(tmp_path / "some.full.json"),
+    )
+    given = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}
+    presets = {"quick": {"dim": 2}, "full": {"dim": 9}}
+    settings = choose_settings(preset="quick", **given, **presets)
+    table = systems_table(settings, "some", ["RNNsearch", "without attention"])
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["RNNsearch: BLEU"][:2] == ["2", "21.0"]
+    assert rows["RNNsearch: BLEU of words"][1] == "22.0"
+    assert rows["without attention: test perplexity"][:2] == ["0", "-"]
+    assert len(rows) == 6

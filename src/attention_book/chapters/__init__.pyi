@@ -17,6 +17,7 @@ from .source import (
 from .systems import (
     report_pair_system,
     report_system,
+    systems_table,
 )
 from .tables import (
     seeds_table,
@@ -31,5 +32,6 @@ __all__ = [
     "report_system",
     "seeds_table",
     "show_source",
+    "systems_table",
     "verdict",
 ]

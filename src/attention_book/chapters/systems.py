@@ -1,10 +1,13 @@
 """Score a trained system, show its numbers on the page, and hand them on."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
 
 from attention_book.chapters.report import glue
+from attention_book.chapters.settings import Settings
+from attention_book.chapters.tables import Table, seeds_table
 from attention_book.recipes.sentence_pairs.systems import PairSystemRun
 from attention_book.recipes.systems import SystemRun, result_prefix, score_system
 from attention_book.recipes.translation import TranslationTask
@@ -46,3 +49,27 @@ def report_pair_system(slug: str, run: PairSystemRun) -> None:
     """
     print(run)
     glue(**run.values(slug))
+
+
+def systems_table(settings: Settings, slug: str, systems: Iterable[str]) -> Table:
+    """Show what full-length runs have recorded of a chapter's translation systems.
+
+    Args:
+        settings: the chapter's, from ``choose_settings``.
+        slug: of the chapter.
+        systems: their names, as :func:`report_system` got them.
+    """
+    measures = {
+        "BLEU": "bleu",
+        "BLEU of words": "word_bleu",
+        "test perplexity": "test_perplexity",
+    }
+    quantities = {
+        f"{name}: {label}": f"{result_prefix(slug, name)}_{measure}"
+        for name in systems
+        for label, measure in measures.items()
+    }
+    caption = "The systems on the test set, over the recorded runs of the full preset"
+    return seeds_table(
+        settings, slug, quantities, form=".1f", preset="full", caption=caption
+    )
