@@ -98,3 +98,6 @@ def test_the_table_has_what_runs_of_single_systems_recorded(tmp_path, monkeypatc
     assert rows["RNNsearch: BLEU of words"][1] == "22.0"
     assert rows["without attention: test perplexity"][:2] == ["0", "-"]
     assert len(rows) == 6
+    Record("some", "full").write(tmp_path)
+    (note,) = systems_table(settings, "some", ["global", "local"]).notes
+    assert note.endswith('`attention-book sweep some -p "systems=global|local"`')
