@@ -158,6 +158,8 @@ def test_answers_are_compared_one_by_one(task):
         one = batch.rows([row])
         logits = model(one.facts, one.question)[0]
         assert right[row] == (logits.argmax() == one.answer[0])
+    many = batch.rows(list(range(60)) * 20)  # more than are taken at a time
+    assert answers_right(model, many).tolist() == right.tolist() * 20
 
 
 @pytest.mark.parametrize("attend_empty", [False, True])

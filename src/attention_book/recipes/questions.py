@@ -268,10 +268,17 @@ def train_reader(
 
 @torch.no_grad()
 def answers_right(model: MemN2N, batch: QuestionBatch) -> Bool[Tensor, " batch"]:
-    """Tell which questions a model answers rightly, on the CPU."""
-    device = model.tables[0].device
-    logits = model.eval()(batch.facts.to(device), batch.question.to(device))
-    return logits.argmax(dim=-1).cpu() == batch.answer
+    """Tell which questions a model answers rightly, on the CPU.
+
+    Memory: that of 500 questions, however many there are.
+    """
+    device, right = model.tables[0].device, []
+    model.eval()
+    for rows in torch.arange(len(batch.answer)).split(500):
+        part = batch.rows(rows.tolist()).to(device)
+        answer = model(part.facts, part.question).argmax(dim=-1)
+        right.append((answer == part.answer).cpu())
+    return torch.cat(right)
 
 
 def error(model: MemN2N, task: QuestionTask, part: str = "test") -> float:
