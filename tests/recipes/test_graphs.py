@@ -72,6 +72,17 @@ def test_an_mlp_sees_the_features_of_its_own_node_alone(graph):
         assert_close(model(changed, loops)[:5], before[:5])
 
 
+def test_without_loops_a_node_is_no_neighbour_of_itself(graph):
+    model = train_system("without loops", graph, SHORT, seed=0, device="cpu").model
+    hold_scores(model)  # or its query would still show
+    features = graph.features.to_dense()
+    before, _ = model.hidden(features, graph.edges)
+    features[5] += 1
+    after, _ = model.hidden(features, graph.edges)
+    assert_close(after[5], before[5])
+    assert not torch.allclose(after[6], before[6])
+
+
 def test_without_such_a_system(graph):
     with pytest.raises(ValueError, match=r"name must be one of MLP, .*got 'gat'"):
         train_system("gat", graph, SHORT, seed=0)

@@ -404,7 +404,8 @@ MECHANISMS = (
                 breaks={"sum": "ReLU divides by the number of keys"}))),
     Mechanism(  # the form of graph attention, whose paper has another score
         name="edges", paper="velickovic2018", appeared="2017-10",
-        chapter="self_attention", path="attention.graph_attention.edges.edge_attention",
+        chapter="graph_attention",
+        path="attention.graph_attention.edges.edge_attention",
         query="nodes", key="neighbours of a node", value="any, one per node",
         score="scaled dot", sequences=("self",), architecture="graph network",
         call="edges",
@@ -413,11 +414,11 @@ MECHANISMS = (
             breaks={"blocked": _EDGES}),)),
     Mechanism(
         name="GAT", paper="velickovic2018", appeared="2017-10",
-        chapter="self_attention",
+        chapter="graph_attention",
         path="attention.graph_attention.scores.GATAttention",
         score="a sum of one number for each node", **_GRAPH),
     Mechanism(
-        name="GATv2", paper="brody2022", appeared="2021-05", chapter="self_attention",
+        name="GATv2", paper="brody2022", appeared="2021-05", chapter="graph_attention",
         path="attention.graph_attention.scores.GATv2Attention",
         score="additive, of both nodes", **_GRAPH),
     Mechanism(

@@ -112,7 +112,7 @@ class NodeRun:
         return max(self.test_curve)
 
 
-SYSTEMS = ("MLP", "uniform", "GAT", "GATv2", "GCN", "GCN's MLP")
+SYSTEMS = ("MLP", "uniform", "GAT", "GATv2", "without loops", "GCN", "GCN's MLP")
 
 
 def train_system(
@@ -126,15 +126,16 @@ def train_system(
 ) -> NodeRun:
     """Build and train one of the systems that the chapter compares.
 
-    The first four are the same network and differ in one thing each: "MLP" sees of the
+    The first five are the same network and differ in one thing each: "MLP" sees of the
     edges only the loops, "uniform" holds all scores at 0, "GAT" learns them, "GATv2"
-    has the dynamic score with a matrix of its own for the queries. "GCN" and "GCN's
-    MLP" are the baselines as their authors publish them, with their own training.
+    has the dynamic score with a matrix of its own for the queries, and in "without
+    loops" no node of GAT sees itself. "GCN" and "GCN's MLP" are the baselines as their
+    authors publish them, with their own training.
 
     Args:
         name: one of ``SYSTEMS``.
         graph: without loops, which are added here.
-        training: of the first four.
+        training: of the first five.
         seed: of the initial weights and of dropout.
         device: "auto" or a device.
         checkpoint: see :func:`attention_book.training.loop.fit`.
@@ -145,7 +146,9 @@ def train_system(
     if name not in SYSTEMS:
         raise ValueError(f"name must be one of {', '.join(SYSTEMS)}, got {name!r}")
     edges = graph.edges[:, :0] if "MLP" in name else graph.edges
-    graph = graph.with_edges(add_self_loops(edges, graph.num_nodes))
+    if name != "without loops":
+        edges = add_self_loops(edges, graph.num_nodes)
+    graph = graph.with_edges(edges)
     sizes: dict[str, Any] = {
         "in_dim": graph.features.shape[1],
         "num_classes": int(graph.labels.max()) + 1,

@@ -3,7 +3,13 @@
 import torch
 from torch.testing import assert_close
 
-from attention_book.data.graphs import Graph, homophily, row_normalised, undirected
+from attention_book.data.graphs import (
+    Graph,
+    homophily,
+    random_edges,
+    row_normalised,
+    undirected,
+)
 from attention_book.training.batches import Batch
 
 
@@ -29,3 +35,16 @@ def test_a_graph_is_a_batch():
     moved = graph.to(torch.device("meta"))
     assert moved.edges.device.type == "meta"
     assert graph.with_edges(edges[:, :2]).edges.shape == (2, 2)
+
+
+def test_random_edges_are_as_many_and_depend_on_the_seed():
+    nodes = torch.arange(200)
+    edges = undirected(zip(range(199), range(1, 200), strict=True))
+    graph = Graph(torch.eye(200), edges, nodes, nodes, nodes, nodes)
+    drawn = random_edges(graph, seed=0).edges
+    assert 0.95 * 398 < drawn.shape[1] <= 398  # loops and doubles are dropped
+    assert drawn.flip(0).unique(dim=1).equal(drawn.unique(dim=1))
+    assert drawn.equal(random_edges(graph, seed=0).edges)
+    assert not drawn.equal(random_edges(graph, seed=1).edges)
+    distance = (drawn[0] - drawn[1]).abs().float().mean()
+    assert 55 < distance < 80  # a third of 200

@@ -9,6 +9,7 @@ from attention_book.data.graphs.dictionary_lookup import (
 from attention_book.data.graphs.graph import (
     Graph,
     homophily,
+    random_edges,
     row_normalised,
     undirected,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "lookup_batch",
     "lookup_splits",
     "planetoid",
+    "random_edges",
     "read_pickle",
     "read_planetoid",
     "row_normalised",

@@ -1,5 +1,6 @@
 """One graph whose nodes are to be classified."""
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,6 +75,26 @@ def undirected(pairs: Iterable[tuple[int, int]]) -> Int[Tensor, "2 edges"]:
     """
     both = {edge for a, b in pairs if a != b for edge in ((a, b), (b, a))}
     return torch.tensor(sorted(both), dtype=torch.long).reshape(-1, 2).T.flip(0)
+
+
+def random_edges(graph: Graph, seed: int) -> Graph:
+    """Return the same nodes with about as many edges, each between two random nodes.
+
+    Args:
+        graph: with undirected edges.
+        seed: of the edges.
+
+    Example:
+        >>> nodes = torch.arange(9)
+        >>> edges = undirected([(0, 1), (1, 2)])
+        >>> graph = Graph(torch.eye(9), edges, nodes, nodes, nodes, nodes)
+        >>> random_edges(graph, seed=0).edges.shape
+        torch.Size([2, 4])
+    """
+    generator = torch.Generator().manual_seed(operator.index(seed))
+    count = graph.edges.shape[1] // 2
+    pairs = torch.randint(graph.num_nodes, (count, 2), generator=generator)
+    return graph.with_edges(undirected((int(a), int(b)) for a, b in pairs))
 
 
 def row_normalised(
