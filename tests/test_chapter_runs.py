@@ -108,7 +108,10 @@ def printed(request, tmp_path_factory):
     else:
         runs.append(FULL)
     folder = tmp_path_factory.mktemp(path.stem)
-    script = program(path, folder, *runs)
+    kept = [str(tmp_path_factory.mktemp("kept")) for _ in runs]
+    # With checkpoints: two training runs under one name would be an error.
+    given = [own | {"checkpoints": at} for own, at in zip(runs, kept, strict=True)]
+    script = program(path, folder, *given)
     before = set(folder.iterdir())
     environ = {
         **os.environ,
