@@ -15,8 +15,10 @@ from attention_book.recipes.documents import (
     docstring_task,
     movie_review_task,
     planted_task,
+    right_in_company,
     telling_scores,
     tfidf_right,
+    word_weights,
 )
 from attention_book.recipes.race import count_parameters
 from attention_book.recipes.translation import TrainingPlan
@@ -75,6 +77,16 @@ def test_training_and_its_curve(task):
     other, none = task.train_model(again, PLAN, epochs=3, seed=0)
     assert other.step_loss == history.step_loss
     assert none == []
+
+
+def test_a_finished_run_is_read_from_its_checkpoint(task, tmp_path):
+    runs = []
+    for _ in range(2):
+        model = task.build(0, hidden_dim=3, **SIZES)
+        options = {"watch": task.dev, "checkpoint": tmp_path / "run.pt"}
+        history, curve = task.train_model(model, PLAN, epochs=2, seed=0, **options)
+        runs.append((history.step_loss, curve, task.right(model, task.test).tolist()))
+    assert runs[0] == runs[1]
 
 
 def test_imposed_weights_reach_the_loss(task):
@@ -148,11 +160,40 @@ def test_scores_against_the_truth():
         telling_scores([flat], [unknown])
 
 
+def test_weights_of_a_word_where_it_tells_and_where_it_does_not(task):
+    model = task.build(0, hidden_dim=3, **SIZES)
+    weights = task.weights(model, task.test)
+    found = word_weights("good", weights, task.test)
+    words = [w for x in task.test for s in x.sentences for w in s]
+    assert sum(map(len, found.values())) == words.count("good")
+    telling = [
+        (w.words[i][t], w.words[i][t] * w.sentences[i])
+        for w, x in zip(weights, task.test, strict=True)
+        for i, t in [x.telling]
+        if x.sentences[i][t] == "good"
+    ]
+    np.testing.assert_allclose(found[True], np.array(telling), rtol=1e-6)
+    assert word_weights("gold", weights, task.test)[True].shape == (0, 2)
+
+
+def test_company_matters_without_a_mask_only(task):
+    model = task.build(0, hidden_dim=3, **SIZES)
+    right = task.right(model, task.test).mean()
+    for length in (5, 30):
+        same = right_in_company(task, model, task.test, length, lambda mask: mask)
+        assert same == pytest.approx(right)
+    masks = []
+    right_in_company(task, model, task.test, 30, lambda m: masks.append(m) or m)
+    assert masks[0].shape[:2] == (111, 30)
+    assert masks[0][-1].all()
+
+
 def test_tfidf_learns_words_but_not_which_clause_they_are_in():
     easy = [
         LabelledDocument(((word,),), int(word == "good")) for word in ("good", "bad")
     ]
     assert tfidf_right(easy, easy).mean() == 1
+    assert tfidf_right(easy[:1], easy).tolist() == [1, 0]  # one class is known
     hard = planted_documents(600, sentences=(6, 6), seed=0)
     assert tfidf_right(hard[:400], hard[400:]).mean() < 0.65
 
@@ -164,6 +205,7 @@ def test_docstrings():
         test=30,
         max_sentences=3,
         max_words=9,
+        vector_dim=6,
         seed=2,
         device=torch.device("cpu"),
         limit=100,
@@ -176,6 +218,28 @@ def test_docstrings():
     assert {w in task.vocab for w, count in counts.items() if count == 1} == {False}
     assert {w in task.vocab for w, count in counts.items() if count > 1} == {True}
     assert len(task.classes) == 6
+    model = task.build(0, hidden_dim=3, embed_dim=6, attention_dim=7)
+    assert_close(model.embedding.weight.detach(), task.vectors)
+    assert task.vectors[task.vocab.encode(["the"])[0]].norm() > 0
+    with pytest.raises(ValueError, match="vectors must have shape"):
+        task.build(0, hidden_dim=3, embed_dim=5, attention_dim=7)
+
+
+def test_vectors_of_a_few_documents_end_in_zeros():
+    task = docstring_task(
+        train=9,
+        dev=0,
+        test=1,
+        max_sentences=2,
+        max_words=9,
+        vector_dim=50,
+        seed=2,
+        device=torch.device("cpu"),
+        limit=4,
+    )
+    assert task.vectors.shape == (len(task.vocab), 50)
+    assert (task.vectors[:, -1] == 0).all()
+    assert (task.vectors != 0).any()
 
 
 def test_movie_reviews(mirror):

@@ -10,10 +10,12 @@ from attention_book.recipes.documents import planted_task
 from attention_book.recipes.explanation import (
     compare_decisions,
     delete_highest,
+    in_random_order,
     permute_weights,
     random_scores,
     sentence_gradients,
     shuffled_sentences,
+    state_likeness,
     without_highest,
 )
 
@@ -114,3 +116,30 @@ def test_shuffled_weights_stay_in_their_document(task, model):
         assert_close(row.sort().values, entry.sentences.sort().values)
         moved += not torch.equal(row, entry.sentences)
     assert moved > 3
+
+
+def test_likeness_is_the_mean_cosine_of_pairs(task, model):
+    cosines = []
+    for document in task.test[:3]:
+        batch = task.batch([document])
+        with torch.no_grad():
+            vectors = model.read_words(batch.words, batch.word_mask)
+            states = model.read_sentences(vectors, batch.word_mask.any(2))[0]
+        pairs = [
+            float(a @ b / (a.norm() * b.norm()))
+            for i, a in enumerate(states)
+            for j, b in enumerate(states)
+            if i != j
+        ]
+        cosines.append(np.mean(pairs))
+    found = state_likeness(task, model, task.test[:3])
+    assert found == pytest.approx(np.mean(cosines), abs=1e-5)
+
+
+def test_sentences_in_random_order(task):
+    one, same, other = (in_random_order(task.test, seed) for seed in (1, 1, 2))
+    assert one == same != other
+    for before, after in zip(task.test, one, strict=True):
+        assert sorted(before.sentences) == sorted(after.sentences)
+        assert before.label == after.label
+        assert after.telling is None

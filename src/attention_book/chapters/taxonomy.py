@@ -377,7 +377,7 @@ MECHANISMS = (
                 sizes={"query": 5, "key": 5, "value": 7}, options={"linear": True},
                 breaks={"sum": "the weights are the scores"}))),
     Mechanism(
-        name="learned query", paper="yang2016", appeared="2016-06", chapter="taxonomy",
+        name="learned query", paper="yang2016", appeared="2016-06", chapter="han",
         path="attention.han.LearnedQueryAttention",
         query="a learned vector", key="words, then sentences", score="additive",
         sequences=("self",), levels=("multi",), architecture="none of these",

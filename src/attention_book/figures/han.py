@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -155,6 +156,9 @@ def plot_document(
             rows[-1].append((i, t, column))
             column += len(word) + 1
     ax = ax or plt.figure(figsize=(6.8, 0.25 + 0.23 * len(rows))).subplots()
+    # As wide as a column of the drawing: a letter is 0.6 of the size of a font.
+    inches = ax.figure.bbox.width / ax.figure.dpi
+    size = 72 * 0.95 * inches / (width + 11) / 0.61
     for y, row in enumerate(rows):
         for i, t, column in row:
             strength = float(sentence_weights[i])
@@ -171,16 +175,12 @@ def plot_document(
             box.set_edgecolor(INK if telling == (i, t) else "none")
             box.set_linewidth(1.4)
             ax.add_patch(box)
-            _fit_word(ax, column, y, word)
+            (text,), font = word_labels([word])
+            look: dict[str, Any] = {"fontfamily": "monospace", "fontsize": size}
+            ax.text(column, y, text, va="center", **(look | font))
     ax.set(xlim=(-10, width + 1), ylim=(len(rows) - 0.4, -0.6))
     ax.axis("off")
     return ax
-
-
-def _fit_word(ax: Axes, x: Number, y: Number, word: str) -> None:
-    (text,), font = word_labels([word])
-    properties = {"family": "monospace"} | font
-    ax.text(x, y, text, ha="left", va="center", fontsize=7.6, **properties)
 
 
 def plot_weight_shares(
@@ -214,6 +214,6 @@ def plot_weight_shares(
         counts, _ = np.histogram(weights, edges)
         shares = np.append(counts, counts[-1:]) / len(weights)
         ax.plot(edges, shares, drawstyle="steps-post", marker="", label=name)
-    ax.set(xlabel=xlabel, ylabel=TEXT["share"], xlim=(0, 1), ylim=(0, None))
+    ax.set(xlabel=xlabel, ylabel=TEXT["share"], xlim=(0, 1), ylim=(0, 1.03))
     ax.legend()
     return ax

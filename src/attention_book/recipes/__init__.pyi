@@ -48,18 +48,22 @@ from .documents import (
     docstring_task,
     movie_review_task,
     planted_task,
+    right_in_company,
     telling_scores,
     tfidf_right,
+    word_weights,
 )
 from .explanation import (
     DecisionChange,
     Importance,
     compare_decisions,
     delete_highest,
+    in_random_order,
     permute_weights,
     random_scores,
     sentence_gradients,
     shuffled_sentences,
+    state_likeness,
     without_highest,
 )
 from .graphs import (
@@ -454,6 +458,7 @@ __all__ = [
     "heads_removed",
     "hold_scores",
     "hop_weights",
+    "in_random_order",
     "is_power",
     "item_quality",
     "iwslt15_task",
@@ -516,6 +521,7 @@ __all__ = [
     "refit_scores",
     "result_prefix",
     "results_table",
+    "right_in_company",
     "right_without",
     "run_race",
     "run_restarts",
@@ -542,6 +548,7 @@ __all__ = [
     "stage_guesses",
     "stage_logits",
     "stages",
+    "state_likeness",
     "step_cost",
     "story_task",
     "stray_links",
@@ -577,5 +584,6 @@ __all__ = [
     "without_highest",
     "without_word",
     "word_vectors",
+    "word_weights",
     "write_captions",
 ]

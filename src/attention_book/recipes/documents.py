@@ -1,12 +1,15 @@
 """Document classification from data to scores: tasks, training, weights, baselines."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -22,6 +25,7 @@ from attention_book.data.documents.labelled import (
     document_words,
     shorten,
 )
+from attention_book.data.vectors.word_vectors import train_word_vectors
 from attention_book.data.vocab import Vocab
 from attention_book.models.han import HAN, HANConfig
 from attention_book.observe import record_weights
@@ -29,6 +33,7 @@ from attention_book.recipes.race import count_parameters, size_for_parameters
 from attention_book.recipes.translation import TrainingPlan
 from attention_book.training.loop import History, fit
 from attention_book.training.runtime import seed_everything
+from attention_book.training.watch import Watch
 
 # scikit-learn is imported where it is used: it takes longer than the whole package.
 
@@ -84,6 +89,8 @@ class DocumentTask:
         classes: names of the classes, in the order of the labels.
         vocab: of the models.
         device: where models are trained and run.
+        vectors: a word vector for each id, with which models start; None: they start
+            from random numbers.
     """
 
     train: Documents
@@ -92,6 +99,7 @@ class DocumentTask:
     classes: tuple[str, ...]
     vocab: Vocab
     device: torch.device
+    vectors: Float[Tensor, "vocab dim"] | None = None
 
     def batch(self, documents: Documents) -> DocumentBatch:
         """Put documents into one batch on the task's device."""
@@ -111,7 +119,8 @@ class DocumentTask:
         """
         seed_everything(seed)
         sizes = len(self.vocab), len(self.classes)
-        return HAN(HANConfig(vocab_size=sizes[0], num_classes=sizes[1], **fields))
+        config = HANConfig(vocab_size=sizes[0], num_classes=sizes[1], **fields)
+        return HAN(config, self.vectors)
 
     def build_as_large(self, model: HAN, seed: int, **fields: Any) -> HAN:
         """Make a model with about as many parameters as another one.
@@ -137,6 +146,7 @@ class DocumentTask:
         documents: Documents | None = None,
         sentence_weights: Sequence[Float[Tensor, " _"]] | None = None,
         watch: Documents = (),
+        checkpoint: Path | None = None,
         description: str = "",
     ) -> tuple[History, list[float]]:
         """Train a model, and keep its last weights.
@@ -150,6 +160,7 @@ class DocumentTask:
             sentence_weights: for each document, weights to impose on the sentence
                 level; None: the model's own.
             watch: documents on which the accuracy is measured after each epoch.
+            checkpoint: file that holds the run; None: it is not saved.
             description: words in front of the progress bar.
 
         Returns:
@@ -162,12 +173,10 @@ class DocumentTask:
             sentence_weights=sentence_weights,
             **plan.batch,
         )
-        accuracies: list[float] = []
-
-        def measure(step: int) -> None:
-            if step % len(loader) == 0 and watch:
-                accuracies.append(float(self.right(model, watch).mean()))
-
+        progress = Watch(
+            lambda _: float(self.right(model, watch).mean()),
+            at=lambda step: step % len(loader) == 0,
+        )
         history = fit(
             model,
             loader,
@@ -177,12 +186,14 @@ class DocumentTask:
             schedule=plan.schedule(epochs * len(loader)),
             clip_norm=plan.clip_norm,
             keep="last",
+            checkpoint=checkpoint,
             device=self.device,
-            on_step=measure if watch else None,
+            on_step=progress if watch else None,
             description=description,
         )
-        measure(0)
-        return history, accuracies
+        if watch:
+            progress.take(epochs * len(loader))
+        return history, progress.values
 
     @torch.no_grad()
     def probabilities(
@@ -294,6 +305,67 @@ def telling_scores(
     return TellingScores(*np.mean(rows, axis=0).tolist())
 
 
+def word_weights(
+    word: str, weights: Sequence[DocumentWeights], documents: Documents
+) -> dict[bool, Float[np.ndarray, "occurrences 2"]]:
+    """Collect the weights of one word, wherever it occurs.
+
+    Args:
+        word: the word.
+        weights: one entry per document.
+        documents: with ``telling``.
+
+    Returns:
+        For True, the occurrences that are the telling word of their document, and for
+        False all others: the weight of each in its sentence, and in its document.
+
+    Example:
+        >>> document = LabelledDocument((("fine",), ("so", "fine")), 0, telling=(1, 1))
+        >>> rows = (torch.tensor([1.0]), torch.tensor([0.25, 0.75]))
+        >>> found = DocumentWeights(torch.tensor([0.5, 0.5]), rows)
+        >>> word_weights("fine", [found], [document])[True]
+        array([[0.75 , 0.375]])
+    """
+    rows: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for (outer, inner), document in zip(weights, documents, strict=True):
+        for i, sentence in enumerate(document.sentences):
+            for t, other in enumerate(sentence):
+                if other == word:
+                    own = float(inner[i][t])
+                    pair = own, own * float(outer[i])
+                    rows[(i, t) == document.telling].append(pair)
+    return {telling: np.array(pairs).reshape(-1, 2) for telling, pairs in rows.items()}
+
+
+@torch.no_grad()
+def right_in_company(
+    task: DocumentTask,
+    model: HAN,
+    documents: Documents,
+    num_sentences: int,
+    change_mask: Callable[[Tensor], Tensor],
+) -> float:
+    """Classify documents in one batch with a long one, under another mask.
+
+    Args:
+        task: of the model.
+        model: left in eval mode.
+        documents: to be classified.
+        num_sentences: sentences of a further document, which decides how much padding
+            the others get; it is not counted.
+        change_mask: makes the mask that the model is given from the true one.
+
+    Returns:
+        The share of right answers.
+    """
+    model.eval()
+    longest = max(len(s) for document in documents for s in document.sentences)
+    filler = LabelledDocument((("the",) * longest,) * num_sentences, label=0)
+    batch = task.batch([*documents, filler])
+    chosen = model(batch.words, change_mask(batch.word_mask)).argmax(1)
+    return (chosen == batch.labels)[:-1].float().mean().item()
+
+
 def planted_task(
     *,
     train: int,
@@ -336,6 +408,7 @@ def docstring_task(
     test: int,
     max_sentences: int,
     max_words: int,
+    vector_dim: int | None = None,
     seed: int,
     device: torch.device,
     limit: int | None = None,
@@ -350,6 +423,8 @@ def docstring_task(
         test: number of documents to report.
         max_sentences: sentences that are kept of a document, from its start.
         max_words: words that are kept of a sentence, from its start.
+        vector_dim: size of the word vectors that models start with, which are computed
+            from the training documents; None: there are none.
         seed: decides which documents are taken.
         device: where models are trained and run.
         limit: most documents to learn from; None: no limit.
@@ -372,6 +447,7 @@ def docstring_task(
         classes=splits.classes,
         vocab=vocab,
         device=device,
+        vectors=_vectors(parts[0], vocab, vector_dim),
     )
 
 
@@ -380,6 +456,7 @@ def movie_review_task(
     *,
     max_sentences: int,
     max_words: int,
+    vector_dim: int | None = None,
     device: torch.device,
     limit: int | None = None,
 ) -> DocumentTask:
@@ -392,6 +469,8 @@ def movie_review_task(
         fold: number of the fold to report, from 0 to 9.
         max_sentences: sentences that are kept of a document, from its start.
         max_words: words that are kept of a sentence, from its start.
+        vector_dim: size of the word vectors that models start with, which are computed
+            from the training documents; None: there are none.
         device: where models are trained and run.
         limit: most documents to learn from, of both classes; None: no limit.
     """
@@ -400,13 +479,15 @@ def movie_review_task(
     random.Random(fold).shuffle(order)  # negative ones come first in the files
     chosen = [train[number] for number in order[:limit]]
     chosen = _shortened(chosen, max_sentences, max_words)
+    vocab = Vocab(document_words(chosen), min_count=6 if limit is None else 1)
     return DocumentTask(
         train=chosen,
         dev=(),
         test=_shortened(test, max_sentences, max_words),
         classes=movies.CLASSES,
-        vocab=Vocab(document_words(chosen), min_count=6 if limit is None else 1),
+        vocab=vocab,
         device=device,
+        vectors=_vectors(chosen, vocab, vector_dim),
     )
 
 
@@ -426,15 +507,35 @@ def tfidf_right(
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
+    known = [document.label for document in train]
+    wanted = np.array([document.label for document in test])
+    if len(set(known)) == 1:  # nothing to learn
+        return (wanted == known[0]).astype(float)
     vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True)
     model = LogisticRegression(C=strength, max_iter=1000)
-    model.fit(vectorizer.fit_transform(train), [x.label for x in train])
-    chosen = model.predict(vectorizer.transform(test))
-    return (chosen == [document.label for document in test]).astype(float)
+    model.fit(vectorizer.fit_transform(train), known)
+    return (model.predict(vectorizer.transform(test)) == wanted).astype(float)
 
 
 def _words(document: LabelledDocument) -> list[str]:
     return list(document_words([document]))
+
+
+def _vectors(
+    documents: Documents, vocab: Vocab, dim: int | None
+) -> Float[Tensor, "vocab dim"] | None:
+    """Word vectors of the words that occur at least twice in some documents.
+
+    A few documents may have fewer such words than ``dim``: then zeros follow.
+    """
+    if dim is None:
+        return None
+    counts = Counter(document_words(documents))
+    known = sum(count > 1 for count in counts.values())
+    rows = (sentence for document in documents for sentence in document.sentences)
+    found = train_word_vectors(rows, dim=min(dim, known - 1), min_count=2)
+    matrix = found.embedding_matrix(vocab)
+    return F.pad(matrix, (0, dim - matrix.shape[1]))
 
 
 def _shortened(

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -204,6 +205,45 @@ def permute_weights(
         np.median([x.distance for x in changes], axis=0),
         np.mean([x.flipped for x in changes], axis=0),
     )
+
+
+@torch.no_grad()
+def state_likeness(task: DocumentTask, model: HAN, documents: Documents) -> float:
+    """Say how alike the states are that a model's sentence attention averages.
+
+    Args:
+        task: of the model.
+        model: hierarchical; left in eval mode.
+        documents: each with two sentences or more.
+
+    Returns:
+        The cosine of the states of two different sentences of a document, its mean over
+        all pairs and documents.
+    """
+    model.eval()
+    cosines = []
+    for document in documents:
+        batch = task.batch([document])
+        vectors = model.read_words(batch.words, batch.word_mask)
+        states = model.read_sentences(vectors, batch.word_mask.any(2))[0]
+        unit = F.normalize(states, dim=1)
+        others = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+        cosines.append((unit @ unit.T)[others].mean().item())
+    return float(np.mean(cosines))
+
+
+def in_random_order(documents: Documents, seed: int) -> list[LabelledDocument]:
+    """Shuffle the sentences of each document; what tells the class is forgotten.
+
+    Args:
+        documents: the documents.
+        seed: of the order.
+    """
+    draw = random.Random(seed)
+    return [
+        LabelledDocument(tuple(draw.sample(x.sentences, len(x.sentences))), x.label)
+        for x in documents
+    ]
 
 
 def shuffled_sentences(
