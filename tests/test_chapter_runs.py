@@ -7,6 +7,7 @@ the notebooks themselves.
 import functools
 import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,7 +107,10 @@ def printed(request, tmp_path_factory):
     elif path.stem in LARGE and not is_here(LARGE[path.stem]):
         missing = f"{LARGE[path.stem]} is neither in the mirror nor in the cache"
     else:
-        runs.append(FULL)
+        # As little as the chapter can do with.
+        least = re.search(r"least_limit=(\d+)", path.read_text("utf-8"))
+        limit = max(FULL["limit"], int(least[1]) if least else 1)
+        runs.append(FULL | {"limit": limit})
     folder = tmp_path_factory.mktemp(path.stem)
     kept = [str(tmp_path_factory.mktemp("kept")) for _ in runs]
     # With checkpoints: two training runs under one name would be an error.

@@ -67,6 +67,24 @@ def test_an_error_of_the_notebook_is_part_of_the_run(job, book):
     assert run.settings == job.settings
 
 
+def test_checkpoints_of_other_settings_are_deleted(job, monkeypatch):
+    kept = job.own_folder / "checkpoints" / "model.pt"
+
+    def stopped(*arguments):
+        kept.parent.mkdir(exist_ok=True)
+        kept.touch()
+        raise ValueError("stopped")
+
+    monkeypatch.setattr(module, "_papermill", stopped)
+    execute(job)
+    seen = []
+    monkeypatch.setattr(module, "_papermill", lambda *_: seen.append(kept.exists()))
+    execute(job)
+    (job.own_folder / "run.json").unlink()
+    execute(replace(job, settings={"sizes": [2, 6]}))
+    assert seen == [True, False]
+
+
 def test_two_processes_do_not_share_a_folder(job, monkeypatch):
     monkeypatch.setattr(module, "LOCK_SECONDS", 0.1)
     job.own_folder.mkdir(parents=True)

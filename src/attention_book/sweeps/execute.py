@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -116,10 +117,21 @@ def execute(job: Job) -> Run:
             run = Run(**json.loads(result.read_text("utf-8")))
             if run.finished and not differences(run.settings, job.settings):
                 return run
+        _drop_other_checkpoints(job, folder)
         run = _execute(job, notebook, given, folder)
         with atomic_write(result) as file:
             file.write(json.dumps(asdict(run)).encode())
     return run
+
+
+def _drop_other_checkpoints(job: Job, folder: Path) -> None:
+    """Delete what an interrupted run with other settings has left."""
+    note = folder / "settings.json"
+    wanted = json.dumps(job.settings, sort_keys=True)
+    if not note.exists() or note.read_text("utf-8") != wanted:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        with atomic_write(note) as file:
+            file.write(wanted.encode())
 
 
 def _execute(
