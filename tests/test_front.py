@@ -28,7 +28,7 @@ def read(name):
 
 @pytest.mark.parametrize("slug", CHAPTERS)
 def test_every_chapter_is_on_the_map_and_among_the_results(slug):
-    assert f"| {{ref}}`{slug}` |" in read("index.md")
+    assert f"{{grid-item-card}} {{ref}}`{slug}`" in read("index.md")
     assert f"{{run}}`{slug}`" in read("results.md")
     assert re.search(rf"\{{result\}}`{slug}_\w+(:[^`]+)?`", read("results.md"))
 
@@ -39,7 +39,7 @@ def test_the_map_has_the_chapters_in_the_books_order():
     order = [file.removeprefix("book/") for file in files]
     order = [slug for slug in order if slug in CHAPTERS]
     for page, pattern in (
-        ("index.md", r"^\| \{ref\}`(\w+)` \|"),
+        ("index.md", r"\{grid-item-card\} \{ref\}`(\w+)`"),
         ("results.md", r"^\{ref\}`(\w+)`\."),
     ):
         assert re.findall(pattern, read(page), re.M) == order
