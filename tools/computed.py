@@ -14,7 +14,6 @@ Pages that show what other chapters computed are read after all of these, so tha
 chapter has been run. Records are files of the book and may be shown anywhere.
 """
 
-import ast
 import functools
 import importlib.metadata
 import json
@@ -33,8 +32,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from attention_book.chapters.recorded import describe, select_runs
-from attention_book.chapters.records import load_record
-from attention_book.chapters.report import RUN
+from attention_book.chapters.records import RUN, load_record, read_value
 from attention_book.sweeps.notebooks import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,8 +63,7 @@ def stored(env: BuildEnvironment, slug: str) -> dict[str, float | int | str]:
     except FileNotFoundError:
         return {}
     return {
-        name: ast.literal_eval(value["data"]["text/plain"])
-        for name, value in found.items()
+        name: read_value(value["data"]["text/plain"]) for name, value in found.items()
     }
 
 

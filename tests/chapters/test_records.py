@@ -1,6 +1,7 @@
 """Records: written whole, read strictly, merged without losing a finished run."""
 
 import json
+import math
 from pathlib import Path
 
 import jsonschema
@@ -16,6 +17,7 @@ from attention_book.chapters.records import (
     load_record,
     merge_files,
     plain,
+    read_value,
     results_folder,
 )
 
@@ -179,6 +181,13 @@ def test_a_merge_with_a_damaged_file_writes_nothing(tmp_path):
 def test_a_record_of_another_chapter_is_not_merged():
     with pytest.raises(RecordError, match=r"b.full.json cannot be merged into a.full"):
         Record("a", "full").merge(Record("b", "full"))
+
+
+def test_results_that_have_no_literal_are_read():
+    assert math.isnan(read_value("nan"))
+    assert read_value("-inf") == -math.inf
+    assert read_value("'nan'") == "nan"
+    assert read_value("3") == 3
 
 
 def test_where_the_records_are(tmp_path, monkeypatch):

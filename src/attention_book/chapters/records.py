@@ -5,6 +5,7 @@ for each chapter and preset, which lists the runs on one line each; sweeps write
 (:mod:`attention_book.sweeps`), chapters and the ledger read them.
 """
 
+import ast
 import json
 import sysconfig
 from collections.abc import Iterable, Mapping
@@ -208,6 +209,19 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
         if name not in left_out and value is not None
     }
     return json.loads(json.dumps(kept, default=str))
+
+
+def read_value(text: str) -> Any:
+    """Read a result that ``glue`` stored as text.
+
+    Example:
+        >>> read_value("0.5"), read_value("'two words'"), read_value("nan")
+        (0.5, 'two words', nan)
+    """
+    try:
+        return ast.literal_eval(text)
+    except ValueError:  # nan and inf are no literals
+        return float(text)
 
 
 def results_folder() -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 
 from attention_book.chapters.provenance import PACKAGE
-from attention_book.chapters.records import RUN, plain
+from attention_book.chapters.records import RUN, plain, read_value
 
 
 def book_folder() -> Path:
@@ -98,7 +98,7 @@ def scraps(notebook: nbformat.NotebookNode) -> dict[str, Any]:
             scrap = output.get("metadata", {}).get("scrapbook")
             if scrap is not None:
                 text = output.data[scrap["mime_prefix"] + "text/plain"]
-                found[scrap["name"]] = _value(text)
+                found[scrap["name"]] = read_value(text)
     return found
 
 
@@ -106,10 +106,3 @@ def split_run(found: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Part :func:`scraps` into the results and the description of the run."""
     values = dict(found)
     return values, json.loads(values.pop(RUN, "{}"))
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except ValueError:  # nan and inf have no literal
-        return float(text)
