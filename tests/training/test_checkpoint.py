@@ -182,7 +182,7 @@ def test_all_generators_are_put_back():
     generator = torch.Generator().manual_seed(5)
     draws = [
         lambda: random.random(),
-        lambda: np.random.rand(),  # noqa: NPY002 -- the global one is what is saved
+        lambda: np.random.rand(),  # noqa: NPY002 -- a checkpoint saves the global generator
         lambda: torch.rand(2).tolist(),
         lambda: torch.rand(2, generator=generator).tolist(),
     ]

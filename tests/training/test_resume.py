@@ -196,7 +196,7 @@ class Shuffled:
     def __iter__(self):
         order = list(range(len(self)))
         random.shuffle(order)
-        order = np.random.permutation(order)  # noqa: NPY002 -- the global one
+        order = np.random.permutation(order)  # noqa: NPY002 -- fit resumes the global generator
         for i in torch.as_tensor(order)[torch.randperm(len(self))]:
             noise = torch.randn(1)  # drawn when the batch is made
             yield replace(self.batches[i], y=self.batches[i].y + noise)
