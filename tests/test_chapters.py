@@ -38,6 +38,10 @@ HEADINGS = (
     "What to read next",
 )
 KINDS = {BY_HAND, "Code", "Experiment"}
+READERS = {
+    "seeds_table",
+    *(f"recorded_{what}" for what in ("bins", "curve", "results", "samples")),
+}
 ROLE = re.compile(r"\{py:(class|func|meth)\}`~(attention_book\.[\w.]+)`")
 IN_PACKAGE = re.compile(
     r"\{eq\}`([\w-]+)` in the package: ([^;\n]+); checked by ([^\n]+)\."
@@ -431,7 +435,7 @@ def test_code_reads_no_records_but_the_chapters_own(path, notebook):
     for cell in code_cells(notebook):
         assert "load_record" not in cell.source
         for node in ast.walk(ast.parse(cell.source)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "seeds_table":
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in READERS:
                 assert ast.literal_eval(node.args[1]) == path.stem
 
 

@@ -32,7 +32,7 @@ FLOORS = {
         "evaluation",
         "observe",
     },
-    "chapters": {"functional", "taxonomy", "data", "training", "recipes"},
+    "chapters": {"functional", "taxonomy", "data", "evaluation", "training", "recipes"},
     "sweeps": {"data", "training", "chapters"},
 }
 """The parts from the ground up, and what each may import besides itself."""

@@ -1,5 +1,8 @@
 """report_system: on the page and in the record, the same numbers."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 
 from attention_book.chapters import systems
@@ -16,7 +19,7 @@ from attention_book.data.vectors.word_vectors import WordVectors
 from attention_book.evaluation.metrics import Bleu
 from attention_book.recipes.sentence_pairs.systems import PairSystemRun
 from attention_book.recipes.sentence_pairs.tasks import make_task
-from attention_book.recipes.systems import Sample, SystemRun
+from attention_book.recipes.systems import LengthBleu, Sample, SystemRun
 from attention_book.training.loop import History
 
 
@@ -51,6 +54,27 @@ def test_numbers_are_printed_and_stored(monkeypatch, capsys, no_shape_checks):
     assert stored == run.values("bahdanau_rnnsearch_small")
     assert stored["bahdanau_rnnsearch_small_dev_losses"] == "[1.75]"
     assert stored["bahdanau_rnnsearch_small_tokens_per_second"] == 14.0
+
+
+def test_bleu_by_length_is_printed_and_stored(monkeypatch, capsys, no_shape_checks):
+    stored, asked = {}, []
+    monkeypatch.setattr(systems, "glue", lambda **results: stored.update(results))
+    run = SimpleNamespace(outputs=["x"], samples=[], values=lambda prefix: {})
+    monkeypatch.setattr(systems, "score_system", lambda *_, **__: run)
+
+    def by_length(*given):
+        asked.append(given)
+        return [LengthBleu(1, 7, 5, Bleu(28.304, "nrefs:1", 27.001, 30.0))]
+
+    monkeypatch.setattr(systems, "bleu_by_length", by_length)
+    found = report_system("bahdanau", "RNNsearch", "task", "model", "history", [1, 8])
+    assert found is run
+    assert asked == [("task", ["x"], [1, 8])]
+    assert "1 to 7 words, 5 sentences: BLEU 28.3 (27.0 to 30.0)" in (
+        capsys.readouterr().out
+    )
+    rows = json.loads(stored["bahdanau_rnnsearch_bleu_by_length"])
+    assert rows == [[1, 7, 5, 28.3, 27.0, 30.0]]
 
 
 def test_a_system_of_pairs_is_printed_and_stored(monkeypatch, capsys):

@@ -5,7 +5,8 @@ from bs4 import BeautifulSoup
 
 from attention_book.chapters.records import Record, RecordError, Run
 from attention_book.chapters.settings import choose_settings
-from attention_book.chapters.tables import Table, seeds_table
+from attention_book.chapters.tables import Table, bins_table, seeds_table
+from attention_book.evaluation.intervals import BinScore
 
 GIVEN = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}
 PRESETS = {"quick": {"epochs": 5, "sizes": (8, 2)}, "full": {"epochs": 9, "sizes": ()}}
@@ -155,3 +156,18 @@ def test_a_table_can_be_read_by_everyone():
     ]
     with pytest.raises(ValueError, match=r"must have 2 cells, got \['x'\]"):
         Table("t", ["name", "year"], [["x"]])
+
+
+def test_scores_by_length_stand_side_by_side():
+    low, high = (
+        BinScore(1, 3, 40, 0.5, (0.25, 0.75)),
+        BinScore(4, 6, 7, 1.0, (0.9, 1.0)),
+    )
+    other = [BinScore(1, 3, 40, 0.25, (0.125, 0.5)), BinScore(4, 6, 7, 0.0, (0.0, 0.1))]
+    table = bins_table({"a": [low, high], "b": other}, caption="Shares")
+    assert table.header == ["source words", "sentences", "a", "b"]
+    assert table.rows == [
+        ["1 to 3", "40", "50.0% (25.0 to 75.0)", "25.0% (12.5 to 50.0)"],
+        ["4 to 6", "7", "100.0% (90.0 to 100.0)", "0.0% (0.0 to 10.0)"],
+    ]
+    assert table.numeric

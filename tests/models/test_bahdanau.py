@@ -12,6 +12,7 @@ from attention_book.models.bahdanau import (
     RNNSearch,
     RNNSearchConfig,
     last_states,
+    mean_states,
 )
 from attention_book.observe import record_weights
 
@@ -85,6 +86,8 @@ def by_hand(model, pair, vocabs):
     annotations = [torch.cat(states) for states in zip(forward, backward, strict=True)]
     if model.config.score == "none":
         annotations = [torch.cat([forward[-1], backward[0]])]
+    if model.config.score == "mean":
+        annotations = [torch.stack(annotations).mean(0)]
     initial = model.decoder.initial_proj
     s = torch.tanh(initial.weight @ backward[0] + initial.bias)
     target = vocabs[1].encode(pair.target)
@@ -111,8 +114,9 @@ def test_equations_one_sentence_at_a_time(make, batch, pairs, vocabs):
     assert_close(loss, -log_likelihood / tokens)
 
 
-def test_equations_with_the_last_states_as_a_fixed_context(make, batch, pairs, vocabs):
-    model = make(score="none")
+@pytest.mark.parametrize("score", ["none", "mean"])
+def test_equations_with_a_fixed_context(make, batch, pairs, vocabs, score):
+    model = make(score=score)
     found = [by_hand(model, pair, vocabs) for pair in pairs]
     tokens = sum(len(alphas) for _, alphas in found)
     assert_close(model.loss(batch), -sum(own for own, _ in found) / tokens)
@@ -148,6 +152,18 @@ def test_last_states_without_a_mask_are_those_at_the_end(make, batch):
     assert_close(last_states(encoded._replace(mask=None)), masked)
     assert_close(masked.annotations[:, 0, 5:], encoded.annotations[:, 0, 5:])
     assert_close(masked.annotations[:, 0, :5], encoded.annotations[:, -1, :5])
+
+
+def test_the_mean_of_the_states_leaves_padding_out(make, batch):
+    model = make()
+    encoded = model.encode(batch.source, batch.source_mask)
+    mean, mask, final = mean_states(encoded)
+    assert mask is None
+    assert final is encoded.final
+    for row, own in enumerate(batch.source_mask):
+        assert_close(mean[row, 0], encoded.annotations[row, own].mean(0))
+    whole = encoded._replace(mask=None)
+    assert_close(mean_states(whole).annotations[:, 0], whole.annotations.mean(1))
 
 
 def test_one_entry_of_weights_a_step(make, batch):

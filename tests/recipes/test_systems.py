@@ -12,7 +12,11 @@ from attention_book.data.translation.moses import Moses
 from attention_book.evaluation.metrics import Bleu
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
-from attention_book.recipes.systems import result_prefix, score_system
+from attention_book.recipes.systems import (
+    bleu_by_length,
+    result_prefix,
+    score_system,
+)
 from attention_book.recipes.translation import (
     TrainingPlan,
     decoder_weights,
@@ -80,6 +84,35 @@ def test_samples_are_the_first_translations_with_their_weights(task, model, run)
     assert (
         str(run.samples[0]).splitlines()[1] == f"reference  {run.samples[0].reference}"
     )
+
+
+def test_the_longest_sources_may_be_samples_too(task, model, history, run):
+    options = {"num_samples": 2, "num_longest": 3, "bootstrap": 0}
+    samples = score_system(task, model, history, **options).samples
+    assert [one.source for one in samples[:2]] == [s.source for s in run.samples[:2]]
+    written = [
+        len(pair.source)
+        for pair, output in zip(task.test, run.outputs, strict=True)
+        if output
+    ]
+    assert [len(one.pair.source) for one in samples[2:]] == sorted(
+        written[2:], reverse=True
+    )[:3]
+
+
+def test_bleu_by_length_has_each_sentence_once(task, run):
+    edges = [1, 3, 5, 20, 30]
+    parts = bleu_by_length(task, run.outputs, edges, bootstrap=20)
+    sizes = task.source_lengths
+    for part in parts:
+        rows = [k for k, size in enumerate(sizes) if part.low <= size <= part.high]
+        assert part.count == len(rows) > 0
+        assert part.bleu == task.bleu(run.outputs, rows, bootstrap=20)
+        assert part.mean == part.bleu.score / 100
+        assert part.interval == (part.bleu.low / 100, part.bleu.high / 100)
+    assert sum(part.count for part in parts) == len(sizes)
+    plain = bleu_by_length(task, run.outputs, [1, 30], bootstrap=0)
+    assert plain[0].interval == (plain[0].mean, plain[0].mean)
 
 
 def test_values_have_plain_types_and_one_prefix(run):

@@ -8,6 +8,14 @@ from .report import (
     glue,
     report_run,
 )
+from .results import (
+    bins_text,
+    recorded_bins,
+    recorded_curve,
+    recorded_results,
+    recorded_samples,
+    samples_table,
+)
 from .settings import (
     choose_settings,
 )
@@ -20,16 +28,26 @@ from .systems import (
     systems_table,
 )
 from .tables import (
+    Table,
+    bins_table,
     seeds_table,
 )
 
 __all__ = [
+    "Table",
+    "bins_table",
+    "bins_text",
     "choose_settings",
     "end_of_partial_run",
     "glue",
+    "recorded_bins",
+    "recorded_curve",
+    "recorded_results",
+    "recorded_samples",
     "report_pair_system",
     "report_run",
     "report_system",
+    "samples_table",
     "seeds_table",
     "show_source",
     "systems_table",

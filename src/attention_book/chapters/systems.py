@@ -1,6 +1,7 @@
 """Score a trained system, show its numbers on the page, and hand them on."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -9,7 +10,12 @@ from attention_book.chapters.report import glue
 from attention_book.chapters.settings import Settings
 from attention_book.chapters.tables import Table, seeds_table
 from attention_book.recipes.sentence_pairs.systems import PairSystemRun
-from attention_book.recipes.systems import SystemRun, result_prefix, score_system
+from attention_book.recipes.systems import (
+    SystemRun,
+    bleu_by_length,
+    result_prefix,
+    score_system,
+)
 from attention_book.recipes.translation import TranslationTask
 from attention_book.training.loop import History
 
@@ -20,9 +26,13 @@ def report_system(
     task: TranslationTask,
     model: nn.Module,
     history: History,
+    edges: Sequence[int] | None = None,
     **options: Any,
 ) -> SystemRun:
     """Score a system; print what it reached, with samples; store all of it by ``glue``.
+
+    BLEU by length is stored as JSON, ``[low, high, count, bleu, bleu_low, bleu_high]``
+    for each range.
 
     Args:
         slug: of the chapter.
@@ -30,13 +40,26 @@ def report_system(
         task: has raw test lines.
         model: the trained system.
         history: of its training.
+        edges: of the ranges of source lengths, as for
+            :func:`attention_book.recipes.systems.bleu_by_length`; None: BLEU is not
+            computed by length.
         **options: as for :func:`attention_book.recipes.systems.score_system`.
     """
     run = score_system(task, model, history, **options)
     print(f"{name}: {run}\n")
+    prefix = result_prefix(slug, name)
+    if edges is not None:
+        rows = []
+        for part in bleu_by_length(task, run.outputs, edges):
+            ends = [round(100 * end, 2) for end in part.interval]
+            row = [part.low, part.high, part.count, round(part.bleu.score, 2), *ends]
+            rows.append(row)
+            print("{} to {} words, {} sentences: BLEU {} ({} to {})".format(*row))
+        print()
+        glue(**{f"{prefix}_bleu_by_length": json.dumps(rows)})
     for sample in run.samples:
         print(f"{sample}\n")
-    glue(**run.values(result_prefix(slug, name)))
+    glue(**run.values(prefix))
     return run
 
 

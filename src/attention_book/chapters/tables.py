@@ -15,6 +15,7 @@ from attention_book.chapters.recorded import (
 )
 from attention_book.chapters.records import load_record
 from attention_book.chapters.settings import Settings
+from attention_book.evaluation.intervals import BinScore
 
 NONE = "-"
 _CODE = re.compile("`([^`]+)`")
@@ -92,6 +93,30 @@ class Table:
         notes = [_CODE.sub(r"<code>\1</code>", escape(note)) for note in self.notes]
         notes = [f'<p class="table-note">{note}</p>' for note in notes]
         return "\n".join([table] * bool(self.rows) + notes)
+
+
+def bins_table(by_length: Mapping[str, Sequence[BinScore]], *, caption: str) -> Table:
+    """Show scores by source length: one row for each range, one column for each system.
+
+    Args:
+        by_length: for each system its ranges, the same lengths for all.
+        caption: what the table holds.
+
+    Example:
+        >>> bins = [BinScore(1, 3, 40, 0.5, (0.25, 0.75))]
+        >>> bins_table({"forward": bins}, caption="Right").rows
+        [['1 to 3', '40', '50.0% (25.0 to 75.0)']]
+    """
+    rows = []
+    for parts in zip(*by_length.values(), strict=True):
+        first = parts[0]
+        cells = [
+            f"{b.mean:.1%} ({100 * b.interval[0]:.1f} to {100 * b.interval[1]:.1f})"
+            for b in parts
+        ]
+        rows.append([f"{first.low} to {first.high}", str(first.count), *cells])
+    header = ["source words", "sentences", *by_length]
+    return Table(caption, header, rows, numeric=True)
 
 
 def seeds_table(

@@ -1,17 +1,30 @@
 """Figures of the chapter on additive attention."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 
-from attention_book.figures.colours import CONTEXT, KEY, QUERY
+from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+from attention_book.figures.curves import Bin, plot_by_length, plot_curves
 from attention_book.figures.drawing import draw_arrow, draw_box
 from attention_book.figures.words import draw_word
 
 # What is written on the figures.
-TEXT = {"query": "asks"}
+TEXT = {
+    "unit": "decoder\nunit",
+    "weights": "weights",
+    "sum": "weighted\nsum",
+    "others": "scores of\nthe others",
+    "softmax": "softmax",
+    "steps": "optimizer steps",
+    "exact": "exact match",
+}
+
+SCORE, CONTEXT_Y, UNIT_Y = 1.25, 2.75, 4.0
+"""Heights of the weights, of the context and of the decoder's states."""
 
 
 def plot_search(
@@ -22,6 +35,10 @@ def plot_search(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw one step of a decoder that searches the source.
+
+    The old state sets a weight on the way from each annotation to the context, as a
+    hand sets valves. The decoder's unit reads the old state, the last word and the
+    context; it gives the new state and the next word.
 
     Args:
         source: words that the encoder reads in both directions.
@@ -44,42 +61,122 @@ def plot_search(
             "plot_search needs source words, two or more target words and a weight for "
             f"each source word, got {len(source)}, {len(target)} and {len(weights)}"
         )
-    ax = ax or plt.figure(figsize=(5.6, 4.3)).subplots()
-    middle = (len(source) - 1) / 2
+    ax = ax or plt.figure(figsize=(4.4, 4.6)).subplots()
+    middle, last = (len(source) - 1) / 2, len(source) - 1
     for x, (word, weight) in enumerate(zip(source, weights, strict=True)):
-        draw_box(ax, x, 0, f"$h_{{{x + 1}}}$", KEY, width=0.5)
         draw_word(ax, x, -0.95, word, fontsize=9)
         draw_arrow(ax, (x, -0.75), (x, -0.32))
+        draw_box(ax, x, 0, f"$h_{{{x + 1}}}$", KEY, width=0.5)
         width = 0.5 + 4 * weight
-        draw_arrow(ax, (x, 0.32), (middle, 1.5), lw=width, color=CONTEXT)
-        left = x <= middle  # beside its arrow, on the outer side
-        ax.text(
-            x + (middle - x) * 0.42 + (-0.1 if left else 0.1),
-            0.86,
-            f"{weight:.2f}",
-            ha="right" if left else "left",
-            va="center",
-            fontsize=9,
-        )
-    for x in range(len(source) - 1):
+        draw_arrow(ax, (x, 0.32), (x, SCORE - 0.24), lw=width, color=CONTEXT)
+        draw_box(ax, x, SCORE, f"{weight:.2f}", QUERY, width=0.55, height=0.32)
+        end = middle + (x - middle) * 0.12, CONTEXT_Y - 0.3
+        draw_arrow(ax, (x, SCORE + 0.22), end, lw=width, color=CONTEXT)
+    for x in range(last):
         draw_arrow(ax, (x + 0.3, 0.1), (x + 0.7, 0.1))
         draw_arrow(ax, (x + 0.7, -0.1), (x + 0.3, -0.1))
     i = len(target)
-    draw_box(ax, middle, 1.8, f"$c_{{{i}}}$", CONTEXT, width=0.5)
-    states = [middle + 1.5 * (k - 1) for k in range(3)]
-    for at, k in zip(states, (i - 2, i - 1, i), strict=True):
-        draw_box(ax, at, 3.0, f"$s_{{{k}}}$", QUERY, width=0.5)
-    for before, after in pairwise(states):
-        draw_arrow(ax, (before + 0.32, 3.0), (after - 0.32, 3.0))
-    draw_arrow(ax, (middle + 0.25, 2.1), (states[2] - 0.2, 2.68))
-    request = (states[1] - 0.25, 2.68), (middle - 0.32, 1.8)
-    draw_arrow(ax, *request, ls="--", bend="arc3,rad=0.5")
-    ax.text(middle - 0.62, 2.25, TEXT["query"], ha="right", va="center", fontsize=9)
-    for at, word in zip(states[:2], target[-2:], strict=True):
-        draw_word(ax, at + 0.75, 4.0, word, fontweight="bold")
-        draw_arrow(ax, (at + 0.2, 3.3), (at + 0.6, 3.8))
-    draw_arrow(ax, (middle + 0.28, 2.0), (states[1] + 0.7, 3.8))  # read out of both
-    ax.set(xlim=(min(-0.6, states[0] - 0.5), max(len(source) - 0.4, states[2] + 0.5)))
-    ax.set(ylim=(-1.2, 4.25))
+    left, right = middle - 1.7, middle + 1.7
+    draw_box(ax, middle, CONTEXT_Y, f"$c_{{{i}}}$", CONTEXT, width=0.5)
+    ax.text(middle + 0.4, CONTEXT_Y, TEXT["sum"], va="center", fontsize=8)
+    draw_box(ax, middle, UNIT_Y, TEXT["unit"], INK, width=0.9, fontsize=9)
+    draw_arrow(ax, (middle, CONTEXT_Y + 0.3), (middle, UNIT_Y - 0.32))
+    for at, k in ((left, i - 1), (right, i)):
+        draw_box(ax, at, UNIT_Y, f"$s_{{{k}}}$", QUERY, width=0.5)
+    draw_arrow(ax, (left + 0.3, UNIT_Y), (middle - 0.52, UNIT_Y))
+    draw_arrow(ax, (middle + 0.52, UNIT_Y), (right - 0.3, UNIT_Y))
+    # From the old state down and through all weights.
+    dashed = {"color": QUERY, "ls": "--", "lw": 1.3, "marker": ""}
+    ax.plot([left, left], [UNIT_Y - 0.3, SCORE], **dashed)
+    ax.plot([left, last - 0.3], [SCORE, SCORE], zorder=0.5, **dashed)
+    ax.text(left - 0.12, 2.2, TEXT["weights"], rotation=90, ha="right", va="center")
+    words = ((middle - 0.85, i - 1, target[-2]), (middle + 0.85, i, target[-1]))
+    for at, k, word in words:
+        draw_word(ax, at, 5.2, word, fontweight="bold" if k == i else "normal")
+        ax.text(at, 4.92, f"$y_{{{k}}}$", ha="center", va="center", fontsize=9)
+    draw_arrow(ax, (middle - 0.72, 4.75), (middle - 0.28, UNIT_Y + 0.3))
+    draw_arrow(ax, (middle + 0.28, UNIT_Y + 0.3), (middle + 0.72, 4.75))
+    ax.set(xlim=(min(-0.6, left - 0.55), max(last + 0.6, right + 0.4)))
+    ax.set(ylim=(-1.2, 5.45))
     ax.axis("off")
     return ax
+
+
+def plot_score(*, ax: Axes | None = None) -> Axes:
+    """Draw the network that computes one weight: one hidden layer, then a softmax.
+
+    Args:
+        ax: where to draw; None: the axes of a new figure.
+
+    Example:
+        >>> ax = plot_score()
+        >>> "$W_a$" in [text.get_text() for text in ax.texts]
+        True
+    """
+    ax = ax or plt.figure(figsize=(2.6, 4.6)).subplots()
+    left, right, middle = 0.0, 1.6, 0.8
+    draw_box(ax, left, 0, "$s_{i-1}$", QUERY, width=0.62)
+    draw_box(ax, right, 0, "$h_j$", KEY, width=0.62)
+    ax.add_artist(plt.Circle((middle, 1.25), 0.17, fc="none", ec=INK, lw=1.2))
+    ax.text(middle, 1.25, "+", ha="center", va="center")
+    for at, name, side in ((left, "$W_a$", "right"), (right, "$U_a$", "left")):
+        inner = middle + (at - middle) * 0.2
+        draw_arrow(ax, (at, 0.3), (inner, 1.13))
+        shift = -0.08 if side == "right" else 0.08
+        ax.text((at + inner) / 2 + shift, 0.72, name, ha=side, va="center")
+    draw_arrow(ax, (middle, 1.44), (middle, 1.92))
+    draw_box(ax, middle, 2.2, r"$\tanh$", INK, width=0.8)
+    draw_arrow(ax, (middle, 2.5), (middle, 3.0))
+    ax.text(middle + 0.1, 2.74, r"$v_a^\top$", va="center")
+    draw_box(ax, middle, 3.3, "$e_{ij}$", QUERY, width=0.62)
+    draw_arrow(ax, (middle, 3.6), (middle, 4.0))
+    draw_box(ax, middle, 4.3, TEXT["softmax"], INK, width=1.0)
+    ax.text(left - 0.28, 3.3, TEXT["others"], ha="center", va="center", fontsize=8)
+    draw_arrow(ax, (left - 0.1, 3.6), (middle - 0.45, 4.05))
+    draw_arrow(ax, (middle, 4.6), (middle, 5.0))
+    ax.text(middle, 5.25, r"$\alpha_{ij}$", ha="center", va="center")
+    ax.set(xlim=(-0.85, 2.05), ylim=(-1.2, 5.45))
+    ax.axis("off")
+    return ax
+
+
+def plot_plateau(
+    curves: Mapping[str, Float[np.ndarray, "points two"]],
+    by_length: Mapping[str, Sequence[Bin]],
+    *,
+    axes: Sequence[Axes] | None = None,
+) -> list[Axes]:
+    """Draw learning curves, and beside them where they end, by length.
+
+    Args:
+        curves: by the name of a model, step and exact match of each point; the steps
+            are the same for all.
+        by_length: by the same names, exact match by source length after the last step.
+        axes: two, to draw on; None: those of a new figure.
+
+    Raises:
+        ValueError: as from :func:`attention_book.figures.curves.plot_curves` and
+            :func:`attention_book.figures.curves.plot_by_length`.
+
+    Example:
+        >>> import numpy as np
+        >>> from attention_book.evaluation import score_by_bin
+        >>> bins = score_by_bin([1, 2], [1, 0], [1, 3])
+        >>> points = np.array([[0, 0.0], [30, 0.5]])
+        >>> left, right = plot_plateau({"attention": points}, {"attention": bins})
+        >>> left.get_xlabel(), right.get_xlabel()
+        ('optimizer steps', 'source words')
+    """
+    if axes is None:
+        axes = list(plt.figure(figsize=(8, 3.3)).subplots(1, 2))
+    left, right = axes
+    plot_curves(
+        [] if not curves else next(iter(curves.values()))[:, 0],
+        {name: points[:, 1] for name, points in curves.items()},
+        xlabel=TEXT["steps"],
+        ylabel=TEXT["exact"],
+        ax=left,
+    )
+    left.set_ylim(0, 1.03)
+    plot_by_length(by_length, ylabel=TEXT["exact"], ax=right)
+    return [left, right]

@@ -20,6 +20,7 @@ from .bahdanau import (
     RNNSearchDecoder,
     SearchState,
     last_states,
+    mean_states,
 )
 from .checks import (
     check_lengths,
@@ -264,6 +265,7 @@ __all__ = [
     "make_norm",
     "masked_pool",
     "mean_annotation",
+    "mean_states",
     "moving_average",
     "node_loss",
     "nonpad_indices",

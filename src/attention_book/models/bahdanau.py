@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.bahdanau import AdditiveAttention, MultiplicativeAttention
 from attention_book.data.translation.pairs import PairBatch
-from attention_book.functional import Mask
+from attention_book.functional import Mask, attend
 from attention_book.models.checks import check_rows, check_sizes
 from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.encoders.encoded import Encoded
@@ -43,7 +43,8 @@ class FixedContext(nn.Module):
 
     It has no parameters and is called as
     :class:`attention_book.attention.bahdanau.AdditiveAttention`. A decoder with it, and
-    with the annotation of :func:`last_states`, is the encoder-decoder to compare with.
+    with the annotation of :func:`last_states` or of :func:`mean_states`, is the
+    encoder-decoder to compare with.
 
     Example:
         >>> query, key = torch.randn(1, 2, 3), torch.tensor([[[5.0, 7.0]]])
@@ -283,7 +284,8 @@ class RNNSearchConfig:
         dropout: probability of setting a component to 0 at each embedding and at the
             maxout layer (the paper: none).
         score: "additive" as in the paper; "dot": :class:`MultiplicativeAttention`; or
-            "none": no attention, the decoder gets the :func:`last_states` at each step.
+            no attention, the decoder gets the same vector at each step: "none", the
+            :func:`last_states`, or "mean", the :func:`mean_states`.
         uniform_start: whether :math:`v_a` of the additive score starts at 0, so that
             the first attention is uniform (the paper: yes).
 
@@ -304,9 +306,9 @@ class RNNSearchConfig:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if self.score not in ("additive", "dot", "none"):
+        if self.score not in ("additive", "dot", *FIXED_CONTEXTS):
             raise ValueError(
-                f'score must be "additive", "dot" or "none", got {self.score!r}'
+                f'score must be "additive", "dot", "none" or "mean", got {self.score!r}'
             )
         if self.score != "additive" and self.uniform_start:
             raise ValueError(
@@ -341,6 +343,32 @@ def last_states(encoded: Encoded) -> Encoded:
     return Encoded(context[:, None], None, backward)
 
 
+def mean_states(encoded: Encoded) -> Encoded:
+    r"""Replace the annotations of each sentence by one, their mean.
+
+    .. math:: c = \frac1T \sum_{j=1}^T h_j
+
+    This is attention whose weights are uniform and stay so.
+
+    Args:
+        encoded: from any encoder.
+
+    Example:
+        >>> mask = torch.tensor([[True, True, False]])
+        >>> states = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [0.0, 0.0]]])
+        >>> mean_states(Encoded(states, mask)).annotations
+        tensor([[[2., 3.]]])
+    """
+    annotations, mask, final = encoded
+    scores = annotations.new_zeros(len(annotations), 1, annotations.shape[1])
+    context, _ = attend(scores, annotations, None if mask is None else mask[:, None])
+    return Encoded(context, None, final)
+
+
+FIXED_CONTEXTS = {"none": last_states, "mean": mean_states}
+"""By the name of a score that compares nothing, what makes the one context."""
+
+
 class RNNSearch(nn.Module):
     r"""A bidirectional encoder and a decoder that attends to its annotations.
 
@@ -351,7 +379,7 @@ class RNNSearch(nn.Module):
     from :class:`attention_book.models.encoders.text.BidirectionalGRU`; the rest is
     :class:`RNNSearchDecoder` on input :math:`x_i = E y_{i-1}`. No vector has to hold
     the whole sentence: the backward state at the first word only starts the decoder.
-    With ``score="none"`` one has to, and all else is the same.
+    With ``score="none"`` or ``"mean"`` one has to, and all else is the same.
 
     The paper predicts the word from :math:`s_i` in section 3.1 and from :math:`s_{i-1}`
     in A.2.2. Here it is :math:`s_{i-1}`, the query of :math:`c_i`, as in the only
@@ -378,8 +406,8 @@ class RNNSearch(nn.Module):
                 uniform_start=config.uniform_start,
             ),
             "dot": partial(MultiplicativeAttention, hidden_dim=config.attention_dim),
-            "none": lambda query_dim, key_dim: FixedContext(),
         }
+        layers |= dict.fromkeys(FIXED_CONTEXTS, lambda query, key: FixedContext())
         self.decoder = RNNSearchDecoder(
             embed,
             hidden,
@@ -409,7 +437,8 @@ class RNNSearch(nn.Module):
         """Return the annotations of the sources."""
         embedded = self.dropout(self.source_embedding(source))
         encoded = self.encoder(embedded, source_mask)
-        return last_states(encoded) if self.config.score == "none" else encoded
+        fixed = FIXED_CONTEXTS.get(self.config.score)
+        return encoded if fixed is None else fixed(encoded)
 
     def start(
         self,

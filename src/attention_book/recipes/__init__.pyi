@@ -1,3 +1,10 @@
+from .alignment import (
+    measure_alignment,
+    score_changed,
+    steps_to_reach,
+    watch_alignment,
+    weight_on_padding,
+)
 from .captions import (
     Annotations,
     CaptionScores,
@@ -239,8 +246,10 @@ from .sequences import (
     position_study,
 )
 from .systems import (
+    LengthBleu,
     Sample,
     SystemRun,
+    bleu_by_length,
     result_prefix,
     score_system,
 )
@@ -346,6 +355,7 @@ __all__ = [
     "LargestFeatures",
     "Layer",
     "LayerCosts",
+    "LengthBleu",
     "LengthScores",
     "LookupRun",
     "MatchStatistics",
@@ -405,6 +415,7 @@ __all__ = [
     "best_head",
     "best_restart",
     "best_threshold",
+    "bleu_by_length",
     "bleu_text",
     "boxes_of_words",
     "build_abcnn",
@@ -478,6 +489,7 @@ __all__ = [
     "make_vocabs",
     "match_statistics",
     "measure",
+    "measure_alignment",
     "mechanism_costs",
     "missed_links",
     "mixing_study",
@@ -530,6 +542,7 @@ __all__ = [
     "scene_task",
     "score_captioner",
     "score_centres",
+    "score_changed",
     "score_pairs",
     "score_sentences",
     "score_spreads",
@@ -550,6 +563,7 @@ __all__ = [
     "stages",
     "state_likeness",
     "step_cost",
+    "steps_to_reach",
     "story_task",
     "stray_links",
     "study_variants",
@@ -577,6 +591,8 @@ __all__ = [
     "unscale_scores",
     "vgg_annotations",
     "warm_up_plan",
+    "watch_alignment",
+    "weight_on_padding",
     "window_centres",
     "window_stages",
     "with_fewer_pairs",

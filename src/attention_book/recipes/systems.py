@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -51,6 +52,36 @@ class Sample:
             f"reference  {self.reference}\n"
             f"output     {self.output}"
         )
+
+
+@dataclass(frozen=True)
+class LengthBleu:
+    """BLEU of the sentences whose sources have a range of lengths.
+
+    Attributes:
+        low: shortest length of the range, in words.
+        high: longest length of the range, in words.
+        count: number of sentences.
+        bleu: of their translations, with its interval.
+    """
+
+    low: int
+    high: int
+    count: int
+    bleu: Bleu
+
+    @property
+    def mean(self) -> float:
+        """BLEU as a fraction, from 0 to 1."""
+        return self.bleu.score / 100
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its interval, as fractions; BLEU twice if there is none."""
+        low, high = self.bleu.low, self.bleu.high
+        if low is None or high is None:
+            return self.mean, self.mean
+        return low / 100, high / 100
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,6 +169,39 @@ class SystemRun:
         )
 
 
+def bleu_by_length(
+    task: TranslationTask,
+    outputs: Sequence[Sequence[str]],
+    edges: Sequence[int],
+    *,
+    bootstrap: int = 1000,
+) -> list[LengthBleu]:
+    """BLEU of the test sentences of each range of source lengths.
+
+    Args:
+        task: has raw test lines.
+        outputs: the tokens that a system writes for each test source.
+        edges: increasing; the first length of each range, in words, followed by the
+            first length beyond the last one.
+        bootstrap: number of resampled sets of sentences for an interval; 0: none.
+
+    Returns:
+        The ranges in increasing order, without empty ones.
+
+    Raises:
+        ValueError: if the task has no raw lines.
+    """
+    found = []
+    for low, end in pairwise(edges):
+        rows = [
+            row for row, size in enumerate(task.source_lengths) if low <= size < end
+        ]
+        if rows:
+            bleu = task.bleu(outputs, rows, bootstrap=bootstrap)
+            found.append(LengthBleu(low, end - 1, len(rows), bleu))
+    return found
+
+
 def result_prefix(slug: str, system: str) -> str:
     """Return how the names of a system's results start.
 
@@ -160,6 +224,7 @@ def score_system(
     weigh: Callable[[nn.Module, PairBatch], Tensor] | None = None,
     chosen: bool = True,
     num_samples: int = 3,
+    num_longest: int = 0,
     bootstrap: int = 1000,
     beam_size: int = 1,
     length_penalty: float = 0.0,
@@ -175,6 +240,7 @@ def score_system(
             the system has none.
         chosen: whether the weights are those of the best epoch on ``dev``.
         num_samples: how many of the first translations are kept as samples.
+        num_longest: how many more are kept, of the longest sources.
         bootstrap: number of resampled test sets for the interval of BLEU; 0: none.
         beam_size: 1: greedy search.
         length_penalty: of the beam search.
@@ -193,7 +259,7 @@ def score_system(
         num_parameters=count_parameters(model),
         history=history,
         chosen_epoch=None if epoch is None else epoch + 1,
-        samples=_samples(task, model, outputs, weigh, num_samples),
+        samples=_samples(task, model, outputs, weigh, num_samples, num_longest),
     )
 
 
@@ -203,15 +269,18 @@ def _samples(
     outputs: Sequence[Sequence[str]],
     weigh: Callable[[nn.Module, PairBatch], Tensor] | None,
     num_samples: int,
+    num_longest: int,
 ) -> list[Sample]:
-    """The first translations that have a word; the decoder reads what it wrote."""
+    """Some translations that have a word; the decoder reads what it wrote."""
     written = [
         (pair, output)
         for pair, output in zip(task.test, outputs, strict=True)
         if output
     ]
+    chosen, others = written[:num_samples], written[num_samples:]
+    others.sort(key=lambda one: -len(one[0].source))
     samples = []
-    for pair, output in written[:num_samples]:
+    for pair, output in chosen + others[:num_longest]:
         own = replace(pair, target=tuple(output))
         samples.append(
             Sample(

@@ -42,8 +42,10 @@ EVALUATION_BATCH = 500
 """Sentences in a batch where nothing is trained."""
 
 POWER_WORDS = {
-    "de": frozenset({"hundert", "tausend", "Million", "Millionen"}),
-    "sv": frozenset({"hundra", "tusen", "miljon", "miljoner"}),
+    "de": frozenset(
+        {"hundert", "tausend", "Million", "Millionen", "Milliarde", "Milliarden"}
+    ),
+    "sv": frozenset({"hundra", "tusen", "miljon", "miljoner", "miljard", "miljarder"}),
 }
 """By language, the number words that name a power of ten above ten."""
 
