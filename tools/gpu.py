@@ -100,8 +100,9 @@ def steps(workers: int, peak: float | None) -> Iterator[tuple[str, list[str], st
 def full_rows() -> list[Published]:
     """The rows of the ledger that need a full run of their own."""
     rows = {
-        (row.chapter, json.dumps(row.parameters)): row
+        (part.chapter, json.dumps(part.parameters)): part
         for row in published()
+        for part in row.parts()
         if row.preset == "full"
     }
     return list(rows.values())

@@ -27,7 +27,8 @@ def present_entry(row: Published) -> Entry:
     if not load_record(row.chapter, row.preset).runs:
         return entry(row)
     notebook = nbformat.read(ROOT / "book" / f"{row.chapter}.ipynb", as_version=4)
-    return entry(row, settings_of(notebook, {"preset": row.preset, **row.parameters}))
+    given = {"preset": row.preset, **row.parts()[0].parameters}
+    return entry(row, settings_of(notebook, given))
 
 
 def title(chapter: str) -> str:

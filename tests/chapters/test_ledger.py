@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from attention_book.chapters import ledger
-from attention_book.chapters.ledger import VERDICTS, Entry, entry, published
+from attention_book.chapters.ledger import (
+    VERDICTS,
+    Entry,
+    chapter_entries,
+    entries_table,
+    entry,
+    published,
+)
 from attention_book.chapters.records import Record, Run
+from attention_book.chapters.settings import choose_settings
 from tools import ledger as page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,3 +131,81 @@ def test_the_page_has_a_table_for_each_chapter_and_says_why():
 
 def test_rows_without_a_record_need_no_settings():
     assert page.present_entry(replace(ROW, preset="none")).runs == []
+
+
+PARTS = replace(
+    ROW,
+    parameters={"systems": "task {}"},
+    value=f"{ROW.chapter}_task_{{}}",
+    each=(1, 12),
+    scale=100.0,
+)
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """A record of two tasks over seeds, the second task without the last seed."""
+    record = Record(ROW.chapter, ROW.preset)
+    for task, errors in (1, [0.1, 0.2, 0.3]), (12, [0.3, 0.4]):
+        for seed, value in enumerate(errors):
+            name = f"{ROW.chapter}_task_{task}"
+            record.add(
+                Run(
+                    parameters={"seed": seed, "systems": f"task {task}"},
+                    values={name: value, f"{name}_last": value / 2},
+                    settings={"dim": 9 if seed == 1 else 8},
+                    seconds=1800.0,
+                    date=f"2026-01-{task:02}",
+                )
+            )
+    monkeypatch.setattr(ledger, "load_record", lambda chapter, preset: record)
+
+
+def test_a_number_may_be_the_mean_over_several_runs(parts):
+    assert [part.value for part in PARTS.parts()] == [
+        f"{ROW.chapter}_task_1",
+        f"{ROW.chapter}_task_12",
+    ]
+    assert ROW.parts() == [ROW]
+    found = entry(PARTS)
+    assert found.numbers == pytest.approx([20.0, 30.0])
+    assert found.numbers_beside("_last") == pytest.approx([10.0, 15.0])
+    assert found.numbers_beside("_first") == []
+    assert "1.0 hours a run, 2026-01-12" in found.provenance
+    now = entry(PARTS, {"dim": 8})
+    assert now.numbers == pytest.approx([20.0])
+    assert now.outdated == 1
+    assert PARTS.command.endswith('--seeds 0 -p systems="task 1|task 12"')
+
+
+def test_the_numbers_of_a_chapter_on_its_page(parts, monkeypatch):
+    rows = (
+        PARTS,
+        replace(PARTS, each=(), value="no_{}"),
+        replace(ROW, chapter="other"),
+    )
+    monkeypatch.setattr(ledger, "published", lambda: rows)
+    given = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}
+    full = {"dim": 8}
+    settings = choose_settings(preset="quick", quick={"dim": 1}, full=full, **given)
+    entries = chapter_entries(settings, ROW.chapter)
+    assert [each.published.chapter for each in entries] == [ROW.chapter] * 2
+    table = entries_table(entries, caption="All", beside={"at the end": "_last"})
+    assert table.header[2:] == ["others", "this book", "at the end"]
+    assert table.rows[0][3:] == ["20.0 (1 seed)", "10.0"]
+    assert table.rows[1][3:] == ["-", "-"]
+    assert "1 of 2 are not recorded yet" in table.notes[1]
+    assert rows[1].command in table.notes[1]
+    outdated = entries_table(
+        chapter_entries(
+            choose_settings(preset="quick", quick=full, full={"dim": 7}, **given),
+            ROW.chapter,
+        ),
+        caption="All",
+    )
+    assert "other settings" in outdated.notes[-1]
+
+
+def test_per_cents_have_one_digit_however_small_they_are():
+    row = replace(ROW, target=0.0, metric="test error in per cent")
+    assert Entry(row, [run(0.123)]).ours == "0.1 (1 seed)"

@@ -7,10 +7,13 @@ from attention_book.chapters.recorded import (
     Selection,
     describe,
     provenance,
+    recorded_runs,
+    recorded_values,
     select_runs,
     values_of,
 )
 from attention_book.chapters.records import Record, Run
+from attention_book.chapters.settings import choose_settings
 
 SETTINGS = {"epochs": 5, "dim": 8}
 VALUES = [0.5, 0.25, 1.0]
@@ -153,3 +156,36 @@ def test_where_values_come_from():
     assert provenance(Selection([long], failed=2, outdated=[])) == (
         "1 run (seed 3), 2 further runs failed, 2026-01-01, 2 threads, 2 hours in all"
     )
+
+
+def test_the_runs_of_a_chapter_are_compared_with_its_present_settings(tmp_path):
+    record(run(1), run(0), run(2, systems="A")).write(tmp_path)
+    given = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}
+    full = {"epochs": 9, "dim": 9}
+    for preset in ("quick", "full"):
+        settings = choose_settings(preset=preset, quick=SETTINGS, full=full, **given)
+        found = recorded_runs(settings, "some", "quick", tmp_path)
+        assert [each.parameters["seed"] for each in found.runs] == [0, 1, 2]
+        assert found.outdated == []
+        found = recorded_runs(settings, "some", "quick", tmp_path, systems="A")
+        assert [each.parameters["seed"] for each in found.runs] == [2]
+    assert recorded_runs(settings, "some", folder=tmp_path).runs == []
+    changed = choose_settings(preset="quick", quick=full, full=full, **given)
+    found = recorded_runs(changed, "some", folder=tmp_path)
+    assert found.outdated == ["dim", "epochs"]
+
+
+def test_values_of_single_systems(tmp_path):
+    runs = run(0, values={"a": 3}, systems="A"), run(1, values={"a": 1}, systems="A")
+    record(*runs, run(0, values={"a": 7}, systems="B")).write(tmp_path)
+    given = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}
+    wanted = {
+        "one": ("A", "a"),
+        "two": ("B", "a"),
+        "none": ("C", "a"),
+        "no": ("A", "b"),
+    }
+    for dim, found in (8, {"one": [3.0, 1.0], "two": [7.0]}), (9, {}):  # 9: outdated
+        own = SETTINGS | {"dim": dim}
+        settings = choose_settings(preset="quick", quick=own, full=own, **given)
+        assert recorded_values(settings, "some", wanted, folder=tmp_path) == found

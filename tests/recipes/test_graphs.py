@@ -23,6 +23,7 @@ from attention_book.recipes.graphs import (
     NodeTraining,
     edge_weights,
     hold_scores,
+    layer_evenness,
     learn_choice,
     lookup_accuracy,
     lookup_weights,
@@ -176,6 +177,13 @@ def test_held_scores_stay_0(graph):
     found = node_attention(weights["output"], looped(graph).edges, NODES)
     assert_close(found.evenness, torch.ones(NODES))
     assert found.degree.equal(degree)
+    for even in layer_evenness(run.model, graph).values():
+        assert_close(even, torch.ones(NODES))
+    learned = train_system("GAT", graph, SHORT, seed=0, device="cpu").model
+    weights = edge_weights(learned, looped(graph))["hidden"]
+    want = node_attention(weights, looped(graph).edges, NODES).evenness
+    assert_close(layer_evenness(learned, graph)["hidden"], want)
+    assert (want < 1).any()
 
 
 def test_evenness_is_entropy_over_that_of_equal_weights():

@@ -4,9 +4,11 @@ import re
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from attention_book.chapters.records import Record, Run, differences
+from attention_book.chapters.records import Record, Run, differences, load_record
+from attention_book.chapters.settings import Settings
 
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "n": len,
@@ -75,6 +77,64 @@ def select_runs(
         outdated = {name for run in finished for name in differences(run.settings, now)}
     failed = len(runs) - len(finished)
     return Selection(current or finished, failed, sorted(outdated))
+
+
+def recorded_runs(
+    settings: Settings,
+    chapter: str,
+    preset: str | None = None,
+    folder: Path | None = None,
+    **parameters: Any,
+) -> Selection:
+    """Choose the runs of a chapter's record, compared with its present settings.
+
+    Args:
+        settings: the chapter's, from ``choose_settings``.
+        chapter: the chapter's slug.
+        preset: "quick" or "full"; None: that of this run.
+        folder: where the records are; None: the book's.
+        parameters: as for :func:`select_runs`.
+
+    Raises:
+        RecordError: if the record's file is damaged.
+    """
+    preset = preset or settings.preset
+    present = {"epochs": None, "limit": None, **settings.presets[preset]}
+    return select_runs(load_record(chapter, preset, folder), present, **parameters)
+
+
+def recorded_values(
+    settings: Settings,
+    chapter: str,
+    quantities: Mapping[str, tuple[str, str]],
+    preset: str | None = None,
+    folder: Path | None = None,
+) -> dict[str, list[float]]:
+    """The values of several quantities over the seeds of runs of single systems.
+
+    Args:
+        settings: the chapter's, from ``choose_settings``.
+        chapter: the chapter's slug.
+        quantities: by label, the parameter ``systems`` of the runs and a quantity as
+            for :func:`values_of`.
+        preset: "quick" or "full"; None: that of this run.
+        folder: where the records are; None: the book's.
+
+    Returns:
+        The values by label, without labels that have none. Runs of other settings than
+        the chapter has now do not count.
+
+    Raises:
+        RecordError: if the record's file is damaged.
+        ValueError: if a value is text.
+    """
+    found = {}
+    for label, (systems, quantity) in quantities.items():
+        selection = recorded_runs(settings, chapter, preset, folder, systems=systems)
+        values = [] if selection.outdated else values_of(selection.runs, quantity)
+        if values:
+            found[label] = values
+    return found
 
 
 def values_of(runs: Iterable[Run], quantity: str) -> list[float]:

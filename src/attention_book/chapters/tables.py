@@ -10,10 +10,9 @@ from attention_book.chapters.recorded import (
     STATISTICS,
     Selection,
     provenance,
-    select_runs,
+    recorded_runs,
     values_of,
 )
-from attention_book.chapters.records import load_record
 from attention_book.chapters.settings import Settings
 from attention_book.evaluation.intervals import BinScore
 
@@ -155,9 +154,7 @@ def seeds_table(
         ValueError: if a value is text.
     """
     preset = preset or settings.preset
-    present = {"epochs": None, "limit": None, **settings.presets[preset]}
-    record = load_record(chapter, preset, folder)
-    selection = select_runs(record, present, **parameters)
+    selection = recorded_runs(settings, chapter, preset, folder, **parameters)
     if not selection.runs:
         failed = f" ({selection.failed} failed)" if selection.failed else ""
         command = _command(chapter, preset, parameters)

@@ -54,3 +54,67 @@ def plot_seeds(
     ax.set_yticks(range(len(values)), list(values))
     ax.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.5))
     return ax
+
+
+def plot_seed_dots(
+    values: Mapping[str, Sequence[float]],
+    *,
+    step: float,
+    xlabel: str,
+    reference: tuple[float, float] | None = None,
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw many runs as dots that pile up where values are equal, one row per name.
+
+    Below each pile a diamond and a line stand for the mean and the standard deviation.
+
+    Args:
+        values: by name, one value for each run.
+        step: values are rounded to multiples of this; equal ones pile up.
+        xlabel: what the values measure, with its unit.
+        reference: mean and standard deviation that another source reports, drawn as a
+            vertical line and a band.
+        title: of the panel.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if a name has no values.
+
+    Example:
+        >>> ax = plot_seed_dots({"GAT": [82.9, 83.1, 83.1]}, step=0.1, xlabel="%")
+        >>> ax.lines[0].get_ydata().tolist()
+        [0.0, 0.0, 1.0]
+    """
+    for name, points in values.items():
+        if not len(points):
+            raise ValueError(f"values must not be empty, got none for {name}")
+    rounded = {
+        name: np.sort(np.round(np.asarray(points) / step))
+        for name, points in values.items()
+    }
+    heights = {
+        name: np.arange(len(points)) - np.searchsorted(points, points)
+        for name, points in rounded.items()
+    }
+    tallest = max(float(height.max()) for height in heights.values())
+    ax = ax or plt.figure(figsize=(5.6, 0.8 + 1.2 * len(values))).subplots()
+    if reference is not None:
+        mean, spread = reference
+        ax.axvspan(mean - spread, mean + spread, color="#D55E00", alpha=0.15, lw=0)
+        ax.axvline(mean, color="#D55E00", ls="--", marker="")
+    floors = []
+    for row, (name, points) in enumerate(rounded.items()):
+        floor = -row * (tallest + 4)
+        floors.append(floor)
+        ax.plot(points * step, floor + heights[name], "o", ms=3, color="0.45", ls="")
+        own = np.asarray(values[name])
+        mean = float(own.mean())
+        spread = float(own.std(ddof=1)) if len(own) > 1 else 0.0
+        ends = [mean - spread, mean + spread]
+        ax.plot(ends, [floor - 1.5] * 2, color="#0072B2", marker="|", ls="-", lw=2)
+        ax.plot([mean], [floor - 1.5], marker="D", color="#0072B2", ls="")
+    ax.set_yticks(floors, list(values))
+    ax.set(xlabel=xlabel, ylim=(floors[-1] - 3, tallest + 1.5), title=title)
+    ax.grid(visible=False)
+    return ax

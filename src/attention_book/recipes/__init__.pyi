@@ -27,6 +27,13 @@ from .captions import (
     vgg_annotations,
     write_captions,
 )
+from .citations import (
+    CITATION_RUNS,
+    CITATION_STUDIES,
+    CitationResult,
+    CitationStudy,
+    train_citations,
+)
 from .cloze import (
     ClozeTask,
     ClozeTraining,
@@ -83,6 +90,7 @@ from .graphs import (
     NodeTraining,
     edge_weights,
     hold_scores,
+    layer_evenness,
     learn_choice,
     lookup_accuracy,
     lookup_weights,
@@ -320,6 +328,8 @@ from .windows import (
 )
 
 __all__ = [
+    "CITATION_RUNS",
+    "CITATION_STUDIES",
     "GCN_TRAINING",
     "RULES",
     "SYSTEMS",
@@ -332,6 +342,8 @@ __all__ = [
     "CaptionTask",
     "CaptionTraining",
     "CentreScores",
+    "CitationResult",
+    "CitationStudy",
     "ClozeTask",
     "ClozeTraining",
     "CommonShares",
@@ -477,6 +489,7 @@ __all__ = [
     "largest_mention",
     "last_mention",
     "layer_costs",
+    "layer_evenness",
     "layer_weights",
     "learn_choice",
     "learn_neighbours",
@@ -575,6 +588,7 @@ __all__ = [
     "train_abcnn",
     "train_averaged",
     "train_captioner",
+    "train_citations",
     "train_cloze_reader",
     "train_grid_encoder",
     "train_heads",

@@ -295,6 +295,24 @@ def edge_weights(model: GAT, graph: Graph) -> dict[str, Float[Tensor, "edges hea
     return {name.split(".")[0]: calls[0].cpu() for name, calls in recorded.items()}
 
 
+def layer_evenness(model: GAT, graph: Graph) -> dict[str, Float[Tensor, " nodes"]]:
+    """Measure how evenly nodes spread their weights in each layer of a network.
+
+    Args:
+        model: a network that was trained with loops.
+        graph: without loops, which are added here, as in :func:`train_system`.
+
+    Returns:
+        The evenness of :class:`NodeAttention` in "hidden" and "output".
+    """
+    edges = add_self_loops(graph.edges, graph.num_nodes)
+    looped = graph.with_edges(edges).to(next(model.parameters()).device)
+    return {
+        layer: node_attention(weights, edges.cpu(), graph.num_nodes).evenness
+        for layer, weights in edge_weights(model, looped).items()
+    }
+
+
 class LookupRun(NamedTuple):
     """A model for the dictionary lookup, trained.
 

@@ -7,6 +7,7 @@ from attention_book.data.graphs import (
     Graph,
     homophily,
     random_edges,
+    random_split,
     row_normalised,
     undirected,
 )
@@ -48,3 +49,18 @@ def test_random_edges_are_as_many_and_depend_on_the_seed():
     assert not drawn.equal(random_edges(graph, seed=1).edges)
     distance = (drawn[0] - drawn[1]).abs().float().mean()
     assert 55 < distance < 80  # a third of 200
+
+
+def test_a_random_split_has_as_many_nodes_of_each_class_to_train_on():
+    nodes = torch.arange(60)
+    parts = torch.tensor([0, 20, 21, 40, 41, 42]), nodes[50:53], nodes[53:58]
+    edges = undirected([(0, 1), (1, 2)])
+    graph = Graph(torch.eye(60), edges, nodes // 20, *parts)
+    first, same, other = (random_split(graph, seed) for seed in (0, 0, 1))
+    assert first.labels[first.train].bincount().tolist() == [1, 2, 3]
+    used = torch.cat([first.train, first.dev, first.test])
+    assert len(used.unique()) == 6 + 3 + 5
+    assert first.edges is graph.edges
+    assert first.train.equal(same.train)
+    assert first.test.equal(same.test)
+    assert not first.test.equal(other.test)

@@ -1,13 +1,16 @@
-"""Cora and Citeseer on the whole real files, against independent copies."""
+"""Citation graphs: small made files, and the whole real ones against other copies."""
 
 import csv
 import json
 import shutil
+import struct
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
+from attention_book.data.downloads import is_here, table
 from attention_book.data.graphs import homophily, planetoid, read_planetoid
 from attention_book.data.graphs.planetoid import ENDS
 
@@ -79,7 +82,7 @@ def test_the_papers_without_features_are_in_no_split(mirror):
 
 
 def test_a_name_that_is_none():
-    with pytest.raises(ValueError, match="name must be one of cora, citeseer, got 'x'"):
+    with pytest.raises(ValueError, match="name must be one of cora, citeseer, pubmed"):
         planetoid("x")
 
 
@@ -115,3 +118,112 @@ def test_loads_from_the_folder_of_the_mirror(files, tmp_path, monkeypatch):
         shutil.copy(path, folder / path.name)
     monkeypatch.setenv("ATTENTION_BOOK_MIRROR", str(tmp_path))
     assert planetoid("citeseer").num_nodes == 3327
+
+
+# Pickles as NumPy and SciPy under Python 2 wrote them, operation by operation.
+
+
+def integer(number):
+    return b"J" + struct.pack("<i", number)
+
+
+def text(content):
+    return b"T" + struct.pack("<i", len(content)) + content
+
+
+def array(values):
+    kind = text(values.dtype.str[1:].encode()) + integer(0) + integer(1)
+    kind = b"cnumpy\ndtype\n" + kind + b"\x87R(" + integer(3) + text(b"<") + b"NNN"
+    kind += 2 * integer(-1) + integer(0) + b"tb"
+    shape = b"(" + b"".join(map(integer, values.shape)) + b"t"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+    empty += integer(0) + b"\x85" + text(b"b") + b"\x87R"
+    state = integer(1) + shape + kind + b"\x89" + text(values.tobytes())
+    return empty + b"(" + state + b"tb"
+
+
+def sparse(values):
+    matrix = csr_matrix(values)
+    state = text(b"_shape") + b"(" + b"".join(map(integer, matrix.shape)) + b"t"
+    for name in ("data", "indices", "indptr"):
+        state += text(name.encode()) + array(getattr(matrix, name))
+    return b"cscipy.sparse.csr\ncsr_matrix\n)\x81}(" + state + b"ub"
+
+
+def lists(neighbours):
+    content = b"ccollections\ndefaultdict\nc__builtin__\nlist\n\x85R("
+    for node, others in neighbours.items():
+        content += integer(node) + b"](" + b"".join(map(integer, others)) + b"e"
+    return content + b"u"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Files of 520 nodes with 3 features, as of Pubmed: the last 10 are for testing.
+
+    Writes them, some of them with other contents, and returns their paths.
+    """
+    weights = np.zeros((510, 3))
+    weights[:, 0], weights[4] = 0.5, [0.1, 0.2, 0.1]
+    tested = np.zeros((10, 3))
+    tested[:, 2], tested[0] = 0.25, [0, 1, 3]
+    classes = np.eye(3)[np.arange(510) % 3]
+    order = [517, 512, *(n for n in range(510, 520) if n not in (517, 512))]
+
+    def write(**others):
+        contents = {
+            "allx": sparse(weights),
+            "ally": array(classes),
+            "x": sparse(weights[:6]),
+            "y": array(classes[:6]),
+            "tx": sparse(tested),
+            "ty": array(np.eye(3)[[2] * 9 + [1]]),
+            "graph": lists({0: [1, 1, 0], 1: [0], 517: [2], 2: [517, 3]}),
+        } | others
+        paths = {end: tmp_path / f"ind.pubmed.{end}" for end in ENDS}
+        for end, content in contents.items():
+            paths[end].write_bytes(b"\x80\x02" + content + b".")
+        paths["test.index"].write_text("".join(f"{n}\n" for n in order))
+        return paths
+
+    return write
+
+
+def test_made_files_are_read(made):
+    graph = read_planetoid(made())
+    assert graph.num_nodes == 520
+    dense = graph.features.to_dense()
+    torch.testing.assert_close(dense[4], torch.tensor([0.25, 0.5, 0.25]))
+    # The first row of the test nodes belongs to the first number in test.index.
+    torch.testing.assert_close(dense[517], torch.tensor([0.0, 0.25, 0.75]))
+    torch.testing.assert_close(dense[510], torch.tensor([0.0, 0.0, 1.0]))
+    assert graph.labels[[0, 4, 517, 519]].tolist() == [0, 1, 2, 1]
+    # Each edge in both directions and once, without loops.
+    edges = {(0, 1), (1, 0), (2, 517), (517, 2), (2, 3), (3, 2)}
+    assert set(map(tuple, graph.edges.T.tolist())) == edges
+    assert graph.edges.shape == (2, 6)
+    assert graph.train.tolist() == list(range(6))
+    assert graph.dev.tolist() == list(range(6, 506))
+    assert graph.test.tolist() == list(range(510, 520))
+
+
+def test_too_few_rows_for_the_development_nodes(made):
+    paths = made(allx=sparse(np.ones((505, 3))), ally=array(np.eye(3)[[0] * 505]))
+    with pytest.raises(ValueError, match=r"pubmed\.allx must have at least 506 rows"):
+        read_planetoid(paths)
+
+
+def test_pubmed_is_in_the_table():
+    names = {f"planetoid/ind.pubmed.{end}" for end in ENDS}
+    assert names <= set(table())
+    assert all(table()[name].hash.startswith("sha256:") for name in names)
+
+
+def test_whole_pubmed(mirror):
+    if not all(is_here(f"planetoid/ind.pubmed.{end}") for end in ENDS):
+        pytest.skip("the files of Pubmed are neither in the mirror nor in the cache")
+    graph = planetoid("pubmed")
+    assert graph.features.shape == (19717, 500)
+    assert graph.edges.shape == (2, 2 * 44324)
+    assert len(graph.train) == 60
+    assert homophily(graph) == pytest.approx(0.802, abs=2e-3)

@@ -111,3 +111,44 @@ def test_errors():
         HeadProjection(1, 2, 3, dropout=-0.1)
     with pytest.raises(ValueError, match="score must be one of gat, gatv2, got 'dot'"):
         check_score("dot")
+
+
+@pytest.mark.parametrize("concat", [True, False])
+def test_gat_equals_the_layer_of_pyg(nodes, concat):
+    pyg = pytest.importorskip("torch_geometric.nn")
+    layer = make_layer(concat=concat)
+    peer = pyg.GATConv(IN_DIM, DIM, HEADS, concat=concat, add_self_loops=False).double()
+    with torch.no_grad():
+        peer.lin.weight.copy_(layer.projection.weight.transpose(1, 2).flatten(0, 1))
+        peer.att_dst.copy_(layer.attention.query_score[None])
+        peer.att_src.copy_(layer.attention.key_score[None])
+        peer.bias.copy_(layer.bias.flatten() if concat else layer.bias.mean(dim=0))
+    assert_same_as_pyg(layer, peer, nodes)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_gatv2_equals_the_layer_of_pyg(nodes, shared):
+    pyg = pytest.importorskip("torch_geometric.nn")
+    layer = make_layer(GATv2Attention, shared=shared)
+    options = {"add_self_loops": False, "share_weights": shared}
+    peer = pyg.GATv2Conv(IN_DIM, DIM, HEADS, **options).double()
+    if not shared:  # or their bias would be one of the values too
+        nn.init.normal_(layer.attention.bias)
+    both = layer.projection.weight.transpose(1, 2)
+    query, key = (both, both) if shared else both.chunk(2, dim=1)
+    with torch.no_grad():
+        peer.lin_l.weight.copy_(key.flatten(0, 1))
+        peer.lin_r.weight.copy_(query.flatten(0, 1))
+        peer.lin_l.bias.zero_()
+        peer.lin_r.bias.copy_(layer.attention.bias.flatten())
+        peer.att.copy_(layer.attention.score[None])
+        peer.bias.copy_(layer.bias.flatten())
+    assert_same_as_pyg(layer, peer, nodes)
+
+
+def assert_same_as_pyg(layer, peer, nodes):
+    context, weights = layer(nodes, EDGES)
+    want, (edges, alpha) = peer(nodes, EDGES, return_attention_weights=True)
+    assert_close(edges, EDGES)
+    assert_close(context, want)
+    assert_close(weights, alpha)

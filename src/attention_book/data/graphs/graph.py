@@ -97,6 +97,34 @@ def random_edges(graph: Graph, seed: int) -> Graph:
     return graph.with_edges(undirected((int(a), int(b)) for a, b in pairs))
 
 
+def random_split(graph: Graph, seed: int) -> Graph:
+    """Return the same graph with other nodes for training, development and testing.
+
+    As many as before: for training of each class, for development and testing in all.
+
+    Args:
+        graph: every node must have a label.
+        seed: of the split.
+
+    Example:
+        >>> nodes = torch.arange(9)
+        >>> parts = nodes[:3], nodes[3:5], nodes[5:8]
+        >>> graph = Graph(torch.eye(9), undirected([(0, 1)]), nodes % 3, *parts)
+        >>> split = random_split(graph, seed=0)
+        >>> split.labels[split.train].tolist(), len(split.dev), len(split.test)
+        ([0, 1, 2], 2, 3)
+    """
+    generator = torch.Generator().manual_seed(operator.index(seed))
+    order = torch.randperm(graph.num_nodes, generator=generator)
+    counts = graph.labels[graph.train].bincount().tolist()
+    train = torch.cat(
+        [order[graph.labels[order] == c][:count] for c, count in enumerate(counts)]
+    )
+    rest = order[~torch.isin(order, train)]
+    dev, test = rest[: len(graph.dev)], rest[len(graph.dev) :][: len(graph.test)]
+    return replace(graph, train=train, dev=dev, test=test)
+
+
 def row_normalised(
     features: Float[Tensor, "nodes features"],
 ) -> Float[Tensor, "nodes features"]:

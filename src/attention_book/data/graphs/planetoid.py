@@ -1,4 +1,4 @@
-"""Cora and Citeseer: papers and the citations between them."""
+"""Cora, Citeseer and Pubmed: papers and the citations between them."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from attention_book.data.graphs.pickles import (
 )
 from attention_book.data.text_files import read_lines
 
-NAMES = ("cora", "citeseer")
+NAMES = ("cora", "citeseer", "pubmed")
 ENDS = ("x", "y", "tx", "ty", "allx", "ally", "graph", "test.index")
 DEV = 500
 
@@ -24,10 +24,10 @@ DEV = 500
 def planetoid(name: str) -> Graph:
     """Load a citation graph with the split of Planetoid.
 
-    A node is a paper, its features tell which words of a vocabulary occur in it, its
-    class is a field of research. 20 nodes of each class are for training, the next 500
-    for development, 1,000 for test. Features are divided by their sum, as in GCN's and
-    GAT's code.
+    A node is a paper, its features tell which words of a vocabulary occur in it (in
+    Pubmed by TF-IDF), its class is a field of research. 20 nodes of each class are for
+    training, the next 500 for development, 1,000 for test. Features are divided by
+    their sum, as in GCN's and GAT's code.
 
     The files are pickles of Python 2. They are read as data and never unpickled, see
     :mod:`attention_book.data.graphs.pickles`. Three traps are taken care of. The rows
@@ -36,13 +36,13 @@ def planetoid(name: str) -> Graph:
     have neighbours, but no features and no label (here 0); they are in no split.
 
     Size: Cora 2,708 nodes, 5,278 undirected edges, 1,433 features; Citeseer 3,327,
-    4,552, 3,703. Download: 0.6 and 1.0 MB.
+    4,552, 3,703; Pubmed 19,717, 44,324, 500. Download: 0.6, 1.0 and about 12 MB.
     Source: Yang, Cohen and Salakhutdinov, arXiv:1603.08861; the papers and citations
     were collected by Sen et al. (2008).
     Licence: not stated for the data. Nothing of it is in this package.
 
     Args:
-        name: "cora" or "citeseer".
+        name: "cora", "citeseer" or "pubmed".
 
     Raises:
         ValueError: if there is no such graph, or a file is damaged.
@@ -68,6 +68,11 @@ def read_planetoid(paths: dict[str, Path]) -> Graph:
     targets = _read(paths["ally"], as_array), _read(paths["ty"], as_array)
     num_train = len(_read(paths["y"], as_array))
     num_nodes = int(order.max()) + 1
+    if known.shape[0] < num_train + DEV:
+        raise ValueError(
+            f"{paths['allx']} must have at least {num_train + DEV} rows, those of "
+            f"{paths['y'].name} and {DEV} for development, got {known.shape[0]}"
+        )
     if known.shape[0] != len(targets[0]) or known.shape[0] > order.min():
         raise ValueError(
             f"{paths['allx']} must have one row for each row of {paths['ally'].name} "
