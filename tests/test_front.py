@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 
 from attention_book.chapters.records import Record, Run
 from attention_book.figures.interactive import MARKER
-from tools import api, computed, import_graph, interactive, offline
+from tools import api, computed, import_graph, interactive, look, offline
 from tools.repository import address, bootstrap_cell
 
 ROOT = api.ROOT
@@ -316,3 +316,52 @@ def test_a_page_loads_the_script_of_its_figures_once():
     config = SimpleNamespace(html_static_path=[])
     interactive.serve_scripts(None, config)
     assert (Path(config.html_static_path[0]) / "attention-view.js").is_file()
+
+
+def page_of(*children):
+    document = docutils.nodes.section()
+    document.extend(children)
+    return document
+
+
+def test_an_svg_of_a_notebook_is_on_the_page_for_both_themes(tmp_path):
+    folder = tmp_path / "_build" / "jupyter_execute"
+    folder.mkdir(parents=True)
+    svg = '<svg width="72pt" height="1pt"><path style="fill: #ffffff"/></svg>'
+    (folder / "a.svg").write_text(svg)
+    figure = docutils.nodes.figure()
+    uris = "_build/jupyter_execute/a.svg", "_build/jupyter_execute/a.png", "logo.svg"
+    for uri in uris:
+        figure += docutils.nodes.image(uri=uri, alt="what it shows", ids=[uri])
+    added = []
+    images = SimpleNamespace(add_file=lambda page, uri: added.append((page, uri)))
+    app = SimpleNamespace(
+        builder=SimpleNamespace(format="html"),
+        srcdir=tmp_path,
+        env=SimpleNamespace(images=images),
+    )
+    look.add_dark_figures(app, page_of(figure), "page")
+    dark = "_build/jupyter_execute/a-dark.svg"
+    assert [image["uri"] for image in figure.children] == [uris[0], dark, *uris[1:]]
+    assert added == [("page", dark)]
+    light, other, *rest = figure.children
+    assert "in-light" in light["classes"]
+    assert "in-dark" in other["classes"]
+    assert light["alt"] == other["alt"]
+    assert light["width"] == other["width"] == "120px"
+    assert other["ids"] == []
+    assert not any(image["classes"] for image in rest)
+    assert "#ffffff" not in (tmp_path / dark).read_text()
+    app.builder.format = "latex"
+    look.add_dark_figures(app, page_of(figure), "page")
+    assert len(figure.children) == 4
+
+
+def test_where_an_equation_is_in_the_package_is_small_print():
+    texts = (
+        "(1.1) in the package: Seq2Seq; checked by test_equations.",
+        "It is in the package: see there.",
+    )
+    page = page_of(*(docutils.nodes.paragraph("", text) for text in texts))
+    look.print_notes_small(None, page, "page")
+    assert [node["classes"] for node in page.children] == [["in-package"], []]

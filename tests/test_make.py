@@ -319,6 +319,8 @@ def test_kernels_inherit_no_foreign_settings(monkeypatch, tmp_path):
     assert not {name for name, text in found.items() if "/foreign" in text}
     assert "inline" in found["MPLBACKEND"]
     assert Path(found["IPYTHONDIR"]).is_relative_to(tmp_path)
+    (profile,) = Path(found["IPYTHONDIR"]).rglob("ipython_kernel_config.py")
+    assert "svg" in profile.read_text()
     with execution.environment(found):
         assert dict(os.environ) == found
     assert os.environ["MPLBACKEND"] == "agg"

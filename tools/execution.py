@@ -37,6 +37,9 @@ FOREIGN = ("JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONOPTIMIZE")
 # Seconds until a kernel is given up, and until its output is, by papermill's names: a
 # busy machine is slow and not wrong.
 PATIENCE = {"start_timeout": 600, "iopub_timeout": 300}
+# Figures as SVG, of which tools/look.py makes a dark version. In a reader's own
+# notebook they are images on white, which any program shows.
+PROFILE = "c.InlineBackend.figure_formats = {'svg'}\n"
 # Where programs keep what they otherwise leave in the home folder.
 FOLDERS = {
     "IPYTHONDIR": "ipython",
@@ -52,6 +55,9 @@ def kernel_environment(root: Path = ROOT) -> dict[str, str]:
     for name, folder in FOLDERS.items():
         kept[name] = str(root / "_build" / "home" / folder)
         Path(kept[name]).mkdir(parents=True, exist_ok=True)
+    profile = Path(kept["IPYTHONDIR"], "profile_default", "ipython_kernel_config.py")
+    profile.parent.mkdir(exist_ok=True)
+    profile.write_text(PROFILE)
     return kept | KERNEL
 
 

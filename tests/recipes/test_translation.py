@@ -38,8 +38,10 @@ from attention_book.recipes.translation import (
     numbers_task,
     parallel_links,
     power_links,
+    share_by_rank,
     share_of_linked,
     stray_links,
+    word_probabilities,
 )
 
 CPU = torch.device("cpu")
@@ -338,6 +340,39 @@ def test_hits_step_by_step(task, model):
             assert hits[row, step] == (logits[0].argmax() == wanted)
             assert real[row, step]
         assert real[row].sum() == len(pair.target) + 1
+
+
+def test_probabilities_after_the_right_words_and_after_its_own(task, model):
+    pair = task.test[0]
+    batch = task.batch([pair])
+    for own_words in (False, True):
+        found = word_probabilities(model.train(), batch, own_words=own_words)
+        assert not model.training
+        assert found.shape == (1, len(pair.target) + 1, len(task.vocabs[1]))
+        state = model.start(batch.source, batch.source_mask)
+        read = batch.target[:, 0]
+        for step in range(len(pair.target) + 1):
+            logits, state = model.step(read, state)
+            torch.testing.assert_close(found[:, step], logits.softmax(-1))
+            read = logits.argmax(-1) if own_words else batch.target[:, step + 1]
+
+
+def test_share_by_rank_counts_first_words_with_first_words():
+    pairs = [CROSSED, Pair(words("a b"), words("c"), frozenset({(0, 0), (1, 0)}))]
+    hits = torch.tensor([[1, 0, 1, 1, 0, 1], [0, 1, 1, 1, 1, 1]], dtype=torch.bool)
+
+    def digits(pair):
+        return sorted({target for _, target in digit_links(pair)})
+
+    found = share_by_rank(hits, pairs, digits, 4)
+    assert found[:3] == [
+        0.5,
+        1.0,
+        0.0,
+    ]  # "zwei": third word, second digit
+    assert math.isnan(found[3])
+    whole = share_by_rank(hits, pairs, lambda pair: range(len(pair.target)), 2)
+    assert whole == [0.5, 0.0]
 
 
 def test_share_of_linked_counts_each_word_once():

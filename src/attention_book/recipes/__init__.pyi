@@ -313,8 +313,10 @@ from .translation import (
     numbers_task,
     parallel_links,
     power_links,
+    share_by_rank,
     share_of_linked,
     stray_links,
+    word_probabilities,
 )
 from .windows import (
     CentreScores,
@@ -562,6 +564,7 @@ __all__ = [
     "score_system",
     "self_attention_weights",
     "sentence_gradients",
+    "share_by_rank",
     "share_of_linked",
     "share_right",
     "share_within",
@@ -613,6 +616,7 @@ __all__ = [
     "with_vector_length",
     "without_highest",
     "without_word",
+    "word_probabilities",
     "word_vectors",
     "word_weights",
     "write_captions",

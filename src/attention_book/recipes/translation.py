@@ -689,6 +689,62 @@ def share_of_linked(
     return sum(found) / len(found) if found else float("nan")
 
 
+@torch.no_grad()
+def word_probabilities(
+    model: nn.Module, batch: PairBatch, *, own_words: bool = False
+) -> Float[Tensor, "batch target_tokens target_vocab"]:
+    """Return how probable each word is at each step of the decoder.
+
+    Args:
+        model: has ``start``, ``step`` and ``decode``; it is left in eval mode.
+        batch: on the model's device.
+        own_words: whether the decoder reads the word that it found most probable in the
+            step before, as when it is used; otherwise the right one, as in training.
+    """
+    translator: Any = model.eval()
+    state = translator.start(batch.source, batch.source_mask)
+    if not own_words:
+        logits, _ = translator.decode(batch.target[:, :-1], state)
+        return logits.softmax(dim=-1)
+    ids, steps = batch.target[:, 0], []
+    for _ in range(batch.target.shape[1] - 1):
+        logits, state = translator.step(ids, state)
+        ids = logits.argmax(dim=-1)
+        steps.append(logits.softmax(dim=-1))
+    return torch.stack(steps, dim=1)
+
+
+def share_by_rank(
+    hits: Bool[Tensor, "batch target_tokens"],
+    pairs: Sequence[Pair],
+    choose: Callable[[Pair], Iterable[int]],
+    num_ranks: int,
+) -> list[float]:
+    """Share of right predictions among the first chosen word of all targets, and so on.
+
+    Args:
+        hits: as from :func:`next_word_hits`, for the same pairs.
+        pairs: source and target words.
+        choose: chooses positions of target words, from 0, in the order that counts.
+        num_ranks: how many words of a target are counted, from the first one on.
+
+    Returns:
+        For each rank a share from 0 to 1; NaN where no target has so many words.
+
+    Example:
+        >>> pairs = [Pair(("a",), ("b", "c")), Pair(("d",), ("e",))]
+        >>> hits = torch.tensor([[True, False], [False, False]])
+        >>> share_by_rank(hits, pairs, lambda pair: range(len(pair.target)), 3)
+        [0.5, 0.0, nan]
+    """
+    right = hits.tolist()
+    found: list[list[bool]] = [[] for _ in range(num_ranks)]
+    for number, pair in enumerate(pairs):
+        for words, position in zip(found, choose(pair), strict=False):
+            words.append(right[number][position])
+    return [sum(at) / len(at) if at else float("nan") for at in found]
+
+
 def error_rates(
     links: Sequence[Collection[Link]],
     pairs: Sequence[Pair],

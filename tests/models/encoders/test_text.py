@@ -68,3 +68,23 @@ def test_errors(encoder, inputs, no_shape_checks):
         encoder(inputs, token_mask(LENGTHS, TOKENS)[:, :-1])
     with pytest.raises(ValueError, match="row 1 of source_mask is all padding"):
         encoder(inputs, token_mask(torch.tensor([5, 0, 3]), TOKENS))
+
+
+def test_an_lstm_follows_its_equations(inputs):
+    encoder = StackedLSTM(INPUT, HIDDEN, 1).double()
+    W_i, W_f, W_c, W_o = encoder.lstm.weight_ih_l0.chunk(4)
+    U_i, U_f, U_c, U_o = encoder.lstm.weight_hh_l0.chunk(4)
+    biases = encoder.lstm.bias_ih_l0 + encoder.lstm.bias_hh_l0
+    b_i, b_f, b_c, b_o = biases.chunk(4)
+    h, c = torch.zeros(2, HIDDEN).double()
+    states = []
+    for x in inputs[0]:
+        i = torch.sigmoid(W_i @ x + U_i @ h + b_i)
+        f = torch.sigmoid(W_f @ x + U_f @ h + b_f)
+        o = torch.sigmoid(W_o @ x + U_o @ h + b_o)
+        c = f * c + i * torch.tanh(W_c @ x + U_c @ h + b_c)
+        h = o * torch.tanh(c)
+        states.append(h)
+    found = encoder(inputs[:1], torch.ones(1, TOKENS, dtype=torch.bool))
+    assert_close(found.annotations[0], torch.stack(states))
+    assert_close(found.final, LSTMState(h.view(1, 1, -1), c.view(1, 1, -1)))

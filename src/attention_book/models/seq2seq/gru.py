@@ -85,24 +85,45 @@ class GatedRecurrentUnit(nn.Module):
             )
         size = self.state_proj.in_features
         # Split once, outside the loop: each split of a weight costs a full gradient.
-        gate_weight, weight = self.state_proj.weight.split([2 * size, size])
+        weights = self.state_proj.weight.split([2 * size, size])
         fixed = None if self.context_proj is None else self.context_proj(context)
         states = []
         for t, projected in enumerate(self.input_proj(inputs).unbind(dim=1)):
-            x_gates, x = projected.split([2 * size, size], dim=-1)
-            if fixed is None:
-                gates = (x_gates + F.linear(state, gate_weight)).sigmoid()
-                reset, keep = gates.chunk(2, dim=-1)
-                candidate = (x + F.linear(reset * state, weight)).tanh()
-            else:
-                inner = F.linear(state, self.state_proj.weight) + fixed
-                gates, inner = inner.split([2 * size, size], dim=-1)
-                reset, keep = (x_gates + gates).sigmoid().chunk(2, dim=-1)
-                candidate = torch.addcmul(x, reset, inner).tanh()
-            new = torch.lerp(candidate, state, keep)
+            new = self.next_state(projected, state, weights, fixed)
             state = new if mask is None else torch.where(mask[:, t, None], new, state)
             states.append(state)
         return torch.stack(states, dim=1), state
+
+    def next_state(
+        self,
+        projected: Float[Tensor, "rows three_hidden_dim"],
+        state: Float[Tensor, "rows hidden_dim"],
+        weights: tuple[
+            Float[Tensor, "two_hidden_dim hidden_dim"],
+            Float[Tensor, "hidden_dim hidden_dim"],
+        ],
+        fixed: Float[Tensor, "rows three_hidden_dim"] | None,
+    ) -> Float[Tensor, "rows hidden_dim"]:
+        """Return the state after one input.
+
+        Args:
+            projected: :math:`W_r x, W_z x, W x` side by side.
+            state: :math:`h`.
+            weights: :math:`U_r, U_z` one above the other, and :math:`U`.
+            fixed: :math:`C_r c, C_z c, C c` side by side; None without a context.
+        """
+        size = state.shape[-1]
+        x_gates, x = projected.split([2 * size, size], dim=-1)
+        if fixed is None:
+            gates = (x_gates + F.linear(state, weights[0])).sigmoid()
+            reset, keep = gates.chunk(2, dim=-1)
+            candidate = (x + F.linear(reset * state, weights[1])).tanh()
+        else:
+            inner = F.linear(state, self.state_proj.weight) + fixed
+            gates, inner = inner.split([2 * size, size], dim=-1)
+            reset, keep = (x_gates + gates).sigmoid().chunk(2, dim=-1)
+            candidate = torch.addcmul(x, reset, inner).tanh()
+        return torch.lerp(candidate, state, keep)
 
 
 @dataclass(frozen=True, kw_only=True)
