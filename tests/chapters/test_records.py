@@ -59,6 +59,23 @@ def test_there_and_back(tmp_path):
     assert found == [1, 2, 10]
 
 
+def test_numbers_that_are_not_finite_are_strict_json(tmp_path):
+    values = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1.5, "e": "infinite"}
+    record = Record("abcnn", "full")
+    record.add(run(0, values=values, settings={"norms": [math.inf, 2.0]}))
+    path = record.write(tmp_path)
+
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    saved = json.loads(path.read_text(), parse_constant=refuse)
+    jsonschema.validate(saved, SCHEMA)
+    [again] = Record.read(path).runs.values()
+    assert math.isnan(again.values.pop("a"))
+    assert again.values == {"b": math.inf, "c": -math.inf, "d": 1.5, "e": "infinite"}
+    assert again.settings == {"norms": [math.inf, 2.0]}
+
+
 def test_an_empty_record_there_and_back(tmp_path):
     record = Record("abcnn", "full")
     assert Record.read(record.write(tmp_path)) == record

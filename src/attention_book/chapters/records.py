@@ -7,8 +7,9 @@ for each chapter and preset, which lists the runs on one line each; sweeps write
 
 import ast
 import json
+import math
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ class Record:
                 raise ValueError(f"its format is {saved['format']!r}")
             record = cls(saved["chapter"], saved["preset"])
             for entry in saved["runs"]:
-                record.add(Run(**entry))
+                record.add(Run(**_from_json(entry)))
         except FileNotFoundError:
             raise
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -154,7 +155,8 @@ class Record:
     def write(self, folder: Path) -> Path:
         """Write the record's file, whole or not at all; return its path."""
         lines = [
-            json.dumps(asdict(self.runs[key])) for key in sorted(self.runs, key=_order)
+            json.dumps(_as_json(asdict(self.runs[key])), allow_nan=False)
+            for key in sorted(self.runs, key=_order)
         ]
         head = {"format": FORMAT, "chapter": self.chapter, "preset": self.preset}
         text = json.dumps(head)[:-1] + ', "runs": [\n' + ",\n".join(lines) + "\n]}\n"
@@ -275,6 +277,33 @@ def merge_files(paths: Iterable[Path], folder: Path | None = None) -> list[Path]
             merged[other.name] = load_record(other.chapter, other.preset, folder)
         merged[other.name].merge(other)
     return [record.write(folder) for record in merged.values()]
+
+
+# JSON has no numbers for these; a record holds their names.
+_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def _as_json(part: Any) -> Any:
+    def name(leaf: Any) -> Any:
+        finite = not isinstance(leaf, float) or math.isfinite(leaf)
+        return leaf if finite else repr(leaf)
+
+    return _everywhere(name, part)
+
+
+def _from_json(part: Any) -> Any:
+    def number(leaf: Any) -> Any:
+        return _NOT_FINITE.get(leaf, leaf) if isinstance(leaf, str) else leaf
+
+    return _everywhere(number, part)
+
+
+def _everywhere(change: Callable[[Any], Any], part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _everywhere(change, value) for name, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_everywhere(change, value) for value in part]
+    return change(part)
 
 
 def _order(key: str) -> tuple:
