@@ -487,3 +487,18 @@ def killed_run(checkpoint, when):
 
 if __name__ == "__main__":
     killed_run(Path(sys.argv[1]), sys.argv[2])
+
+
+def test_epochs_that_are_shorter_than_a_save(tmp_path, train, clock, seconds):
+    """Saved after each sixth step, wherever in an epoch, and at the end."""
+    path, options = tmp_path / "run.pt", {"save_every": 6.0, "save_epochs": False}
+    with pytest.raises(KeyboardInterrupt):
+        train(path, **seconds | options | {"at_step": clock.tick_until(9)})
+    saved = torch.load(path, weights_only=True)["progress"]
+    assert len(saved["history"]["step_loss"]) == 6
+    resumed = train(path, **seconds | options)
+    assert resumed[0].steps == EPOCHS * BATCHES - 6
+    wanted = train(**seconds)
+    assert_same_run(resumed, wanted)
+    assert resumed[1].seconds == EPOCHS * BATCHES
+    assert train(path, **seconds | options)[0].steps == 0, "the end was saved"

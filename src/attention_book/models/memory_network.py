@@ -169,19 +169,17 @@ class MemN2N(nn.Module):
         Memory: two numbers for each sentence and word of the vocabulary.
         """
         factors, like = self._factors(ids), self.tables[0]
-        bags = []
-        for part in (factors.offset, factors.slope):
-            bag = like.new_zeros(*ids.shape[:-1], self.config.word_vocab)
-            try:
-                bag.scatter_add_(-1, ids, part.expand(ids.shape))
-            except RuntimeError as error:
-                raise ValueError(
-                    f"ids must be from 0 to {self.config.word_vocab - 1}, the size of "
-                    f"the vocabulary less 1, got ids from {ids.min()} to {ids.max()}"
-                ) from error
-            bag[..., PAD] = 0.0  # so that padding gets no gradient either
-            bags.append(bag)
-        return WordFactors(bags[0], bags[1], factors.feature)
+        parts = [part.expand(ids.shape) for part in (factors.offset, factors.slope)]
+        bags = like.new_zeros(2, *ids.shape[:-1], self.config.word_vocab)
+        try:
+            bags.scatter_add_(-1, ids.expand(2, *ids.shape), torch.stack(parts))
+        except RuntimeError as error:
+            raise ValueError(
+                f"ids must be from 0 to {self.config.word_vocab - 1}, the size of "
+                f"the vocabulary less 1, got ids from {ids.min()} to {ids.max()}"
+            ) from error
+        bags[..., PAD] = 0.0  # so that padding gets no gradient either
+        return WordFactors(*bags.unbind(), factors.feature)
 
     def embed(
         self, words: WordFactors, tables: Sequence[int]
@@ -263,7 +261,7 @@ class MemN2N(nn.Module):
         The gradient of a table that also serves as :math:`W` would move them.
         """
         for table in (*self.tables, *self.times):
-            table[PAD] = 0.0
+            table[PAD].zero_()
 
     def _times(self, fact_mask: Bool[Tensor, "batch facts"]) -> Int[Tensor, "_ facts"]:
         size = self.config.memory_size

@@ -235,6 +235,7 @@ def train_nodes(
         keep="best" if stops else "last",
         device=device,
         checkpoint=checkpoint,
+        save_epochs=False,  # an epoch is one step, and shorter than a save
         description=description,
     )
     last = len(history.dev_loss) - 1

@@ -112,6 +112,7 @@ def fit(
     device: str | torch.device = "auto",
     checkpoint: str | Path | None = None,
     save_every: float = 600.0,
+    save_epochs: bool = True,
     on_step: Callable[[int], None] | None = None,
     description: str = "",
     clock: Callable[[], float] = time.perf_counter,
@@ -125,8 +126,9 @@ def fit(
     what is learned without a gradient. On a GPU that computes in bfloat16, the loss is
     computed under autocast. A bar on standard error shows the progress.
 
-    With a ``checkpoint``, the whole run is saved after each epoch, and within an epoch
-    as soon as ``save_every`` seconds have passed. A run that was killed goes on from
+    With a ``checkpoint``, the whole run is saved after each epoch (unless
+    ``save_epochs`` is False), and within an epoch as soon as ``save_every`` seconds
+    have passed. A run that was killed goes on from
     there when it is called again, with the next batch. On a CPU it then gives the same
     losses and weights, bit for bit, if all randomness comes from the global generators
     and ``loader.generator``. A finished run returns at once; with more ``epochs`` than
@@ -166,6 +168,8 @@ def fit(
             run is not saved.
         save_every: most seconds from one save to the next, the step under way not
             counted.
+        save_epochs: whether the run is also saved after each epoch, however short, and
+            not only after the last one.
         on_step: called before each optimizer step with the number of steps taken, to
             measure the model as it learns. If it draws random numbers, the run changes.
             What it has in its ``state_dict()``, if it has one, is saved with the run:
@@ -246,7 +250,8 @@ def fit(
             if history.dev_loss and history.choose_best():
                 weights = unwrap(model).state_dict()
                 progress.best = {k: x.clone() for k, x in weights.items()}
-            progress.save()
+            over = len(history.epoch_loss) == epochs or history.ran_out(patience)
+            progress.end_epoch(save=save_epochs or over)
     if progress.best is not None and keep == "best":
         unwrap(model).load_state_dict(progress.best)
     model.eval()
@@ -272,6 +277,7 @@ class _Progress:
         self.num_tokens: list[int] = []  # of the steps of an epoch that is not over
         self.start: dict[str, Any] = {}  # all generators at the beginning of the epoch
         self.since = 0.0  # the time up to which history.seconds counts
+        self.unsaved = 0.0  # seconds of epochs that are over and not in the file
         self.path: Path | None = None
         self.run: dict[str, Any] = {}
 
@@ -299,7 +305,19 @@ class _Progress:
 
     def is_due(self) -> bool:
         """Whether it is time to save the run."""
-        return self.path is not None and self.clock() - self.since >= self.save_every
+        if self.path is None:
+            return False
+        return self.unsaved + self.clock() - self.since >= self.save_every
+
+    def end_epoch(self, *, save: bool) -> None:
+        """Count the seconds of an epoch; write the file if asked to, or if due."""
+        if save or self.is_due():
+            self.save()
+        else:
+            now = self.clock()
+            self.history.seconds += now - self.since
+            self.unsaved += now - self.since
+            self.since = now
 
     def save(self) -> None:
         """Count the seconds, and write the file."""
@@ -315,6 +333,7 @@ class _Progress:
                 now=now,
                 **self.run,
             )
+            self.unsaved = 0.0
         self.since = self.clock()
 
 

@@ -99,10 +99,12 @@ def clip_each(
 
     def clip(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    factor = max_norm / (parameter.grad.norm() + 1e-6)
-                    parameter.grad.mul_(factor.clamp(max=1.0))
+            gradients = [p.grad for p in group["params"] if p.grad is not None]
+            if gradients:
+                norms = torch.stack([gradient.norm() for gradient in gradients])
+                factors = (max_norm / (norms + 1e-6)).clamp(max=1.0)
+                for gradient, factor in zip(gradients, factors.unbind(), strict=True):
+                    gradient.mul_(factor)
 
     optimizer.register_step_pre_hook(clip)
     return optimizer
