@@ -87,8 +87,11 @@ def plot_search(
     draw_arrow(ax, (middle + 0.52, UNIT_Y), (right - 0.3, UNIT_Y))
     # From the old state down and through all weights.
     dashed = {"color": QUERY, "ls": "--", "lw": 1.3, "marker": ""}
-    ax.plot([left, left], [UNIT_Y - 0.3, SCORE], **dashed)
-    ax.plot([left, last - 0.3], [SCORE, SCORE], zorder=0.5, **dashed)
+    beside = left < -0.3  # of all weights; otherwise it meets the first one's box
+    ax.plot([left, left], [UNIT_Y - 0.3, SCORE + 0.2 * (not beside)], **dashed)
+    ends = [(left, -0.32)] * beside + [(x + 0.32, x + 0.68) for x in range(last)]
+    for end in ends:
+        ax.plot(end, [SCORE, SCORE], **dashed)
     ax.text(left - 0.12, 2.2, TEXT["weights"], rotation=90, ha="right", va="center")
     words = ((middle - 0.85, i - 1, target[-2]), (middle + 0.85, i, target[-1]))
     for at, k, word in words:
@@ -117,11 +120,10 @@ def plot_score(*, ax: Axes | None = None) -> Axes:
     left, right, middle = 0.0, 1.6, 0.8
     draw_box(ax, left, 0, "$s_{i-1}$", QUERY, width=0.62)
     draw_box(ax, right, 0, "$h_j$", KEY, width=0.62)
-    ax.add_artist(plt.Circle((middle, 1.25), 0.17, fc="none", ec=INK, lw=1.2))
-    ax.text(middle, 1.25, "+", ha="center", va="center")
+    draw_box(ax, middle, 1.25, "+", INK, width=0.3, height=0.3)
     for at, name, side in ((left, "$W_a$", "right"), (right, "$U_a$", "left")):
         inner = middle + (at - middle) * 0.2
-        draw_arrow(ax, (at, 0.3), (inner, 1.13))
+        draw_arrow(ax, (at, 0.3), (inner, 1.08))
         shift = -0.08 if side == "right" else 0.08
         ax.text((at + inner) / 2 + shift, 0.72, name, ha=side, va="center")
     draw_arrow(ax, (middle, 1.44), (middle, 1.92))
