@@ -16,8 +16,12 @@ from attention_book.figures.multi_head import plot_two_heads
 from attention_book.figures.self_attention import plot_asking
 from attention_book.figures.seq2seq import plot_bottleneck
 from attention_book.figures.soft_hard import plot_look
-from attention_book.figures.transformer import plot_layers, plot_step
-from attention_book.figures.transformer_results import plot_guesses, plot_heads
+from attention_book.figures.transformer import plot_mask, plot_step
+from attention_book.figures.transformer_results import (
+    plot_beams,
+    plot_guesses,
+    plot_heads,
+)
 from attention_book.figures.words import draw_word, word_labels
 
 ODD = ["Ba$$in", "$5$", "$\\frac{$", "水"]
@@ -32,8 +36,9 @@ TABLE = torch.full((4, 4), 0.25)
         lambda: plot_window(FOUR, ODD),
         lambda: plot_bottleneck(ODD, ODD),
         lambda: plot_search(ODD, ODD, FOUR.tolist()),
-        lambda: plot_layers(ODD, TABLE[None]),
+        lambda: plot_mask(ODD, ODD),
         lambda: plot_step(ODD, ODD, ODD[0], FOUR, FOUR),
+        lambda: plot_beams([[(ODD[0], -1.0, 0)]], [0]),
         lambda: plot_heads(TABLE[None, None], ODD, ODD),
         lambda: plot_guesses([ODD], TABLE[:1], ["end"], ODD),
         lambda: plot_asking(ODD, FOUR.tolist(), 1),

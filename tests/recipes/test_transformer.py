@@ -6,26 +6,26 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from attention_book.attention.multi_head import MultiHeadAttention
 from attention_book.data.translation.pairs import Pair
 from attention_book.data.vocab import EOS
 from attention_book.models.seq2seq import Seq2Seq
 from attention_book.models.transformer import Transformer, TransformerConfig
-from attention_book.recipes.race import count_parameters
+from attention_book.recipes.race import EqualTime, count_parameters
 from attention_book.recipes.transformer import (
     LADDER,
-    REMOVALS,
     TRANSFORMER_PRESETS,
-    Removal,
     alignment_error,
+    beam_tree,
     best_head,
+    chapter_task,
     cross_error_rates,
     cross_weights,
-    forced_and_free,
-    forced_and_free_unmasked,
+    first_loss,
     ladder_builders,
     layer_weights,
     norm_leaks,
+    run_ladder,
+    score_saturation,
     share_right,
     signal_at_start,
     stage_accuracy,
@@ -33,7 +33,6 @@ from attention_book.recipes.transformer import (
     stage_logits,
     stages,
     train_averaged,
-    train_without,
     warm_up_plan,
 )
 from attention_book.recipes.translation import all_links, error_rates, numbers_task
@@ -167,24 +166,6 @@ def test_shares_of_words_and_of_sentences(task, model):
         hits, words, whole = hits + sum(own), words + len(own), whole + all(own)
     assert share_right(task, model, pairs, whole=False) == pytest.approx(hits / words)
     assert share_right(task, model, pairs, whole=True) == whole / 4
-    forced, free = forced_and_free(task, model, pairs, whole=True)
-    assert forced == pytest.approx(hits / words)
-    assert free == task.exact_match(model, pairs).mean()
-    assert forced_and_free(task, model, pairs, whole=False) == (forced, forced)
-
-
-def test_padding_that_counts_as_words(task, model):
-    pairs = [min(task.test, key=lambda p: len(p.source)), *task.test[:3]]
-    batch = task.batch(pairs)
-    everywhere = torch.ones_like(batch.source_mask)
-    logits = model(batch.source, batch.target[:, :-1], everywhere)
-    hits = logits.argmax(-1) == batch.target[:, 1:]
-    real = batch.target_mask[:, 1:]
-    forced, free = forced_and_free_unmasked(task, model, pairs, whole=True)
-    assert forced == pytest.approx(hits[real].float().mean().item())
-    rows = zip(hits, real, strict=True)
-    assert free == sum(row[mask].all().item() for row, mask in rows) / 4
-    assert forced_and_free_unmasked(task, model, pairs, whole=False) == (forced, forced)
 
 
 PRESET = replace(
@@ -229,50 +210,6 @@ def test_cross_weights_are_the_last_layers_mean(task, model):
     found = cross_weights(model, batch)
     assert_close(found, layer_weights(model, batch)["cross"][-1].mean(1))
     assert found.shape == (3, batch.target.shape[1] - 1, batch.source.shape[1])
-
-
-def test_nothing_removed_is_the_model_itself(task):
-    options = {"pairs": task.train[:20], "epochs": 1, "seed": 4}
-    found = train_without(task, REMOVALS["published"], PRESET, **options)
-    wanted = make(task, 4)
-    task.fit(wanted, warm_up_plan({"batch_size": 4}, 4e-3, 2), **options)
-    assert_close(found.state_dict(), wanted.state_dict())
-
-
-def test_every_removal_changes_what_it_says(task):
-    built = {}
-    for name, removal in REMOVALS.items():
-        options = {"pairs": task.train[:36], "epochs": 1, "seed": 4}
-        built[name] = train_without(task, removal, PRESET, **options)
-        for key, value in removal.options.items():
-            assert getattr(built[name].config, key) == value
-    assert built["no_root"].source_embedding.scale == 1
-    assert built["published"].source_embedding.scale == math.sqrt(8)
-    q, k = torch.randn(2, 1, 3, 5, dtype=torch.float64)
-    for layer in built["no_scaling"].modules():
-        if isinstance(layer, MultiHeadAttention):
-            _, weights = layer.attention_fn(q, k, k, need_weights=True)
-            assert_close(weights, (q @ k.mT).softmax(-1))
-    last = {name: model.decoder.layers[-1] for name, model in built.items()}
-    slow, fast, cold = (
-        last[name].feed_forward.out_proj.weight
-        for name in ("published", "fast", "fast_cold")
-    )
-    assert (slow != fast).any()
-    assert (fast != cold).any()
-
-
-def test_a_loss_that_is_not_finite_is_told(task, capsys):
-    def spoil(model):
-        torch.nn.init.constant_(
-            model.encoder.layers[0].feed_forward.out_proj.bias, math.nan
-        )
-
-    removal = Removal(label="spoiled", change=spoil)
-    train_without(task, removal, PRESET, pairs=task.train[:9], epochs=1, seed=0)
-    assert capsys.readouterr().out.startswith(
-        "spoiled: the loss is nan at optimizer step 0"
-    )
 
 
 def test_weights_by_use(task, model):
@@ -331,6 +268,7 @@ def test_the_ladder_has_equal_parameters_and_one_error_for_each(task):
     models = {name: build(3) for name, build in builders.items()}
     counts = [count_parameters(model) for model in models.values()]
     assert max(counts) < 1.05 * min(counts)
+    assert models["Transformer"].config.label_smoothing == 0  # as the others
     again = builders["Bahdanau"](3).state_dict()
     assert_close(again, models["Bahdanau"].state_dict())
     assert isinstance(models["seq2seq"], Seq2Seq)
@@ -345,3 +283,98 @@ def test_the_ladder_has_equal_parameters_and_one_error_for_each(task):
 def test_no_error_without_a_known_alignment(task, model):
     unknown = replace(task, test=[Pair(pair.source, pair.target) for pair in task.test])
     assert math.isnan(alignment_error(unknown, model, unknown.test))
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6])
+def test_the_tree_ends_in_what_the_search_writes(task, penalty):
+    model, how = make(task), {"beam_size": 3, "length_penalty": penalty}
+    plan = warm_up_plan({"batch_size": 4}, 1e-2, 2)
+    task.fit(model, plan, epochs=8, seed=0)  # or it would never end a sentence
+    for pair in task.test[:4]:
+        (wanted,) = task.search(model, [pair], **how)
+        tree = beam_tree(task, model, pair, **how)
+        assert len(tree.path) == len(tree.steps)
+        if not wanted.finished:
+            continue
+        assert tree.tokens == wanted.tokens
+        chosen = [beams[k] for beams, k in zip(tree.steps, tree.path, strict=True)]
+        assert [word for word, _, _ in chosen][-1] == "<eos>"
+        words = task.vocabs[1].decode(wanted.tokens)
+        assert [word for word, _, _ in chosen[:-1]] == words
+        assert chosen[-1][1] == pytest.approx(wanted.log_prob, abs=1e-4)
+
+
+def test_the_shift_is_that_of_tokens_whose_weights_have_noise(task):
+    batch = task.batch(task.test[:3])
+    model = make(task)
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    found = signal_at_start(model, batch)
+    assert_close(model.state_dict(), before)  # the noise is gone
+    tokens = model.encode(batch.source, batch.source_mask)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for matrix in model.encoder.parameters():
+            if matrix.ndim > 1:
+                noise = torch.randn(matrix.shape, generator=generator)
+                matrix += 0.01 * matrix.pow(2).mean().sqrt() * noise
+    moved = model.encode(batch.source, batch.source_mask) - tokens
+    real = batch.source_mask
+    wanted = moved[real].pow(2).mean().sqrt() / tokens[real].pow(2).mean().sqrt()
+    assert found.shift == pytest.approx(wanted.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_saturation_query_by_query(scaled):
+    found = score_saturation(5, scaled=scaled, seed=3, num_keys=7)
+    generator = torch.Generator().manual_seed(3)
+    query = torch.randn(1000, 1, 5, generator=generator)
+    key = torch.randn(1000, 7, 5, generator=generator)
+    scores = torch.stack([k @ q[0] for q, k in zip(query, key, strict=True)])
+    weights = (scores / (math.sqrt(5) if scaled else 1)).softmax(-1)
+    assert found.largest == pytest.approx(weights.max(1).values.mean().item(), rel=1e-4)
+    slope = (weights - weights**2).mean().item()
+    assert found.slope == pytest.approx(slope, rel=1e-4)
+    assert found.variance == pytest.approx(1.0 if scaled else 5.0, rel=0.15)
+
+
+def test_first_loss_changes_the_logits_and_not_the_inputs(task):
+    batch = task.batch(task.test[:3])
+    plain, large = make(task).eval(), make(task).eval()
+    wanted = plain.loss(batch).item()
+    assert first_loss(plain, batch, 1.0) == pytest.approx(wanted)
+    found = first_loss(large, batch, 8.0)
+    assert_close(
+        large.target_embedding(batch.target), plain.target_embedding(batch.target)
+    )
+    target = batch.target[:, 1:]
+    with torch.no_grad():
+        logits = plain(batch.source, batch.target[:, :-1], batch.source_mask) * 8
+    losses = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
+    assert found == pytest.approx(
+        losses[batch.target_mask[:, 1:].flatten()].mean().item()
+    )
+
+
+def test_the_ladder_is_run_for_its_steps(task):
+    builders = {"seq2seq": lambda seed: make(task, seed)}
+    builders["Transformer"] = lambda seed: make(task, seed)
+    fair = EqualTime({}, {}, {"seq2seq": 4, "Transformer": 2}, 1.0)
+    preset = replace(PRESET, ladder_points=2)
+    given = {"data_steps": 3, "seeds": (0, 1), "examined": task.test, "whole": True}
+    runs = run_ladder(task, preset, builders, fair, **given)
+    assert {name: len(own) for name, own in runs.items()} == {
+        "seq2seq": 2,
+        "Transformer": 2,
+    }
+    assert set(runs["seq2seq"][0].right) == {2, 3, 4}
+    assert set(runs["Transformer"][0].right) == {1, 2, 3}
+
+
+def test_the_chapters_numbers_share_one_vocabulary():
+    given = {"seed": 1, "device": torch.device("cpu"), "limit": 5}
+    task = chapter_task("en", "de", TRANSFORMER_PRESETS["quick"], **given)
+    assert len(task.train) == 5
+    assert task.vocabs[0] is task.vocabs[1] or len(task.vocabs[0]) == len(
+        task.vocabs[1]
+    )
+    assert task.has_alignment

@@ -1,3 +1,7 @@
+from .beams import (
+    Beam,
+    trace_beams,
+)
 from .search import (
     Hypothesis,
     Step,
@@ -14,6 +18,7 @@ from .translation import (
 )
 
 __all__ = [
+    "Beam",
     "Hypothesis",
     "State",
     "Step",
@@ -21,5 +26,6 @@ __all__ = [
     "greedy_search",
     "select_rows",
     "state_device",
+    "trace_beams",
     "translate",
 ]

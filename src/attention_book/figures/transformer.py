@@ -1,4 +1,4 @@
-"""Figures of the chapter on the Transformer: the model, and a sentence inside it."""
+"""Figures of the chapter on the Transformer: the model, its mask, its steps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,18 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
-from attention_book.figures.colours import INK
+from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY, VALUE
 from attention_book.figures.drawing import draw_arrow, draw_box
-from attention_book.figures.words import draw_word
+from attention_book.figures.words import draw_word, word_labels
 
-_EMBED, _ATTEND, _NORM, _NETWORK, _OUT = (
-    "#56B4E9",
-    "#E69F00",
-    "#999999",
-    "#0072B2",
-    "#009E73",
-)
+_EMBED, _NORM, _NETWORK = "#CC79A7", "#999999", "#0072B2"
 _CROSS, _OWN = "#0072B2", "#D55E00"
+_WIDTH, _HEIGHT = 2.3, 0.52  # of a box
+FAINT = 0.05
+"""Smaller weights are not drawn as lines: many thin ones hide the few thick ones."""
 # What is written on the figures.
 TEXT = {
     "source": "source words",
@@ -29,21 +26,24 @@ TEXT = {
     "self": "self-attention",
     "masked": "masked self-attention",
     "cross": "cross-attention",
-    "norm": "add, normalise",
-    "network": "feed-forward",
+    "norm": "add and normalise",
+    "network": "feed-forward network",
     "transposed": "embedding, transposed",
     "softmax": "softmax",
     "written": "target words and <eos>",
-    "memory": "keys,\nvalues",
     "layers": "{} layers",
-    "words": "words",
-    "layer": "layer {}",
     "step": "step {}",
+    "reads": "reads",
+    "may": "may attend to",
+    "writes": "must write",
 }
 
 
 def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
     """Draw the whole model: encoder on the left, decoder on the right.
+
+    Each sub-layer begins at a dot, where its input is divided: into the sub-layer, for
+    attention as queries, keys and values, and past it to the sum.
 
     Args:
         num_layers: number of layers, written beside them.
@@ -54,109 +54,143 @@ def plot_model(num_layers: int | str = "N", *, ax: Axes | None = None) -> Axes:
         >>> "6 layers" in [text.get_text() for text in ax.texts]
         True
     """
-    ax = ax or plt.figure(figsize=(5.6, 7.4)).subplots()
-    left, right = 0.0, 3.6
-    sub_layer = ("norm", _NORM)
-    columns = {
-        left: [
-            ("source", None),
-            ("embedding", _EMBED),
-            ("positions", _EMBED),
-            ("self", _ATTEND),
-            sub_layer,
-            ("network", _NETWORK),
-            sub_layer,
-        ],
-        right: [
-            ("read", None),
-            ("embedding", _EMBED),
-            ("positions", _EMBED),
-            ("masked", _ATTEND),
-            sub_layer,
-            ("cross", _ATTEND),
-            sub_layer,
-            ("network", _NETWORK),
-            sub_layer,
-            ("transposed", _EMBED),
-            ("softmax", _OUT),
-            ("written", None),
-        ],
-    }
-    for x, boxes in columns.items():
-        for y, (name, color) in enumerate(boxes):
-            text = TEXT[name]
-            if color is None:
-                ax.text(x, y, text, ha="center", va="center", fontsize=9)
-            else:
-                draw_box(ax, x, y, text, color, width=2.5, height=0.54, fontsize=9)
-            if y:
-                draw_arrow(ax, (x, y - 0.68), (x, y - 0.32))
-            if name == sub_layer[0]:  # the input goes round the sub-layer
-                around = "arc3,rad=0.6" if x == right else "arc3,rad=-0.6"
-                side = 1.28 if x == right else -1.28
-                draw_arrow(ax, (x + side, y - 1.45), (x + side, y), bend=around)
-    top = len(columns[left]) - 1
-    # The encoder's tokens are keys and values of every layer.
-    draw_arrow(ax, (left + 1.28, top), (right - 1.28, 5.0), bend="arc3,rad=-0.15")
-    ax.text(1.8, 5.95, TEXT["memory"], ha="center", fontsize=8, color=INK)
-    for x, low, high in (left, 3, 6), (right, 3, 8):
-        frame = (x - 1.5, low - 0.45), 3.0, high - low + 0.9
+    ax = ax or plt.figure(figsize=(5.6, 7.8)).subplots()
+    left, right = 0.0, 4.3
+    start = 2.75
+    for x, words in (left, "source"), (right, "read"):
+        ax.text(x, 0, TEXT[words], ha="center", va="center", fontsize=9)
+        for y, name in (0.85, "embedding"), (1.75, "positions"):
+            draw_arrow(ax, (x, y - 0.6), (x, y - 0.3))
+            _box(ax, x, y, name, _EMBED)
+        ax.plot([x, x], [2.05, start], color=INK, lw=1.1, marker="", ls="-")
+    # The encoder, from below.
+    attended = _sub_layer(ax, left, start, "self", "QKV", side=-1)
+    encoded = _sub_layer(ax, left, attended, "network", "", side=-1)
+    # The decoder.
+    attended = _sub_layer(ax, right, start, "masked", "QKV", side=1)
+    crossed = _sub_layer(ax, right, attended, "cross", "Q", side=1)
+    decoded = _sub_layer(ax, right, crossed, "network", "", side=1)
+    # The encoder's output is keys and values of every cross-attention.
+    middle, cross = (left + right) / 2 - 0.15, attended + 0.85
+    ax.plot(
+        [left, left, middle, middle],
+        [encoded, encoded + 0.5, encoded + 0.5, cross],
+        color=INK,
+        lw=1.1,
+        marker="",
+        ls="-",
+    )
+    for letter, color, shift in ("K", KEY, 0.14), ("V", VALUE, -0.14):
+        edge = right - _WIDTH / 2 - 0.05
+        draw_arrow(ax, (middle, cross), (edge, cross + shift), color=color, lw=1.6)
+        at = middle + 0.62 * (edge - middle), cross + 2.1 * shift
+        ax.text(*at, letter, color=color, ha="center", va="center", fontweight="bold")
+    for x, end in (left, encoded), (right, decoded):
+        frame = (x - 1.72, start - 0.25), 3.44, end - start + 0.1
         ax.add_patch(Rectangle(*frame, fill=False, ec="0.6", ls="--", lw=1))
-    layers = TEXT["layers"].format(num_layers)
-    ax.text(left, top + 0.7, layers, ha="center", color=INK)
-    ax.text(right + 1.6, 8.6, layers.replace(" ", "\n"), ha="left", color=INK)
-    ax.set(xlim=(-2.0, 5.9), ylim=(-0.5, 11.5))
+        name = TEXT["layers"].format(num_layers)
+        ax.text(x - 1.7, end - 0.08, name, ha="left", va="bottom", color=INK)
+    y = decoded - 0.25
+    for name, color in ("transposed", _EMBED), ("softmax", _NORM):
+        y += 0.85
+        draw_arrow(ax, (right, y - 0.6), (right, y - 0.3))
+        _box(ax, right, y, name, color)
+    draw_arrow(ax, (right, y + 0.3), (right, y + 0.65))
+    ax.text(right, y + 0.9, TEXT["written"], ha="center", va="center", fontsize=9)
+    ax.set(xlim=(left - 1.85, right + 1.85), ylim=(-0.4, y + 1.2))
     ax.axis("off")
     return ax
 
 
-def plot_layers(
-    words: Sequence[str],
-    weights: Float[Tensor, "layers words words"],
-    *,
-    ax: Axes | None = None,
+def _box(ax: Axes, x: float, y: float, name: str, color: str) -> None:
+    size = {"width": _WIDTH, "height": _HEIGHT}
+    draw_box(ax, x, y, TEXT[name], color, **size, fontsize=9)
+
+
+def _sub_layer(
+    ax: Axes, x: float, y: float, name: str, letters: str, *, side: int
+) -> float:
+    """Draw a sub-layer whose input is at ``y``; return where its output is."""
+    box, norm = y + 0.85, y + 1.72
+    ax.plot([x], [y], color=INK, marker="o", ms=4, ls="")
+    colors = {"Q": QUERY, "K": KEY, "V": VALUE}
+    for letter in letters:
+        at = x + 0.62 * (letters.index(letter) - (len(letters) - 1) / 2)
+        draw_arrow(ax, (x, y), (at, box - 0.3), color=colors[letter], lw=1.6)
+        font = {"color": colors[letter], "fontweight": "bold"}
+        ax.text(at + 0.2, box - 0.45, letter, ha="center", va="center", **font)
+    if not letters:
+        draw_arrow(ax, (x, y), (x, box - 0.3))
+    _box(ax, x, box, name, CONTEXT if letters else _NETWORK)
+    draw_arrow(ax, (x, box + 0.3), (x, norm - 0.3))
+    _box(ax, x, norm, "norm", _NORM)
+    # Past it: the residual connection.
+    far, edge = x + 1.5 * side, x + (_WIDTH / 2 + 0.05) * side
+    path = [x, far, far], [y, y, norm]
+    ax.plot(*path, color=INK, lw=1.1, marker="", ls="-")
+    draw_arrow(ax, (far, norm), (edge, norm))
+    after = norm + 0.5
+    ax.plot([x, x], [norm + 0.3, after], color=INK, lw=1.1, marker="", ls="-")
+    return after
+
+
+def plot_mask(
+    read: Sequence[str], written: Sequence[str], *, ax: Axes | None = None
 ) -> Axes:
-    """Draw the tokens of each layer, with a line for each pair of query and key.
+    """Draw the causal mask: which words each position of the decoder may attend to.
+
+    The word that a position must write is the next one that is read. Its cell is
+    outlined: the mask blocks it.
 
     Args:
-        words: a label for each token, from left to right.
-        weights: weights of each layer, from the first; the larger the weight, the
-            thicker the line.
+        read: the words that the decoder reads, from ``<bos>`` on.
+        written: the word that each of these positions must write.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
-        ValueError: if there is not one weight for each pair of words.
+        ValueError: if there are not as many words to write as to read.
 
     Example:
-        >>> import torch
-        >>> ax = plot_layers(["two", "<eos>"], torch.full((3, 2, 2), 0.5))
-        >>> len(ax.lines)
-        12
+        >>> ax = plot_mask(["<bos>", "zwei"], ["zwei", "<eos>"])
+        >>> [label.get_text() for label in ax.get_yticklabels()]
+        ['<bos>', 'zwei']
     """
-    if weights.ndim != 3 or weights.shape[1:] != (len(words), len(words)):
+    if len(read) != len(written):
         raise ValueError(
-            f"weights must have shape (layers, {len(words)}, {len(words)}) to fit the "
-            f"words, got {tuple(weights.shape)}"
+            f"read and written must have the same length, got {len(read)} and "
+            f"{len(written)}"
         )
-    ax = ax or plt.figure(figsize=(5.6, 1.0 + 0.9 * len(weights))).subplots()
-    for layer, table in enumerate(weights.tolist()):
-        for query, row in enumerate(table):
-            for key, weight in enumerate(row):
-                _line(ax, (key, layer + 0.14), (query, layer + 0.86), weight, _OWN)
-    for level in range(len(weights) + 1):
-        for position, word in enumerate(words):
-            draw_word(ax, position, level, word, fontsize=8)
-        name = TEXT["layer"].format(level) if level else TEXT["words"]
-        ax.text(-0.75, level, name, ha="right", va="center", fontsize=8, color=INK)
-    ax.set(xlim=(-1.6, len(words) - 0.4), ylim=(-0.3, len(weights) + 0.3))
-    ax.axis("off")
+    size = len(read)
+    ax = ax or plt.figure(figsize=(4.6, 1.2 + 0.4 * size)).subplots()
+    for query in range(size):
+        for key in range(size):
+            corner = (key - 0.5, query - 0.5)
+            style = {"fc": KEY} if key <= query else {"fc": "none", "hatch": "///"}
+            edge = {"ec": "white" if key <= query else "0.8"}
+            ax.add_patch(Rectangle(corner, 1, 1, lw=1, **style, **edge))
+        if query + 1 < size:
+            corner = (query + 0.5, query - 0.5)
+            ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=CONTEXT, lw=2))
+    texts, font = word_labels(read)
+    ax.set_xticks(range(size), texts, **font)
+    ax.set_yticks(range(size), texts, **font)
+    ax.set(xlim=(-0.55, size - 0.45), ylim=(size - 0.45, -0.55))
+    ax.set_xlabel(TEXT["may"])
+    ax.set_ylabel(TEXT["reads"])
+    ax.xaxis.set_label_position("top")
+    ax.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.text(size - 0.3, -0.75, TEXT["writes"], va="bottom", fontsize=9.5)
+    for query, word in enumerate(written):
+        draw_word(ax, size - 0.3, query, word, ha="left", fontweight="bold", fontsize=9)
     return ax
 
 
 def plot_step(
     source: Sequence[str],
     written: Sequence[str],
-    found: str,
+    output: str,
     cross: Float[Tensor, " source"],
     own: Float[Tensor, " written"],
     *,
@@ -164,10 +198,12 @@ def plot_step(
 ) -> Axes:
     """Draw one step of a decoder: what it attends to, and the word that it writes.
 
+    Weights below :data:`FAINT` are left out.
+
     Args:
         source: the source words, below.
         written: the words written so far, above; the last of them is the query.
-        found: the word that is written next, in bold after them.
+        output: the word that is written next, in bold after them.
         cross: weights over the source words, drawn as straight lines.
         own: weights over the words written so far, drawn as arcs.
         ax: where to draw; None: the axes of a new figure.
@@ -192,21 +228,23 @@ def plot_step(
     last = len(written) - 1
     for position, word in enumerate(source):
         draw_word(ax, position, 0, word, fontsize=8)
-        _line(ax, (position, 0.16), (last, 0.84), cross[position].item(), _CROSS)
+        weight = cross[position].item()
+        if weight >= FAINT:
+            ends = [position, last], [0.16, 0.84]
+            ax.plot(*ends, color=_CROSS, **_width(weight), marker="", ls="-")
     for position, (word, weight) in enumerate(zip(written, own.tolist(), strict=True)):
         draw_word(ax, position, 1, word, fontsize=8)
-        if position < last:
+        if position < last and weight >= FAINT:
             arc = FancyArrowPatch(
                 (position, 1.15),
                 (last, 1.15),
                 connectionstyle=f"arc3,rad={-0.5 / (last - position) ** 0.6}",
                 arrowstyle="-",
-                lw=0.3 + 3.5 * weight,
                 color=_OWN,
-                alpha=0.25 + 0.75 * weight,
+                **_width(weight),
             )
             ax.add_patch(arc)
-    draw_word(ax, last + 1, 1, found, fontsize=8, fontweight="bold")
+    draw_word(ax, last + 1, 1, output, fontsize=8, fontweight="bold")
     ax.set(xlim=(-1.6, max(len(source), len(written) + 1) - 0.4), ylim=(-0.3, 1.95))
     ax.axis("off")
     return ax
@@ -216,33 +254,31 @@ def plot_way(
     source: Sequence[str],
     target: Sequence[str],
     outputs: Sequence[str],
-    weights: Mapping[str, Float[Tensor, "layers heads _queries _keys"]],
+    weights: Mapping[str, Float[Tensor, "_queries _keys"]],
     steps: Sequence[int],
 ) -> list[Axes]:
-    """Draw a sentence's way through an encoder, and some steps of its decoder.
+    """Draw some steps of a decoder, one below the other.
 
     Args:
         source: the source's words, ``<eos>`` included.
         target: what the decoder reads, from ``<bos>`` on.
         outputs: the word that it writes at each step.
-        weights: of one sentence, "encoder", "decoder" (its self-attention) and "cross".
-        steps: the decoder's steps that are drawn, from 0.
+        weights: of one sentence and one layer, "decoder" (its self-attention) and
+            "cross".
+        steps: the steps that are drawn, from 0.
 
     Returns:
-        The axes: the encoder's, with the mean over its heads, and one for each step,
-        with the mean over heads and layers.
+        The axes, one for each step.
     """
-    figure = plt.figure(figsize=(5.6, 2.6 + 1.75 * len(steps)))
-    ratios = [1.6, *[1.0] * len(steps)]
-    axes = list(figure.subplots(1 + len(steps), 1, height_ratios=ratios))
-    plot_layers(source, weights["encoder"].mean(dim=1), ax=axes[0])
-    for ax, step in zip(axes[1:], steps, strict=True):
+    figure = plt.figure(figsize=(5.6, 1.75 * len(steps)))
+    axes = list(figure.subplots(len(steps), 1, squeeze=False)[:, 0])
+    for ax, step in zip(axes, steps, strict=True):
         plot_step(
             source,
             target[: step + 1],
             outputs[step],
-            weights["cross"][:, :, step].mean(dim=(0, 1)),
-            weights["decoder"][:, :, step, : step + 1].mean(dim=(0, 1)),
+            weights["cross"][step],
+            weights["decoder"][step, : step + 1],
             ax=ax,
         )
         ax.set_title(TEXT["step"].format(step + 1), loc="left", fontsize=9)
@@ -250,18 +286,5 @@ def plot_way(
     return axes
 
 
-def _line(
-    ax: Axes,
-    start: tuple[float | int, float | int],
-    end: tuple[float | int, float | int],
-    weight: float,
-    color: str,
-) -> None:
-    ax.plot(
-        *zip(start, end, strict=True),
-        color=color,
-        lw=0.3 + 3.5 * weight,
-        alpha=0.15 + 0.85 * weight,
-        marker="",
-        ls="-",
-    )
+def _width(weight: float) -> dict[str, float]:
+    return {"lw": 0.3 + 3.5 * weight, "alpha": 0.25 + 0.75 * weight}

@@ -1,9 +1,10 @@
-"""A Transformer taken apart: its stages, its parts removed, its place on the ladder."""
+"""A Transformer trained and taken apart: its stages, its heads, its rivals."""
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,26 +13,34 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.attention.dot_product import dot_product_attention
-from attention_book.attention.multi_head import MultiHeadAttention
 from attention_book.data.translation.pairs import Pair, PairBatch
 from attention_book.data.vocab import BOS, EOS
+from attention_book.decoding.beams import trace_beams
 from attention_book.evaluation.alignment import alignment_error_rate, argmax_links
-from attention_book.evaluation.metrics import exact_match
+from attention_book.functional import dot_scores
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.global_local import LuongConfig, LuongTranslator
 from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from attention_book.models.transformer import SIZES, Transformer, TransformerConfig
 from attention_book.recipes.heads import head_weights
-from attention_book.recipes.race import count_parameters, size_for_parameters
+from attention_book.recipes.race import (
+    EqualTime,
+    RaceRun,
+    count_parameters,
+    run_race,
+    size_for_parameters,
+)
 from attention_book.recipes.translation import (
     Schedule,
     TrainingPlan,
     TranslationTask,
     all_links,
+    multi30k_task,
     next_word_hits,
+    numbers_task,
 )
 from attention_book.training.averaging import RecentWeights
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import History
 from attention_book.training.runtime import seed_everything
 from attention_book.training.schedules import inverse_sqrt_decay
@@ -64,6 +73,9 @@ class TransformerPreset:
         ablation_steps: optimizer steps of each model with a part removed.
         examined: test sentences that are looked at closely.
         max_tokens: longest output in tokens.
+        study_depths: layers a side of the models of longer comparisons, which are
+            recorded; None: there are none.
+        study_steps: optimizer steps of each model on the ladder of these.
     """
 
     epochs: int
@@ -83,6 +95,8 @@ class TransformerPreset:
     ablation_steps: int
     examined: int = 300
     max_tokens: int
+    study_depths: tuple[int, ...] | None = None
+    study_steps: int | None = None
 
 
 TRANSFORMER_PRESETS = {
@@ -105,11 +119,13 @@ TRANSFORMER_PRESETS = {
         every=4,
         patience=None,
         ladder_steps=100,
-        ladder_seeds=2,
+        ladder_seeds=1,
         ladder_points=4,
         recurrent_rate=6e-3,
         ablation_steps=130,
         max_tokens=25,
+        study_depths=(2, 6),
+        study_steps=400,
     ),
     "full": TransformerPreset(
         epochs=133,  # of 60 steps: 7,980; the published run has at most 8,000
@@ -336,17 +352,12 @@ def stage_guesses(
     logits = stage_logits(model, batch)
     chances = torch.stack([x[0].cpu().softmax(dim=-1) for x in logits.values()])
     wanted = batch.target[0, 1:].cpu()
-    special = {BOS: "<bos>", EOS: "<eos>"}
-    vocab = task.vocabs[1]
     return StageGuesses(
         [
             name.removeprefix("target, ").replace("decoder ", "").strip()
             for name in logits
         ],
-        [
-            [special.get(i) or (vocab.decode([i]) or ["<pad>"])[0] for i in row]
-            for row in chances.argmax(dim=-1).tolist()
-        ],
+        [_words(task, row) for row in chances.argmax(dim=-1).tolist()],
         chances[:, torch.arange(len(wanted)), wanted],
     )
 
@@ -359,12 +370,15 @@ class StartSignal(NamedTuple):
         size: root of the mean square of a component of these tokens.
         first: norm of the gradient of the first encoder layer's feed-forward output.
         last: that of the last decoder layer's.
+        shift: root of the mean square by which these tokens change, over ``size``, if
+            every matrix of the encoder is changed by noise of a hundredth of its size.
     """
 
     cosine: float
     size: float
     first: float
     last: float
+    shift: float
 
 
 def signal_at_start(model: Transformer, batch: PairBatch) -> StartSignal:
@@ -387,7 +401,41 @@ def signal_at_start(model: Transformer, batch: PairBatch) -> StartSignal:
     )
     cosine = (unit @ unit.transpose(1, 2))[real].mean().item()
     size = tokens[batch.source_mask].square().mean().sqrt().item()
-    return StartSignal(cosine, size, first, last)
+    with torch.no_grad(), _noise_on_matrices(model.encoder, 0.01):
+        moved = model.encode(batch.source, batch.source_mask) - tokens
+    shift = moved[batch.source_mask].square().mean().sqrt().item() / size
+    return StartSignal(cosine, size, first, last, shift)
+
+
+@contextmanager
+def _noise_on_matrices(module: nn.Module, share: float) -> Iterator[None]:
+    """Add noise to every matrix inside a ``with`` block: a share of its size."""
+    generator = torch.Generator().manual_seed(0)
+    matrices = [x for x in module.parameters() if x.ndim > 1]
+    before = [x.clone() for x in matrices]
+    for matrix in matrices:
+        noise = torch.randn(matrix.shape, generator=generator).to(matrix)
+        matrix += share * matrix.square().mean().sqrt() * noise
+    yield
+    for matrix, old in zip(matrices, before, strict=True):
+        matrix.copy_(old)
+
+
+@torch.no_grad()
+def first_loss(model: Transformer, batch: PairBatch, factor: float) -> float:
+    """The loss of an untrained model whose shared word vectors are multiplied.
+
+    What comes in stays as it is; only the logits grow.
+
+    Args:
+        model: with ``share="all"``; it is changed.
+        batch: on the model's device.
+        factor: of the word vectors.
+    """
+    net: Any = model.eval()
+    net.target_embedding.weight *= factor
+    net.target_embedding.scale /= factor
+    return model.loss(batch).item()
 
 
 class NormLeaks(NamedTuple):
@@ -447,149 +495,6 @@ def share_right(
     hits, real = next_word_hits(model, task.batch(pairs))
     right = (hits | ~real).all(dim=1) if whole else hits[real]
     return right.float().mean().item()
-
-
-def forced_and_free(
-    task: TranslationTask, model: nn.Module, pairs: Sequence[Pair], *, whole: bool
-) -> tuple[float, float]:
-    """Words right under teacher forcing, and sentences right by greedy search.
-
-    Args:
-        task: tells vocabularies and device.
-        model: a translator; it is left in eval mode.
-        pairs: the sentences.
-        whole: whether there is a search; otherwise the words' share is given twice.
-    """
-    forced = share_right(task, model, pairs, whole=False)
-    if not whole:
-        return forced, forced
-    outputs = task.translate(model, pairs)
-    found = exact_match(outputs, [pair.target for pair in pairs])
-    return forced, float(found.mean())
-
-
-def forced_and_free_unmasked(
-    task: TranslationTask, model: nn.Module, pairs: Sequence[Pair], *, whole: bool
-) -> tuple[float, float]:
-    """Words and sentences right under teacher forcing if padding counts as words.
-
-    Args:
-        task: tells vocabularies and device.
-        model: a translator; it is left in eval mode.
-        pairs: put into one batch, which decides how much padding there is.
-        whole: whether sentences count; otherwise the words' share is given twice.
-    """
-    batch = task.batch(pairs)
-    batch = replace(batch, source_mask=torch.ones_like(batch.source_mask))
-    hits, real = next_word_hits(model, batch)
-    forced = hits[real].float().mean().item()
-    return forced, (hits | ~real).all(dim=1).float().mean().item() if whole else forced
-
-
-@dataclass(frozen=True, kw_only=True)
-class Removal:
-    """A Transformer with a part removed, or trained at another rate.
-
-    Attributes:
-        label: what is removed, in words.
-        options: fields of a
-            :class:`attention_book.models.transformer.TransformerConfig`.
-        change: what is done to the fresh model; None: nothing.
-        rate: factor of the learning rate.
-        warm_up: whether the rate rises first.
-    """
-
-    label: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    change: Callable[[Transformer], None] | None = None
-    rate: float = 1.0
-    warm_up: bool = True
-
-
-def unscale_scores(model: Transformer) -> None:
-    """Let every attention of a model use dot products that are not divided."""
-    for part in model.modules():
-        if isinstance(part, MultiHeadAttention):
-            part.attention_fn = partial(dot_product_attention, scale=1.0)
-
-
-def unscale_embeddings(model: Transformer) -> None:
-    """Let a model add positions to word vectors that are not multiplied."""
-    net: Any = model
-    net.source_embedding.scale = net.target_embedding.scale = 1.0
-
-
-REMOVALS = {
-    "published": Removal(label="as published"),
-    "no_residuals": Removal(label="no residuals", options={"residual": False}),
-    "no_norm": Removal(label="no norm", options={"norm": "none"}),
-    "batch_norm": Removal(label="batch norm", options={"norm": "batch"}),
-    "no_scaling": Removal(label="scores not scaled", change=unscale_scores),
-    "no_root": Removal(label="embeddings not scaled", change=unscale_embeddings),
-    "no_positions": Removal(label="no positions", options={"positions": "none"}),
-    "no_mask": Removal(label="no causal mask", options={"causal": False}),
-    "no_smoothing": Removal(
-        label="no label smoothing", options={"label_smoothing": 0.0}
-    ),
-    "no_sharing": Removal(label="nothing shared", options={"share": "none"}),
-    "fast": Removal(label="twice the rate", rate=2.0),
-    "fast_cold": Removal(label="…, no warm-up", rate=2.0, warm_up=False),
-    "fast_cold_pre": Removal(
-        label="…, no warm-up, pre-norm",
-        rate=2.0,
-        warm_up=False,
-        options={"pre_norm": True},
-    ),
-}
-"""The chapter's ablations: the published model, nine removals, three faster runs."""
-
-
-def train_without(
-    task: TranslationTask,
-    removal: Removal,
-    preset: TransformerPreset,
-    *,
-    pairs: Sequence[Pair],
-    epochs: int,
-    seed: int,
-    checkpoint: Path | None = None,
-) -> Transformer:
-    """Train a Transformer without a part; all else stays as it is.
-
-    A loss that is not finite ends the training, and is printed.
-
-    Args:
-        task: what is learned.
-        removal: what is removed.
-        preset: sizes and training of the whole model.
-        pairs: what is learned from.
-        epochs: runs through the pairs.
-        seed: of the model and of the order of the pairs.
-        checkpoint: file that holds the run; None: it is not saved.
-    """
-    sizes = {**preset.sizes, **removal.options}
-    model = task.build(Transformer, TransformerConfig, seed, **sizes)
-    if removal.change is not None:
-        removal.change(model)
-    plan = warm_up_plan(
-        preset.batch,
-        removal.rate * preset.learning_rate,
-        preset.warmup_steps,
-        warm_up=removal.warm_up,
-    )
-    try:
-        task.fit(
-            model,
-            plan,
-            epochs=epochs,
-            seed=seed,
-            pairs=pairs,
-            checkpoint=checkpoint,
-            description=removal.label,
-        )
-    except FloatingPointError as error:
-        print(f"{removal.label}: {error}")
-    return model
 
 
 def layer_weights(
@@ -677,10 +582,10 @@ def alignment_error(
 def ladder_builders(
     task: TranslationTask, sizes: Mapping[str, Any]
 ) -> dict[str, Callable[[int], nn.Module]]:
-    """The models of :data:`LADDER`, with about equally many parameters.
+    """The models of :data:`LADDER`, with about equally many parameters and one loss.
 
-    The recurrent ones have word vectors of 64 components and one layer; their hidden
-    size is chosen.
+    No model has label smoothing. The recurrent ones have word vectors of 64 components
+    and one layer; their hidden size is chosen, and Luong's score is "dot".
 
     Args:
         task: both of its languages have one vocabulary.
@@ -703,7 +608,9 @@ def ladder_builders(
         return RNNSearch(RNNSearchConfig(**own))
 
     def transformer(seed: int) -> nn.Module:
-        return task.build(Transformer, TransformerConfig, seed, **sizes)
+        # The others have no label smoothing either: one loss for all.
+        own = {**sizes, "label_smoothing": 0.0}
+        return task.build(Transformer, TransformerConfig, seed, **own)
 
     def builder(name: str) -> Callable[[int], nn.Module]:
         hidden = size_for_parameters(lambda size: recurrent(name, size), wanted)
@@ -716,3 +623,186 @@ def ladder_builders(
 
     wanted = count_parameters(transformer(0))
     return {name: builder(name) for name in LADDER[:3]} | {LADDER[3]: transformer}
+
+
+class Saturation(NamedTuple):
+    """What the size of queries and keys does to a softmax.
+
+    Attributes:
+        variance: of the scores.
+        largest: mean of the largest weight.
+        slope: mean derivative of a weight by its own score.
+    """
+
+    variance: float
+    largest: float
+    slope: float
+
+
+def score_saturation(
+    head_dim: int, *, scaled: bool, seed: int, num_keys: int = 16
+) -> Saturation:
+    """Let a thousand random queries attend to random keys.
+
+    Args:
+        head_dim: size of queries and keys, whose components are standard normal.
+        scaled: whether scores are divided by the root of ``head_dim``.
+        seed: of queries and keys.
+        num_keys: keys of each query.
+    """
+    generator = torch.Generator().manual_seed(operator.index(seed))
+    query = torch.randn(1000, 1, head_dim, generator=generator)
+    key = torch.randn(1000, num_keys, head_dim, generator=generator)
+    scores = dot_scores(query, key, scale=None if scaled else 1.0)[:, 0]
+    weights = scores.softmax(dim=-1)
+    return Saturation(
+        scores.var().item(),
+        weights.amax(dim=-1).mean().item(),
+        (weights * (1 - weights)).mean().item(),
+    )
+
+
+def run_ladder(
+    task: TranslationTask,
+    preset: TransformerPreset,
+    builders: Mapping[str, Callable[[int], nn.Module]],
+    fair: EqualTime,
+    *,
+    data_steps: int,
+    seeds: Sequence[int],
+    examined: Sequence[Pair],
+    whole: bool,
+    checkpoints: CheckpointFiles = no_checkpoints,
+) -> dict[str, list[RaceRun]]:
+    """Train the models of the ladder; measure them after equal time and equal data.
+
+    Args:
+        task: what is learned.
+        preset: batches, learning rates, warm-up and number of measurements.
+        builders: as from :func:`ladder_builders`.
+        fair: the steps of each model in equal time.
+        data_steps: steps that all models take.
+        seeds: one run of each model for each.
+        examined: test sentences to score.
+        whole: whether sentences count, or words.
+        checkpoints: give each run its file.
+    """
+
+    def compete(name: str, seed: int) -> RaceRun:
+        recurrent = name != "Transformer"
+        rate = preset.recurrent_rate if recurrent else preset.learning_rate
+        return run_race(
+            task,
+            warm_up_plan(preset.batch, rate, preset.warmup_steps),
+            builders[name](seed),
+            time_steps=fair.steps[name],
+            data_steps=data_steps,
+            num_points=preset.ladder_points,
+            measure=lambda model: share_right(task, model, examined, whole=whole),
+            error=lambda model: alignment_error(task, model, examined),
+            seed=seed,
+            checkpoint=checkpoints(f"ladder, {name}, seed {seed}"),
+        )
+
+    return {name: [compete(name, seed) for seed in seeds] for name in builders}
+
+
+def chapter_task(
+    source: str,
+    target: str,
+    preset: TransformerPreset,
+    *,
+    seed: int,
+    device: torch.device,
+    limit: int | None = None,
+) -> TranslationTask:
+    """The chapter's data, with one vocabulary for both languages.
+
+    Numbers of up to six digits in words; where the preset has subwords, Multi30k.
+
+    Args:
+        source: language to translate from.
+        target: language to translate into.
+        preset: tells which of the two.
+        seed: of the numbers.
+        device: where models are trained and run.
+        limit: largest number of training pairs; None: all.
+    """
+    given: dict[str, Any] = {"device": device, "limit": limit}
+    if preset.max_pieces is not None:
+        return multi30k_task(source, target, max_pieces=preset.max_pieces, **given)
+    given |= {"train": 9000, "dev": 200, "test": 300, "max_digits": 6}
+    return numbers_task(source, target, shared_vocab=True, seed=seed, **given)
+
+
+class BeamTree(NamedTuple):
+    """What a beam search kept for one sentence, up to its winner's end.
+
+    Attributes:
+        steps: for each step the prefixes that were kept, the most probable first: last
+            word, log-probability of the whole prefix, and the number of the prefix, in
+            the step before, that it continues.
+        path: the number of the winner's prefix at each step.
+        tokens: ids of the winner, without ``<eos>``.
+    """
+
+    steps: list[list[tuple[str, float, int]]]
+    path: list[int]
+    tokens: tuple[int, ...]
+
+
+@torch.no_grad()
+def beam_tree(
+    task: TranslationTask,
+    model: Transformer,
+    pair: Pair,
+    *,
+    beam_size: int,
+    length_penalty: float = 0.0,
+) -> BeamTree:
+    """Search for the translation of one sentence, and keep the whole tree.
+
+    Args:
+        task: tells vocabularies, device and the longest output.
+        model: in eval mode.
+        pair: its source is translated.
+        beam_size: largest number of prefixes.
+        length_penalty: as for :func:`attention_book.decoding.search.beam_search`.
+    """
+    batch = task.batch([pair])
+    steps = trace_beams(
+        model.step,
+        model.start(batch.source, batch.source_mask),
+        beam_size=beam_size,
+        bos=BOS,
+        eos=EOS,
+        max_tokens=task.max_tokens,
+    )
+    complete = [
+        (beam.log_prob / ((5 + len(beam.tokens)) / 6) ** length_penalty, step, number)
+        for step, beams in enumerate(steps)
+        for number, beam in enumerate(beams)
+        if beam.tokens[-1] == EOS
+    ]
+    last, number = max(complete)[1:] if complete else (len(steps) - 1, 0)
+    winner, path = steps[last][number].tokens, []
+    for beams in steps[last::-1]:
+        path.insert(0, number)
+        number = beams[number].parent
+    drawn = [
+        [
+            (word, beam.log_prob, beam.parent)
+            for word, beam in zip(
+                _words(task, [beam.tokens[-1] for beam in beams]), beams, strict=True
+            )
+        ]
+        for beams in steps[: last + 1]
+    ]
+    return BeamTree(drawn, path, winner[:-1] if complete else winner)
+
+
+def _words(task: TranslationTask, ids: Sequence[int]) -> list[str]:
+    """The target words of ids, special ones included."""
+    special = {BOS: "<bos>", EOS: "<eos>"}
+    decode = task.vocabs[1].decode
+    return [special.get(i) or (decode([i]) or ["<pad>"])[0] for i in ids]
