@@ -28,11 +28,20 @@ def mask():
     return query_mask[:, :, None] & key_mask[:, None]
 
 
-@pytest.fixture(params=["maps", "shared maps", "pooling"])
+LAYERS = {
+    "maps": {},
+    "shared maps": {"shared": True},
+    "maps with a softmax": {"softmax": True},
+    "maps of words": {"values": "words"},
+    "maps of words with a softmax": {"values": "words", "softmax": True},
+}
+
+
+@pytest.fixture(params=["pooling", *LAYERS])
 def layer(request):
     if request.param == "pooling":
         return AttentionPooling(WIDTH)
-    return AttentionMaps(DIM, MAX, shared=request.param == "shared maps").double()
+    return AttentionMaps(DIM, MAX, **LAYERS[request.param]).double()
 
 
 def loop_scores(x, y):
@@ -61,6 +70,35 @@ def test_maps_one_word_at_a_time(inputs, shared):
             assert_close(maps_0[b, i], sum(A[i, j] * W[0][:, j] for j in range(K)))
         for j in range(K):
             assert_close(maps_1[b, j], sum(A[i, j] * W[1][:, i] for i in range(Q)))
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+@pytest.mark.parametrize("values", ["positions", "words"])
+def test_what_is_averaged_and_whether_weights_compete(inputs, values, softmax):
+    layer = AttentionMaps(DIM, MAX, values=values, softmax=softmax).double()
+    (maps_0, maps_1), weights = layer(*inputs)
+    for b, (x, y) in enumerate(zip(*inputs, strict=True)):
+        A = loop_scores(x, y)
+        over_y, over_x = A, A.T
+        if softmax:  # of minus the distance, over the other sentence, either way
+            e = (1 - 1 / A).exp()
+            over_y = e / e.sum(dim=1, keepdim=True)
+            over_x = e.T / e.T.sum(dim=1, keepdim=True)
+        words = values == "words"
+        assert_close(weights[b], over_y)
+        assert_close(maps_0[b], over_y @ (y if words else layer.query_map[:K]))
+        assert_close(maps_1[b], over_x @ (x if words else layer.key_map[:Q]))
+    assert len(list(layer.parameters())) == (0 if values == "words" else 2)
+
+
+def test_words_as_values_have_no_greatest_length(inputs):
+    (maps_0, _), _ = AttentionMaps(DIM, 2, values="words")(*inputs)
+    assert maps_0.shape == (B, Q, DIM)
+
+
+def test_values_are_positions_or_words():
+    with pytest.raises(ValueError, match='"positions" or "words", got \'windows\''):
+        AttentionMaps(DIM, MAX, values="windows")
 
 
 def test_maps_are_the_papers_products_on_padded_sentences(inputs):

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from attention_book.chapters.records import Record, Run
 from attention_book.chapters.results import (
+    answers_table,
     bins_text,
     recorded_bins,
     recorded_curve,
@@ -129,3 +130,23 @@ def test_translations_of_one_sentence_stand_together(settings, folder):
     table = samples_table(samples, caption="Two", sources=[0])
     assert table.rows == []
     assert table.notes == ["Two: no run of all these systems is recorded yet."]
+
+
+def test_answers_are_shown_or_the_command_that_records_them(settings, tmp_path):
+    table = answers_table(settings, "some", "A with B", folder=tmp_path)
+    command = 'attention-book sweep some -p "systems=A with B" --seeds 4'
+    assert table.rows == []
+    assert table.notes[0].endswith(f"`{command}`")
+    right = {"question": "who ?", "first": "ada", "right": "ada", "place": 1}
+    wrong = {**right, "first": "bob", "place": 4}
+    samples = json.dumps([{**one, "candidates": 7} for one in (right, wrong)])
+    own = dict(settings.presets["full"])
+    record = Record("some", "full")
+    values = {"some_a_with_b_samples": samples}
+    record.add(Run(parameters={"seed": 1}, settings=own, values=values))
+    record.write(tmp_path)
+    table = answers_table(settings, "some", "A with B", folder=tmp_path)
+    assert table.rows == [
+        ["who ?", "ada", "the same", "1 of 7"],
+        ["who ?", "bob", "ada", "4 of 7"],
+    ]

@@ -8,7 +8,12 @@ import torch
 from matplotlib.colors import to_hex
 from torch.testing import assert_close
 
-from attention_book.figures.abcnn import plot_block, plot_match_scores, window_labels
+from attention_book.figures.abcnn import (
+    plot_block,
+    plot_match_scores,
+    plot_training,
+    window_labels,
+)
 
 FIRST, SECOND = ["sort", "it"], ["put", "all", "in", "order"]
 
@@ -60,13 +65,15 @@ def test_block_has_the_papers_columns():
     found = Counter(to_hex(patch.get_edgecolor()) for patch in ax.patches)
     words, positions = sum(sizes), sum(n + width - 1 for n in sizes)
     assert found["#56b4e9"] == words + positions
-    # Before the convolution: a map a word, and A of words with words.
-    assert found["#d55e00"] == words + sizes[0] * sizes[1]
-    # After it: w-ap a word, all-ap a sentence, and A of positions with positions.
+    # Before the convolution: one map for each word, A of words with words, and in each
+    # W a column for each position of the other sentence.
+    assert found["#d55e00"] == 2 * words + sizes[0] * sizes[1]
+    # After it: w-ap for each word, all-ap for each sentence, A of windows with windows.
     grid = (sizes[0] + width - 1) * (sizes[1] + width - 1)
     assert found["#009e73"] == words + 2 + grid
     texts = [text.get_text() for text in ax.texts]
     assert set(FIRST + SECOND) <= set(texts)
+    assert {"$W_0$", "$W_1$"} <= set(texts)
     assert texts.count("all-ap") == texts.count("w-ap") == 2
 
 
@@ -79,3 +86,33 @@ def test_errors():
         plot_block([], SECOND)
     with pytest.raises(ValueError, match=r"weights must have shape \(4, 6\)"):
         plot_match_scores(torch.eye(2, 4), torch.eye(4, 5), FIRST, SECOND, 3)
+
+
+def test_the_scale_is_one_of_match_scores():
+    axes = plot_match_scores(torch.eye(2), torch.eye(3), FIRST, FIRST, 2)
+    bars = [ax.get_ylabel() for ax in axes[0].figure.axes if ax not in axes]
+    assert bars == ["match score"] * 2
+
+
+def test_training_has_dev_above_test_and_a_column_for_each_group():
+    runs = [
+        {"dev": [0.5, 0.75, 0.75], "test": [0.25, 0.5, 0.5]},
+        {"dev": [0.25, 0.5, 0.75], "test": [0.5, 0.5, 0.75]},
+    ]
+    groups = {"one block": {"BCNN": runs, "ABCNN-1": []}, "two blocks": {"BCNN": runs}}
+    axes = plot_training(groups, per_epoch=2)
+    assert axes.shape == (2, 2)
+    assert [ax.get_title() for ax in axes[0]] == ["one block", "two blocks"]
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == ["dev MAP", "test MAP"]
+    for column in range(2):
+        (line,) = axes[0, column].lines
+        assert line.get_xdata().tolist() == [0.5, 1, 1.5]
+        assert line.get_ydata().tolist() == [0.375, 0.625, 0.75]
+    (band,) = axes[1, 0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.25, 0.75)
+
+
+def test_training_without_a_run_is_an_error():
+    with pytest.raises(ValueError, match="curves must hold at least one run"):
+        plot_training({"one block": {"BCNN": []}})

@@ -38,3 +38,9 @@ def test_labels_and_links_that_do_not_fit_are_errors():
         plot_weights(torch.zeros(2, 3), QUERIES, KEYS)
     with pytest.raises(ValueError, match=r"link \(2, 0\) outside 2 keys and 3 queries"):
         plot_weights(torch.zeros(3, 2), QUERIES, KEYS, alignment=[(2, 0)])
+
+
+def test_the_scale_says_what_the_shades_are():
+    for options, wanted in ({}, "weight"), ({"label": "match score"}, "match score"):
+        ax = plot_weights(torch.zeros(3, 2), QUERIES, KEYS, **options)
+        assert ax.figure.axes[1].get_ylabel() == wanted

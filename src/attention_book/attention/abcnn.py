@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, check_mask, check_pair
+from attention_book.functional import Mask, check_mask, check_pair, masked_softmax
 
 
 def match_scores(
@@ -36,17 +36,21 @@ def match_scores(
         tensor([[[1.0000, 0.1667]]])
     """
     check_pair(query, key)
-    # Not by a product of matrices, which loses all digits of a small distance, and not
-    # in half precision, for which there is no such operation.
-    wide = torch.promote_types(query.dtype, torch.float32)
-    distance = torch.cdist(
-        query.to(wide), key.to(wide), compute_mode="donot_use_mm_for_euclid_dist"
-    )
-    scores = (1 / (1 + distance)).to(query.dtype)
+    scores = (1 / (1 + _distances(query, key))).to(query.dtype)
     if mask is None:
         return scores
     check_mask(mask, scores.shape)
     return scores.masked_fill(~mask, 0.0)
+
+
+def _distances(query: Tensor, key: Tensor) -> Tensor:
+    """The length of the difference of each query and each key."""
+    # Not by a product of matrices, which loses all digits of a small distance, and not
+    # in half precision, for which there is no such operation.
+    wide = torch.promote_types(query.dtype, torch.float32)
+    return torch.cdist(
+        query.to(wide), key.to(wide), compute_mode="donot_use_mm_for_euclid_dist"
+    )
 
 
 def window_sum(
@@ -83,11 +87,22 @@ class AttentionMaps(nn.Module):
     Each :math:`W` has one column for each position, so no sentence may be longer than
     ``max_tokens``. A shorter one uses the first columns, however long its padding is.
 
+    Two options change one thing each, to see what it is worth. With ``values="words"``
+    the columns of the other sentence take the place of the learned ones: there are no
+    parameters, and no greatest length. With ``softmax=True`` the weights of each column
+    over the other sentence are a softmax of the negative distances, so they compete.
+    Both together are the attention of translators, each word asking the other sentence.
+
     Args:
         dim: size of a column.
         max_tokens: :math:`s`, length of the longest sentence in tokens.
         shared: whether :math:`W_0` and :math:`W_1` are one matrix, as in the authors'
             implementation; the paper has two.
+        values: "positions", the paper's learned columns, or "words".
+        softmax: whether the weights are normalised; the paper's are not.
+
+    Raises:
+        ValueError: if ``values`` is something else.
 
     Source: arXiv:1512.05193, section 4.1.
 
@@ -99,8 +114,21 @@ class AttentionMaps(nn.Module):
         (torch.Size([2, 4, 3]), torch.Size([2, 5, 3]), torch.Size([2, 4, 5]))
     """
 
-    def __init__(self, dim: int, max_tokens: int, *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        dim: int,
+        max_tokens: int,
+        *,
+        shared: bool = False,
+        values: str = "positions",
+        softmax: bool = False,
+    ) -> None:
         super().__init__()
+        if values not in ("positions", "words"):
+            raise ValueError(f'values must be "positions" or "words", got {values!r}')
+        self.values, self.softmax = values, softmax
+        if values == "words":
+            return
         self.query_map = nn.Parameter(torch.empty(max_tokens, dim))  # W_0, transposed
         nn.init.xavier_uniform_(self.query_map)
         if shared:
@@ -120,6 +148,8 @@ class AttentionMaps(nn.Module):
     ]:
         """Return ``(maps, weights)``: both sentences' feature maps, and :math:`A`.
 
+        With a softmax ``weights`` are those of the query side, whose rows sum to 1.
+
         Args:
             query: columns of sentence 0.
             key: columns of sentence 1.
@@ -130,15 +160,23 @@ class AttentionMaps(nn.Module):
             ValueError: if a sentence is longer than ``max_tokens``, or query, key and
                 mask do not fit each other.
         """
+        weights = match_scores(query, key, mask)
+        back = weights.transpose(1, 2)  # the same scores, seen from the other side
+        if self.softmax:
+            nearness = -_distances(query, key).to(query.dtype)
+            weights = masked_softmax(nearness, mask)
+            other = None if mask is None else mask.transpose(1, 2)
+            back = masked_softmax(nearness.transpose(1, 2), other)
+        if self.values == "words":
+            return (weights @ key, back @ query), weights
         max_tokens = len(self.query_map)
         if max(query.shape[1], key.shape[1]) > max_tokens:
             raise ValueError(
                 f"sentences must have at most max_tokens ({max_tokens}) tokens, got "
                 f"{query.shape[1]} and {key.shape[1]}"
             )
-        weights = match_scores(query, key, mask)
         query_map = weights @ self.query_map[: key.shape[1]]
-        key_map = weights.transpose(1, 2) @ self.key_map[: query.shape[1]]
+        key_map = back @ self.key_map[: query.shape[1]]
         return (query_map, key_map), weights
 
 

@@ -9,6 +9,7 @@ from .report import (
     report_run,
 )
 from .results import (
+    answers_table,
     bins_text,
     recorded_bins,
     recorded_curve,
@@ -35,6 +36,7 @@ from .tables import (
 
 __all__ = [
     "Table",
+    "answers_table",
     "bins_table",
     "bins_text",
     "choose_settings",

@@ -195,3 +195,37 @@ def samples_table(
             rows += [[name, found[source].output] for name, found in by_source.items()]
     notes = [] if rows else [f"{caption}: no run of all these systems is recorded yet."]
     return Table(caption, ["", "sentence"], rows, notes=notes)
+
+
+def answers_table(
+    settings: Settings, chapter: str, system: str, **options: Any
+) -> Table:
+    """Show test questions that a recorded system answers right, and wrongly.
+
+    Without such a record the command is shown that makes one.
+
+    Args:
+        settings: the chapter's, from ``choose_settings``.
+        chapter: its slug.
+        system: its name, as ``report_pair_system`` got it.
+        **options: as for :func:`recorded_results`.
+    """
+    caption = f"Questions of the test set, and the sentence that {system} ranks first"
+    name = f"{result_prefix(chapter, system)}_samples"
+    options = {"preset": "full"} | options
+    (first, *_) = recorded_results(settings, chapter, name, **options) or [[]]
+    rows = [
+        [
+            one["question"],
+            one["first"],
+            "the same" if one["place"] == 1 else one["right"],
+            f"{one['place']} of {one['candidates']}",
+        ]
+        for one in first
+    ]
+    notes = []
+    if not rows:
+        command = f'attention-book sweep {chapter} -p "systems={system}" --seeds 4'
+        notes = [f"{caption}: no run has kept any yet. To record them: `{command}`"]
+    header = ["question", "ranked first", "best right answer", "its rank"]
+    return Table(caption, header, rows, notes=notes)

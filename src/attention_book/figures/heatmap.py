@@ -21,6 +21,7 @@ def plot_weights(
     *,
     alignment: Iterable[tuple[int, int]] = (),
     colorbar: bool = True,
+    label: str = TEXT["weight"],
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the weights of each query over the keys, on a fixed scale from 0 to 1.
@@ -32,6 +33,7 @@ def plot_weights(
         alignment: links (source position, target position), that is (column, row), to
             outline: the true alignment beside the learned one.
         colorbar: whether to draw the scale beside the heat map.
+        label: what the scale says the shades are.
         ax: where to draw; None: the axes of a new figure.
 
     Raises:
@@ -69,5 +71,5 @@ def plot_weights(
         corner = (key - 0.5, query - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec="#D55E00", lw=1.4))
     if colorbar:
-        ax.figure.colorbar(image, ax=ax, label=TEXT["weight"], fraction=0.05)
+        ax.figure.colorbar(image, ax=ax, label=label, fraction=0.05)
     return ax

@@ -23,6 +23,7 @@ def test_variants(variant):
         ({"extra_features": -1}, "extra_features must not be negative, got -1"),
         ({"l2": -1.0}, r"l2 must not be negative, got -1.0"),
         ({"variant": "ABCNN-4"}, "one of BCNN, ABCNN-1, ABCNN-2, ABCNN-3, got 'ABC"),
+        ({"map_values": "windows"}, '"positions" or "words", got \'windows\''),
     ],
 )
 def test_bad_settings(settings, message):
@@ -39,6 +40,8 @@ def test_settings_of_the_paper_for_wikiqa():
         "num_blocks": 1,
         "max_tokens": 40,
         "shared_maps": False,
+        "map_values": "positions",
+        "map_softmax": False,
         "extra_features": 0,
         "l2": 3e-4,
     }

@@ -13,7 +13,9 @@ from attention_book.recipes.sentence_pairs.comparison import (
     main_measure,
     measure,
     paired_gain,
+    ranked_samples,
     refit_scores,
+    results_rows,
 )
 
 SCORES = np.array([0.5, -0.1, 0.2, -0.3, 0.7, -0.4, 0.9, 0.1, -0.6])  # 9 test pairs
@@ -98,3 +100,27 @@ def test_a_gain_is_written_with_its_interval_over_groups():
 def test_the_first_measure_is_the_main_one(classes, graded, ranking):
     for task in classes, graded, ranking:
         assert main_measure(task, SCORES) == next(iter(measure(task, SCORES).values()))
+
+
+def test_rows_have_an_interval_where_there_are_several_runs():
+    runs = [[0.5, 0.625], [0.625, 0.75], [0.75, 0.875]]
+    rows = results_rows({"TF-IDF": [[0.25, 0.5]], "BCNN": runs})
+    assert rows[0] == ["TF-IDF", "0.250", "0.500", ""]
+    low, high = student_interval([0.5, 0.625, 0.75])
+    assert rows[1] == ["BCNN", "0.625", "0.750", f"{low:.3f} to {high:.3f}"]
+
+
+def test_samples_are_the_first_right_ones_and_the_first_wrong_ones(ranking, classes):
+    samples = ranked_samples(ranking, SCORES)  # places by hand, as above: 1, 2 and 1
+    assert [sample["place"] for sample in samples] == [1, 1, 2]
+    assert [sample["candidates"] for sample in samples] == [3, 3, 3]
+    pairs = ranking.pairs["test"]
+    wrong = samples[2]  # the question of pairs 3 to 5: 3 is right, 4 is ranked first
+    assert wrong["question"] == " ".join(pairs[3].first)
+    assert wrong["first"] == " ".join(pairs[4].second)
+    assert wrong["right"] == " ".join(pairs[3].second)
+    assert samples[0]["first"] == samples[0]["right"] == " ".join(pairs[0].second)
+    assert len(ranked_samples(ranking, SCORES, count=1)) == 2
+    tied = ranked_samples(ranking, np.zeros(9))
+    assert [sample["place"] for sample in tied] == [3, 3, 3]
+    assert ranked_samples(classes, SCORES) == []

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.attention.abcnn import AttentionMaps, match_scores
+from attention_book.attention.abcnn import match_scores
+from attention_book.data.sentence_pairs.overlap_features import OverlapFeatures
 from attention_book.data.sentence_pairs.pairs import SentencePair
 from attention_book.recipes.sentence_pairs.comparison import main_measure
 from attention_book.recipes.sentence_pairs.probes import (
+    best_matches,
     column_sizes,
-    common_shares,
     describe_scores,
     match_statistics,
     pad_batch,
@@ -116,20 +117,6 @@ def test_columns_that_reach_the_last_block(ranking, batch):
     assert not deep.blocks[1].conv._forward_hooks
 
 
-def test_what_the_words_of_a_sentence_have_in_common(ranking, batch):
-    layer = AttentionMaps(5, 11)
-    found = common_shares(layer, ranking, batch)
-    kept, whole = 0.0, 0.0
-    for ids, mask in zip(batch.first, batch.first_mask, strict=True):
-        rows = ranking.matrix[ids[mask]]
-        kept += len(rows) * rows.mean(dim=0).square().sum().item()
-        whole += rows.square().sum().item()
-    assert found.words == pytest.approx(kept / whole, rel=1e-5)
-    assert 0 < found.maps <= 1
-    alike = replace(ranking, matrix=torch.ones_like(ranking.matrix))
-    assert common_shares(layer, alike, batch).score == 1
-
-
 def test_padding_matters_where_it_is_not_masked(model, ranking):
     effects = padding_effects(model, ranking, 11)
     assert list(effects) == [
@@ -160,4 +147,26 @@ def test_a_telling_pair_is_right_and_short_and_moves_a_word():
 
 
 def test_no_score_is_said_to_be_none():
-    assert describe_scores(torch.tensor([])) == "      0 scores"
+    assert describe_scores(torch.tensor([])) == ["0", "", "", ""]
+
+
+def test_best_matches_one_word_at_a_time(ranking):
+    pairs = [p for p in ranking.pairs["test"] if p.group == 100]
+    asked = pairs[0].first
+    candidates = [replace(pair, first=asked) for pair in pairs]
+    plain, weighed = best_matches(ranking, candidates)
+    assert plain.shape == (3, len(asked))
+    idf = [OverlapFeatures(ranking.pairs["train"]).idf(word) for word in asked]
+    known = {*asked, *(word for pair in pairs for word in pair.second)}
+    vector = {word: ranking.matrix[ranking.vocab.encode([word])[0]] for word in known}
+    for row, pair in enumerate(candidates):
+        for column, word in enumerate(asked):
+            distances = [(vector[word] - vector[w]).norm() for w in pair.second]
+            assert_close(plain[row, column], 1 / (1 + min(distances)))
+            wanted = plain[row, column] * idf[column] / max(idf)
+            assert_close(weighed[row, column], wanted)
+
+
+def test_candidates_of_two_questions_are_refused(ranking):
+    with pytest.raises(ValueError, match="pairs must have one question, got"):
+        best_matches(ranking, ranking.pairs["test"])

@@ -10,7 +10,7 @@ from attention_book.recipes.sentence_pairs.comparison import (
     measure,
     refit_scores,
 )
-from attention_book.recipes.sentence_pairs.study import study_variants
+from attention_book.recipes.sentence_pairs.study import rows_of_studies, study_variants
 from attention_book.recipes.sentence_pairs.training import (
     PairTraining,
     build_abcnn,
@@ -110,3 +110,14 @@ def test_choosing_on_test_takes_nothing_off(study):
         best = run.curve[:, 1, 0].max()
         assert gain == pytest.approx(best - run.measures("test")[0])
         assert gain >= 0
+
+
+def test_rows_start_with_the_data_set_where_there_are_several(study):
+    def rows(one):
+        return [["BCNN", f"{one.runs['BCNN'][0].measures('test')[0]:.3f}"]]
+
+    (alone,) = rows_of_studies({"toy": study}, rows)
+    assert alone == rows(study)[0]
+    both = rows_of_studies({"toy": study, "other": study}, rows)
+    assert [row[0] for row in both] == ["toy, BCNN", "other, BCNN"]
+    assert [row[1] for row in both] == [alone[1]] * 2

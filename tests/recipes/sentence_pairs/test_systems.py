@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from attention_book.models.mpcnn.config import LIGHT
-from attention_book.recipes.sentence_pairs.comparison import measure
+from attention_book.recipes.sentence_pairs.comparison import measure, ranked_samples
 from attention_book.recipes.sentence_pairs.study import study_variants
 from attention_book.recipes.sentence_pairs.systems import (
     ABCNN_SYSTEMS,
@@ -31,9 +31,11 @@ SIZES = {"num_filters": 3, "max_tokens": 4, "width": 2}
 
 
 def test_names_of_the_systems():
-    assert ABCNN_SYSTEMS["ABCNN-2"] == ("ABCNN-2", 1)
-    assert ABCNN_SYSTEMS["ABCNN-2 with two blocks"] == ("ABCNN-2", 2)
-    assert (len(ABCNN_SYSTEMS), len(MPCNN_SYSTEMS)) == (8, 3)
+    assert ABCNN_SYSTEMS["ABCNN-2"] == {"variant": "ABCNN-2", "num_blocks": 1}
+    two = {"variant": "ABCNN-2", "num_blocks": 2}
+    assert ABCNN_SYSTEMS["ABCNN-2 with two blocks"] == two
+    assert ABCNN_SYSTEMS["ABCNN-1 with words"]["map_values"] == "words"
+    assert (len(ABCNN_SYSTEMS), len(MPCNN_SYSTEMS)) == (11, 3)
 
 
 def test_an_abcnn_is_that_of_the_study(ranking):
@@ -56,8 +58,35 @@ def test_an_abcnn_is_that_of_the_study(ranking):
     assert curve["test"] == pytest.approx(wanted.curve[:, 1, 0], abs=1e-4)
     assert values["abcnn_abcnn_1_chosen_epoch"] == (wanted.best("dev") + 1) / 2
     assert values["abcnn_abcnn_1_data"] == ranking.name
+    qualities = json.loads(values["abcnn_abcnn_1_qualities"])
+    for part, start in ("test", ""), ("dev", "dev_"):
+        assert sum(qualities[part]) / len(qualities[part]) == pytest.approx(
+            values[f"abcnn_abcnn_1_{start}map"], abs=1e-4
+        )
+    samples = json.loads(values["abcnn_abcnn_1_samples"])
+    assert samples == ranked_samples(ranking, wanted.scores_at_best("test"))
+    assert "samples" not in str(run)
     assert "ABCNN-1 on " in str(run)
     assert f"map {values['abcnn_abcnn_1_map']:.4f}" in str(run)
+
+
+@pytest.mark.parametrize("name", list(ABCNN_SYSTEMS))
+def test_each_system_has_checkpoints_of_its_own(ranking, name):
+    names = []
+    training = replace(TRAINING, epochs=1, checkpoints=names.append)
+    run = run_abcnn_system(ranking, name, training, seed=0, **SIZES)
+    assert names == [f"{ranking.name}, {name}, seed 0"]
+    more = len([k for k in run.values("abcnn") if k.endswith("_map")])
+    assert more == 2  # test and dev
+
+
+def test_words_as_values_have_no_parameters(ranking):
+    counts = [
+        run_abcnn_system(ranking, name, TRAINING, seed=0, **SIZES).details["parameters"]
+        for name in ("ABCNN-1", "ABCNN-1 with a softmax", "ABCNN-1 with words")
+    ]
+    dim = ranking.matrix.shape[1]
+    assert counts[0] == counts[1] == counts[2] + 2 * SIZES["max_tokens"] * dim
 
 
 def test_two_blocks_have_more_parameters(ranking):

@@ -25,8 +25,6 @@ from attention_book.recipes.sentence_pairs.tasks import (
     paraphrase_task,
     public_task,
     scaled_matrix,
-    with_fewer_pairs,
-    with_vector_length,
 )
 
 
@@ -208,21 +206,3 @@ def test_every_fifth_training_pair_of_msrvid_is_held_out(ranking, monkeypatch):
     assert dev == ranking.pairs["train"][::5]
     assert len(train) + len(dev) == 33
     assert PUBLIC["MSRVID"].load("test") == ranking.pairs["test"]
-
-
-def test_fewer_pairs_are_a_task_of_their_own(ranking):
-    less = with_fewer_pairs(ranking, 6)
-    assert less.pairs["train"] == ranking.pairs["train"][:6]
-    assert less.pairs["test"] == ranking.pairs["test"]
-    assert less.num_groups("train") == 2
-    assert (less.max_tokens, less.mean_length) == (4, 3.0)
-    known = less.vocab.encode(["dog"])
-    assert_close(less.matrix[known], ranking.matrix[ranking.vocab.encode(["dog"])])
-    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
-        with_fewer_pairs(ranking, 0)
-
-
-def test_another_length_of_the_vectors(ranking):
-    shorter = with_vector_length(ranking, 1.5)
-    assert_close(shorter.matrix, ranking.matrix / 2)
-    assert shorter.pairs is ranking.pairs

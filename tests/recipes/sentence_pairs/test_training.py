@@ -77,6 +77,7 @@ def test_abcnn_is_measured_and_goes_back_to_its_best(ranking, variant, no_shape_
     for i, part in enumerate(("dev", "test")):
         for at, scores in zip(run.curve, run.scores, strict=True):
             assert at[i].tolist() == list(measure(ranking, scores[part], part).values())
+        assert run.main_curves[part].tolist() == run.curve[:, i, 0].tolist()
     for part in "dev", "test":
         np.testing.assert_allclose(
             pair_scores(model, ranking, part), run.scores_at_best(part), rtol=1e-6

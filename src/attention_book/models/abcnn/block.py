@@ -37,7 +37,13 @@ class ABCNNBlock(nn.Module):
         before = config.variant in ("ABCNN-1", "ABCNN-3")
         after = config.variant in ("ABCNN-2", "ABCNN-3")
         self.maps = (
-            AttentionMaps(in_dim, config.max_tokens, shared=config.shared_maps)
+            AttentionMaps(
+                in_dim,
+                config.max_tokens,
+                shared=config.shared_maps,
+                values=config.map_values,
+                softmax=config.map_softmax,
+            )
             if before
             else None
         )

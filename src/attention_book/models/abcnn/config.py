@@ -21,6 +21,9 @@ class ABCNNConfig:
         max_tokens: longest sentence, in words; attention before the convolution has a
             learned vector for each position.
         shared_maps: whether both sentences use the same learned vectors.
+        map_values: what attention before the convolution averages: "positions", the
+            paper's learned vectors, or "words", those of the other sentence.
+        map_softmax: whether its weights are normalised; the paper's are not.
         extra_features: number of further features of each pair, such as word counts,
             that the last layer reads; 0: none.
         l2: weight of the penalty on all parameters.
@@ -36,6 +39,8 @@ class ABCNNConfig:
     num_blocks: int = 1
     max_tokens: int = 40
     shared_maps: bool = False
+    map_values: str = "positions"
+    map_softmax: bool = False
     extra_features: int = 0
     l2: float = 3e-4
 
@@ -50,4 +55,8 @@ class ABCNNConfig:
         if self.variant not in VARIANTS:
             raise ValueError(
                 f"variant must be one of {', '.join(VARIANTS)}, got {self.variant!r}"
+            )
+        if self.map_values not in ("positions", "words"):
+            raise ValueError(
+                f'map_values must be "positions" or "words", got {self.map_values!r}'
             )

@@ -16,14 +16,14 @@ from attention_book.recipes.sentence_pairs.comparison import (
     main_measure,
     measure,
     paired_gain,
+    ranked_samples,
     refit_scores,
-    results_table,
+    results_rows,
 )
 from attention_book.recipes.sentence_pairs.probes import (
-    CommonShares,
     MatchStatistics,
+    best_matches,
     column_sizes,
-    common_shares,
     describe_scores,
     match_statistics,
     pad_batch,
@@ -33,6 +33,7 @@ from attention_book.recipes.sentence_pairs.probes import (
 )
 from attention_book.recipes.sentence_pairs.study import (
     VariantStudy,
+    rows_of_studies,
     study_variants,
 )
 from attention_book.recipes.sentence_pairs.systems import (
@@ -55,8 +56,6 @@ from attention_book.recipes.sentence_pairs.tasks import (
     paraphrase_task,
     public_task,
     scaled_matrix,
-    with_fewer_pairs,
-    with_vector_length,
 )
 from attention_book.recipes.sentence_pairs.training import (
     EvaluatedRun,
@@ -77,7 +76,6 @@ __all__ = [
     "MPCNN_SYSTEMS",
     "PARTS",
     "PUBLIC",
-    "CommonShares",
     "EvaluatedRun",
     "MatchStatistics",
     "OrderedBatches",
@@ -90,10 +88,10 @@ __all__ = [
     "answer_task",
     "average_scores",
     "baseline_scores",
+    "best_matches",
     "best_threshold",
     "build_abcnn",
     "column_sizes",
-    "common_shares",
     "describe_runs",
     "describe_scores",
     "fit_mpcnn",
@@ -110,8 +108,10 @@ __all__ = [
     "paired_gain",
     "paraphrase_task",
     "public_task",
+    "ranked_samples",
     "refit_scores",
-    "results_table",
+    "results_rows",
+    "rows_of_studies",
     "run_abcnn_system",
     "run_mpcnn_system",
     "scaled_matrix",
@@ -122,6 +122,4 @@ __all__ = [
     "train_abcnn",
     "train_mpcnn",
     "uniform_weights",
-    "with_fewer_pairs",
-    "with_vector_length",
 ]

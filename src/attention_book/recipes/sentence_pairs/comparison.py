@@ -167,28 +167,68 @@ def describe_runs(measures: Sequence[Mapping[str, float]]) -> str:
     return ", ".join(texts)
 
 
-def results_table(results: Mapping[str, Sequence[Sequence[float]]]) -> str:
-    """Write one line for each system: the means of its measures over runs.
+def results_rows(results: Mapping[str, Sequence[Sequence[float]]]) -> list[list[str]]:
+    """The rows of a table: of each system the means of its measures over its runs.
 
-    Where there are several runs, the 95 % interval (Student's) of the first measure
-    follows.
+    The last cell has the 95 % interval (Student's) of the mean of the first measure
+    over the runs; it is empty if there is one run.
 
     Args:
         results: for each system the measures of each of its runs.
 
     Example:
-        >>> print(results_table({"blind": [[0.2, 0.3]], "BCNN": [[0.5, 0.6]] * 3}))
-        blind             0.200  0.300
-        BCNN              0.500  0.600  (0.500 to 0.500 over 3 seeds)
+        >>> results_rows({"blind": [[0.2, 0.3]], "BCNN": [[0.5, 0.6]] * 3})[1]
+        ['BCNN', '0.500', '0.600', '0.500 to 0.500']
     """
-    lines = []
+    rows = []
     for name, runs in results.items():
-        row = "  ".join(f"{value:.3f}" for value in np.mean(runs, axis=0))
+        row = [name, *(f"{value:.3f}" for value in np.mean(runs, axis=0))]
         if len(runs) > 1:
             low, high = student_interval([measures[0] for measures in runs])
-            row += f"  ({low:.3f} to {high:.3f} over {len(runs)} seeds)"
-        lines.append(f"{name:17} {row}")
-    return "\n".join(lines)
+            row.append(f"{low:.3f} to {high:.3f}")
+        else:
+            row.append("")
+        rows.append(row)
+    return rows
+
+
+def ranked_samples(
+    task: PairTask, scores: np.ndarray, *, part: str = "test", count: int = 3
+) -> list[dict[str, str | int]]:
+    """Choose questions to read: the first that are answered right, and wrongly.
+
+    Args:
+        task: of the kind "ranking"; others have no questions.
+        scores: one for each pair, in the order of the data.
+        part: "train", "dev" or "test".
+        count: how many questions of either sort, in the order of their numbers.
+
+    Returns:
+        For each question its text, the candidate ranked ``first``, the ``right``
+        answer that is ranked highest, the latter's ``place``, from 1, where
+        candidates with its score all count as before it, and the number of
+        ``candidates``. No question: an empty list.
+    """
+    if task.kind != "ranking":
+        return []
+    pairs, groups, labels = task.pairs[part], task.groups(part), task.labels(part)
+    found: dict[bool, list[dict[str, str | int]]] = {True: [], False: []}
+    for group in np.unique(groups):
+        own = np.flatnonzero(groups == group)
+        right = own[labels[own] == 1]
+        if not len(right):
+            continue
+        first, best = (rows[np.argmax(scores[rows])] for rows in (own, right))
+        place = int((scores[own] >= scores[best]).sum())
+        sample: dict[str, str | int] = {
+            "question": " ".join(pairs[best].first),
+            "first": " ".join(pairs[first].second),
+            "right": " ".join(pairs[best].second),
+            "place": place,
+            "candidates": len(own),
+        }
+        found[place == 1].append(sample)
+    return found[True][:count] + found[False][:count]
 
 
 def refit_scores(

@@ -10,8 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attention_book.attention.abcnn import AttentionMaps
-from attention_book.data.sentence_pairs.overlap_features import content_words
+from attention_book.attention.abcnn import match_scores
+from attention_book.data.sentence_pairs.overlap_features import (
+    OverlapFeatures,
+    content_words,
+)
 from attention_book.data.sentence_pairs.pairs import SentencePair, SentencePairBatch
 from attention_book.models.abcnn.block import wide_mask
 from attention_book.models.abcnn.model import ABCNN
@@ -109,6 +112,40 @@ def match_statistics(
 
 
 @torch.no_grad()
+def best_matches(
+    task: PairTask, pairs: Sequence[SentencePair]
+) -> Float[Tensor, "ways candidates words"]:
+    """Match each word of a question with the words of its candidates.
+
+    Args:
+        task: whose word vectors are compared.
+        pairs: candidates of one question.
+
+    Returns:
+        For each candidate and each word of the question the largest match score, that
+        is the largest entry of a row of A; then the same times the word's inverse
+        document frequency, relative to the largest one in the question.
+
+    Raises:
+        ValueError: if the candidates are not those of one question.
+    """
+    questions = {pair.first for pair in pairs}
+    if len(questions) != 1:
+        raise ValueError(f"pairs must have one question, got {len(questions)}")
+    (question,) = questions
+
+    def columns(words: Sequence[str]) -> Tensor:
+        return task.matrix[torch.tensor(task.vocab.encode(words))][None]
+
+    asked = columns(question)
+    found = torch.stack(
+        [match_scores(asked, columns(pair.second))[0].amax(dim=1) for pair in pairs]
+    )
+    idf = torch.tensor([*map(OverlapFeatures(task.pairs["train"]).idf, question)])
+    return torch.stack([found, found * idf / idf.max()])
+
+
+@torch.no_grad()
 def column_sizes(model: ABCNN, batch: SentencePairBatch) -> tuple[float, float]:
     """Measure how large the columns are that a model's last block reads.
 
@@ -132,45 +169,6 @@ def column_sizes(model: ABCNN, batch: SentencePairBatch) -> tuple[float, float]:
     lengths = torch.cat([columns.norm(dim=1).flatten() for columns, _ in seen])
     outputs = torch.cat([output.tanh().abs().flatten() for _, output in seen])
     return lengths[lengths > 0].mean().item(), outputs.mean().item()
-
-
-@dataclass(frozen=True)
-class CommonShares:
-    """How alike the words of a sentence are, for attention before a convolution.
-
-    Attributes:
-        score: median match score of two words.
-        words: share of the word vectors that is the same for all words of a sentence:
-            what is left of the sum of their squares if each is replaced by their mean.
-        maps: the same of the attention feature maps.
-    """
-
-    score: float
-    words: float
-    maps: float
-
-
-@torch.no_grad()
-def common_shares(
-    layer: AttentionMaps, task: PairTask, batch: SentencePairBatch
-) -> CommonShares:
-    """Measure what the maps of the first sentences of a batch have in common.
-
-    Args:
-        layer: the attention.
-        task: whose word vectors are the columns.
-        batch: on the CPU.
-    """
-    first, second = task.matrix[batch.first], task.matrix[batch.second]
-    real = batch.first_mask[:, :, None] & batch.second_mask[:, None]
-    (first_map, _), scores = layer(first, second, real)
-    counts = batch.first_mask.sum(dim=1)[:, None, None]
-    shares = []
-    for columns in (first, first_map):
-        mean = columns.sum(dim=1, keepdim=True) / counts
-        common = (counts * mean.square()).sum() / columns.square().sum()
-        shares.append(common.item())
-    return CommonShares(scores[real].median().item(), *shares)
 
 
 def padding_effects(
@@ -219,17 +217,17 @@ def telling_pair(pairs: Sequence[SentencePair]) -> SentencePair:
     return next(filter(fits, pairs), pairs[0])
 
 
-def describe_scores(scores: Float[Tensor, " scores"]) -> str:
-    """Write in a column how many scores there are, and from where to where they go.
+def describe_scores(scores: Float[Tensor, " scores"]) -> list[str]:
+    """Say how many scores there are, the smallest, the median and the largest.
 
     Example:
         >>> describe_scores(torch.tensor([0.5, 0.25, 1.0]))
-        '      3 scores from 0.250 to 1.000, middle 0.500'
+        ['3', '0.250', '0.500', '1.000']
     """
     if not len(scores):
-        return f"{0:7} scores"
-    span = f"from {scores.min():.3f} to {scores.max():.3f}"
-    return f"{len(scores):7,} scores {span}, middle {scores.median():.3f}"
+        return ["0", "", "", ""]
+    found = scores.min(), scores.median(), scores.max()
+    return [f"{len(scores):,}", *(f"{value:.3f}" for value in found)]
 
 
 def _windows(

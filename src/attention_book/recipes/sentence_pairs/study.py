@@ -1,6 +1,6 @@
 """Variants of ABCNN on one task, trained with several seeds, beside the baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -174,12 +174,33 @@ class VariantStudy:
         ]
 
 
+def rows_of_studies(
+    studies: Mapping[str, VariantStudy],
+    make_rows: Callable[[VariantStudy], Sequence[Sequence[str]]],
+) -> list[list[str]]:
+    """Join the rows that several studies give to one table.
+
+    Args:
+        studies: by the names of their data sets.
+        make_rows: the rows of one study.
+
+    Returns:
+        All rows. If there are several studies, each row starts with its study's name.
+    """
+    rows = []
+    for name, study in studies.items():
+        start = f"{name}, " if len(studies) > 1 else ""
+        rows += [[start + label, *cells] for label, *cells in make_rows(study)]
+    return rows
+
+
 def study_variants(
     task: PairTask,
     variants: Sequence[str],
     training: PairTraining,
     *,
     seeds: Sequence[int],
+    label: str = "",
     **sizes: Any,
 ) -> VariantStudy:
     """Train each variant with each seed.
@@ -191,6 +212,8 @@ def study_variants(
         variants: of :class:`attention_book.models.abcnn.config.ABCNNConfig`.
         training: how to train.
         seeds: one run for each.
+        label: what the runs are called behind the variant, so that the checkpoints of
+            other settings are others.
         **sizes: further settings of the config.
     """
     study = VariantStudy(
@@ -206,7 +229,7 @@ def study_variants(
             model = build_abcnn(
                 task, variant, seed=seed, batch_size=training.batch_size, **sizes
             )
-            name = f"{task.name}, {variant}"
+            name = f"{task.name}, {variant}{label}"
             run = train_abcnn(task, model, training, seed=seed, name=name)
             study.runs[variant].append(run)
             study.models.setdefault(variant, model)

@@ -10,7 +10,11 @@ from torch import nn
 
 from attention_book.models.abcnn.config import VARIANTS
 from attention_book.models.mpcnn.model import MPCNN
-from attention_book.recipes.sentence_pairs.comparison import measure
+from attention_book.recipes.sentence_pairs.comparison import (
+    item_quality,
+    measure,
+    ranked_samples,
+)
 from attention_book.recipes.sentence_pairs.study import study_variants
 from attention_book.recipes.sentence_pairs.tasks import PairTask
 from attention_book.recipes.sentence_pairs.training import (
@@ -45,12 +49,24 @@ MPCNN_SYSTEMS: dict[str, dict[str, Any]] = {
 }
 """For each system of the MPCNN chapter the options of its training."""
 
-ABCNN_SYSTEMS: dict[str, tuple[str, int]] = {
-    f"{variant}{blocks}": (variant, number)
-    for number, blocks in ((1, ""), (2, " with two blocks"))
-    for variant in VARIANTS
+ABCNN_SYSTEMS: dict[str, dict[str, Any]] = {
+    f"{variant}{blocks}": {"variant": variant, "num_blocks": number, **changes}
+    for number, blocks, variants, changes in (
+        (1, "", VARIANTS, {}),
+        (2, " with two blocks", VARIANTS, {}),
+        (1, " with a softmax", ["ABCNN-1"], {"map_softmax": True}),
+        (1, " with words", ["ABCNN-1"], {"map_values": "words"}),
+        (
+            1,
+            " with words and a softmax",
+            ["ABCNN-1"],
+            {"map_values": "words", "map_softmax": True},
+        ),
+    )
+    for variant in variants
 }
-"""For each system of the ABCNN chapter its variant and its number of blocks."""
+"""For each system of the ABCNN chapter its variant, its number of blocks, and what else
+is set otherwise than in the paper."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +100,11 @@ class PairSystemRun:
     def __str__(self) -> str:
         """The results as a few lines of text."""
         found = [f"{name} {value:.4f}" for name, value in self.results.items()]
-        more = [f"{name} {value}" for name, value in self.details.items()]
+        more = [
+            f"{name} {value}"
+            for name, value in self.details.items()
+            if name not in ("qualities", "samples")
+        ]
         return (
             f"{self.name} on {self.task.name}, word vectors {self.task.vectors_title}\n"
             f"  {', '.join(found)}\n  {', '.join(more)}"
@@ -140,7 +160,9 @@ def run_abcnn_system(
     "map" and "mrr" are those of the network at the evaluation that was best on dev.
     Published code often reports the one that was best on test, which is given beside
     it, and so is a logistic regression on the network's cosines and the count features,
-    which the authors train at the end.
+    which the authors train at the end. "qualities" are
+    the average precisions of all questions (for classes, what is right), for intervals
+    over questions; "samples" are some test questions and what the network ranks first.
 
     Args:
         task: a ranking, or classes.
@@ -149,9 +171,15 @@ def run_abcnn_system(
         seed: of the weights and of the order of the batches.
         **sizes: settings of the config.
     """
-    variant, num_blocks = ABCNN_SYSTEMS[name]
+    options = {**sizes, **ABCNN_SYSTEMS[name]}
+    variant = options.pop("variant")
     study = study_variants(
-        task, [variant], training, seeds=[seed], **sizes, num_blocks=num_blocks
+        task,
+        [variant],
+        training,
+        seeds=[seed],
+        label=name.removeprefix(variant),
+        **options,
     )
     (run,) = study.runs[variant]
     labels = list(measure(task, run.scores[0]["test"]))
@@ -166,8 +194,13 @@ def run_abcnn_system(
     refit = study.refits(variant)["refit_counts"]["test"]
     results[f"{labels[0].lower()}_refit_counts"] = refit
     curve = {
-        part: [round(float(x), 4) for x in run.curve[:, number, 0]]
-        for number, part in enumerate(("dev", "test"))
+        part: [round(float(x), 4) for x in values]
+        for part, values in run.main_curves.items()
+    }
+    chosen = {part: run.scores_at_best(part) for part in ("dev", "test")}
+    qualities = {
+        part: [round(float(x), 4) for x in item_quality(task, scores, part)]
+        for part, scores in chosen.items()
     }
     return PairSystemRun(
         name=name,
@@ -178,6 +211,10 @@ def run_abcnn_system(
             "epochs": training.epochs,
             "curve": json.dumps(curve),
             "parameters": _num_trained(study.models[variant]),
+            "qualities": json.dumps(qualities),
+            "samples": json.dumps(
+                ranked_samples(task, chosen["test"]), ensure_ascii=False
+            ),
         },
     )
 

@@ -1,7 +1,7 @@
 """Sentence pairs ready for training: three parts, word vectors, batches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -253,39 +253,6 @@ def make_task(
         max_tokens=max_tokens,
         selection=selection or {},
     )
-
-
-def with_fewer_pairs(task: PairTask, count: int) -> PairTask:
-    """The same task with only the first pairs of its training part.
-
-    Words that are in no pair any more are unknown.
-
-    Args:
-        task: the whole task.
-        count: training pairs that are kept.
-
-    Raises:
-        ValueError: if ``count`` is less than 1.
-    """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
-    return make_task(
-        f"{task.name}, {count} pairs",
-        [task.pairs["train"][:count], task.pairs["dev"], task.pairs["test"]],
-        task.vectors,
-        task.vectors_title,
-        kind=task.kind,
-        grades=task.grades,
-        random_unknown=task.random_unknown,
-        mean_length=task.mean_length,
-        max_tokens=task.max_tokens,
-    )
-
-
-def with_vector_length(task: PairTask, mean_length: float) -> PairTask:
-    """The same task with its word vectors scaled to another mean length."""
-    matrix = scaled_matrix(task.vectors, task.vocab, mean_length)
-    return replace(task, matrix=matrix, mean_length=mean_length)
 
 
 def scaled_matrix(

@@ -64,6 +64,11 @@ class EvaluatedRun:
     curve: Float[np.ndarray, "evaluations parts measures"]
     scores: list[dict[str, Float[np.ndarray, " pairs"]]]
 
+    @property
+    def main_curves(self) -> dict[str, Float[np.ndarray, " evaluations"]]:
+        """The main measure on "dev" and on "test" at each evaluation."""
+        return dict(zip(_HELD_OUT, self.curve[:, :, 0].T, strict=True))
+
     def best(self, part: str) -> int:
         """Return the number of the evaluation with the best first measure on a part."""
         return int(self.curve[:, _HELD_OUT.index(part), 0].argmax())
