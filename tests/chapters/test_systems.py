@@ -10,16 +10,24 @@ from attention_book.chapters.records import Record, Run
 from attention_book.chapters.settings import choose_settings
 from attention_book.chapters.systems import (
     report_pair_system,
+    report_scores,
     report_system,
+    scores_table,
     systems_table,
 )
 from attention_book.data.sentence_pairs.pairs import SentencePair
 from attention_book.data.translation.pairs import Pair
 from attention_book.data.vectors.word_vectors import WordVectors
+from attention_book.evaluation.intervals import student_interval
 from attention_book.evaluation.metrics import Bleu
 from attention_book.recipes.sentence_pairs.systems import PairSystemRun
 from attention_book.recipes.sentence_pairs.tasks import make_task
-from attention_book.recipes.systems import LengthBleu, Sample, SystemRun
+from attention_book.recipes.systems import (
+    LengthBleu,
+    Sample,
+    SystemRun,
+    SystemScores,
+)
 from attention_book.training.loop import History
 
 
@@ -125,3 +133,73 @@ def test_the_table_has_what_runs_of_single_systems_recorded(tmp_path, monkeypatc
     Record("some", "full").write(tmp_path)
     (note,) = systems_table(settings, "some", ["global", "local"]).notes
     assert note.endswith('`attention-book sweep some -p "systems=global|local"`')
+
+
+SCORES = {"HN-ATT": [[0.75, 0.875, 1.0], [0.5, 1.0, 0.75]], "HN-AVE": [[0.5, 0.75, 1]]}
+
+
+def recorded_scores(folder, scores=SCORES):
+    record = Record("han", "full")
+    for name, runs in scores.items():
+        for seed, items in enumerate(runs):
+            found = SystemScores(name=name, items=np.array(items))
+            facts = {"date": "2026-01-02T03:04:05+00:00", "seconds": 3600.0}
+            parameters = {"seed": seed, "systems": name}
+            values = found.values("han")
+            run = Run(
+                parameters=parameters, settings={"dim": 9}, values=values, **facts
+            )
+            record.add(run)
+    record.write(folder)
+
+
+def make_settings(dim=9):
+    given = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}
+    return choose_settings(preset="quick", **given, quick={"dim": 2}, full={"dim": dim})
+
+
+def test_scores_are_printed_and_stored(monkeypatch, capsys):
+    stored = {}
+    monkeypatch.setattr(systems, "glue", lambda **results: stored.update(results))
+    scores = SystemScores(name="HN-ATT", items=np.array([1.0, 0.5]))
+    report_scores("han", scores)
+    assert capsys.readouterr().out == "HN-ATT: 75.0% right, 2 items\n"
+    assert stored == scores.values("han")
+
+
+def test_systems_are_paired_item_by_item_and_seed_by_seed(tmp_path):
+    recorded_scores(tmp_path)
+    names = ["HN-ATT", "HN-AVE", "HN-MAX"]
+    table = scores_table(make_settings(), "han", names, items="folds", folder=tmp_path)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == ["HN-ATT", "HN-AVE", "HN-ATT less HN-AVE"]
+    means = 100 * np.mean(SCORES["HN-ATT"], axis=0)
+    low, high = student_interval(means)
+    assert rows["HN-ATT"] == ["2", f"{means.mean():.1f}", f"{low:.1f}", f"{high:.1f}"]
+    gains = 100 * (np.array(SCORES["HN-ATT"][0]) - SCORES["HN-AVE"][0])
+    low, high = student_interval(gains)
+    wanted = [f"{x:+.1f}" for x in (gains.mean(), low, high)]
+    assert rows["HN-ATT less HN-AVE"] == ["1", *wanted]
+    assert "over folds" in table.caption
+    (note,) = table.notes
+    assert note.startswith("3 runs (seeds 0 to 1)")
+    old = scores_table(make_settings(8), "han", names, items="folds", folder=tmp_path)
+    assert old.rows == table.rows
+    assert old.notes[1].endswith("(dim).")
+
+
+def test_neighbours_count_as_one(tmp_path):
+    recorded_scores(tmp_path, {"AoA": [[1.0, 1.0, 0.0, 0.0, 1.0]]})
+    given = {"items": "blocks", "folder": tmp_path}
+    (row,) = scores_table(make_settings(), "han", ["AoA"], block=2, **given).rows
+    low, high = student_interval([100 * 2 * 3 / 5, 0, 100 * 3 / 5])
+    assert row == ["AoA", "1", "60.0", f"{low:.1f}", f"{high:.1f}"]
+
+
+def test_without_a_record_the_command_is_shown(tmp_path):
+    table = scores_table(
+        make_settings(), "han", ["HN-ATT", "HN-AVE"], items="folds", folder=tmp_path
+    )
+    assert not table.rows
+    command = '`attention-book sweep han --seeds 0-2 -p "systems=HN-ATT|HN-AVE"`'
+    assert table.notes[0].endswith(command)

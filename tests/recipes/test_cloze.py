@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
 from attention_book.data.cloze.docstrings import ClozeSplits
 from attention_book.data.cloze.facts import FILLERS, cloze_facts
-from attention_book.data.cloze.questions import BLANK, ClozeQuestion
+from attention_book.data.cloze.questions import BLANK, ClozeQuestion, cloze_words
 from attention_book.data.docstrings.corpus import Corpus
-from attention_book.models.attention_over_attention import READERS
+from attention_book.data.vocab import Vocab
+from attention_book.models.attention_over_attention import READERS, ClozeReader
 from attention_book.recipes import cloze
 from attention_book.recipes.cloze import (
     ClozeTask,
@@ -27,6 +29,7 @@ from attention_book.recipes.cloze import (
     most_frequent,
     read_one,
     read_questions,
+    run_cloze_system,
     shared_context,
     train_cloze_reader,
     without_word,
@@ -146,6 +149,36 @@ def test_the_penalty_reaches_the_word_vectors_alone(task):
         sizes.append(model.embedding.weight.abs().mean())
     before, after = sizes
     assert after < before
+
+
+def test_words_that_no_batch_has_keep_the_vectors_they_start_with(task):
+    words = cloze_words([*task.parts["train"], *task.parts["test"]])
+    vocab = Vocab([*words, "unseen"])
+    wider = replace(task, vocab=vocab)
+    training = replace(TRAINING, l2=0.1)
+    model, _ = train_cloze_reader(wider, "average", training, seed=0, **SIZES)
+    torch.manual_seed(0)
+    start = ClozeReader(model.config).embedding.weight
+    (unseen,) = vocab.encode(["unseen"])
+    now = model.embedding.weight
+    assert_close(now[unseen], start[unseen], rtol=0, atol=0)
+    (name,) = vocab.encode([task.parts["train"][0].answer])
+    assert not torch.equal(now[name], start[name])
+
+
+def test_scores_of_a_system_are_its_right_answers(task, models):
+    scores = run_cloze_system(task, "average", TRAINING, seed=1, **SIZES)
+    model = models["average"][1]
+    right = read_questions(model, task.parts["test"], task.vocab)
+    assert scores.name == "average"
+    assert scores.items.tolist() == right.tolist()
+    frequent = cloze_baselines(task.parts["test"])["most frequent"].mean()
+    assert scores.details["most_frequent"] == frequent
+    assert scores.details["chosen_epoch"] == 0
+    assert scores.details["dev_losses"] == "[]"
+    with_dev = replace(task, parts={**task.parts, "dev": task.parts["test"][:5]})
+    scores = run_cloze_system(with_dev, "average", TRAINING, seed=1, **SIZES)
+    assert scores.details["chosen_epoch"] == 1
 
 
 def test_a_tie_and_a_missing_answer_are_wrong(task, models):

@@ -7,15 +7,20 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.data.documents.labelled import LabelledDocument
+from attention_book.data.documents.labelled import LabelledDocument, document_words
 from attention_book.data.documents.planted import planted_documents
+from attention_book.data.vocab import Vocab
 from attention_book.observe import record_weights
+from attention_book.recipes import documents
 from attention_book.recipes.documents import (
+    MOVIE_SYSTEMS,
+    DocumentTask,
     DocumentWeights,
     docstring_task,
     movie_review_task,
     planted_task,
     right_in_company,
+    run_movie_system,
     telling_scores,
     tfidf_right,
     word_weights,
@@ -250,3 +255,44 @@ def test_movie_reviews(mirror):
     assert 0.3 < np.mean(task.labels(task.train)) < 0.7
     assert len(task.test) == 200
     assert max(len(x.sentences) for x in task.test) == 4
+
+
+def test_a_system_is_scored_fold_by_fold(monkeypatch):
+    parts = planted_documents(60, sentences=(2, 4), seed=1)
+    asked, kept = [], []
+
+    def make(fold, **options):
+        asked.append((fold, options))
+        return DocumentTask(
+            train=parts[:40],
+            dev=(),
+            test=parts[40 + 10 * (fold % 2) : 50 + 10 * (fold % 2)],
+            classes=("dreadful", "good"),
+            vocab=Vocab(document_words(parts)),
+            device=options["device"],
+        )
+
+    monkeypatch.setattr(documents, "movie_review_task", make)
+    given = {
+        "folds": (2, 3),
+        "epochs": 2,
+        "seed": 0,
+        "text": {"max_sentences": 4, "vector_dim": 5},
+        "sizes": {**SIZES, "hidden_dim": 3},
+        "device": torch.device("cpu"),
+        "checkpoints": kept.append,
+    }
+    scores = {name: run_movie_system(name, PLAN, **given) for name in MOVIE_SYSTEMS}
+    assert [fold for fold, _ in asked] == [2, 3] * 4
+    assert [x["vector_dim"] for _, x in asked] == [5] * 6 + [None] * 2
+    assert len(set(kept)) == 6  # counting words needs no checkpoint
+    for name, found in scores.items():
+        assert found.name == name
+        assert found.items.shape == (2,)
+    task = make(3, device=torch.device("cpu"))
+    model = task.build(0, **given["sizes"], pooling="max")
+    task.train_model(model, PLAN, epochs=2, seed=0)
+    assert scores["HN-MAX"].items[1] == task.right(model, task.test).mean()
+    assert scores["HN-MAX"].details["parameters"] == count_parameters(model)
+    right = tfidf_right(task.train, task.test).mean()
+    assert scores["TF-IDF"].items[1] == right

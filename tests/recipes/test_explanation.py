@@ -10,6 +10,7 @@ from attention_book.recipes.documents import planted_task
 from attention_book.recipes.explanation import (
     compare_decisions,
     delete_highest,
+    deletion_test,
     in_random_order,
     permute_weights,
     random_scores,
@@ -80,6 +81,21 @@ def test_deletion_reads_the_shorter_text(task, model):
     shorter = without_highest(task.test[:5], scores, 1)
     before, after = (task.probabilities(model, x) for x in (task.test[:5], shorter))
     np.testing.assert_allclose(found.distance, (before - after).abs().sum(1) / 2)
+
+
+def test_three_rankings_delete_one_sentence_each(task, model):
+    found = deletion_test(task, model, task.test, seed=3, most=4)
+    documents = [x for x in task.test if len(x.sentences) > 2][:4]
+    assert len(documents) == 4
+    rankings = {
+        "attention": [x.sentences for x in task.weights(model, documents)],
+        "gradient": sentence_gradients(task, model, documents),
+        "random": random_scores(documents, 3),
+    }
+    assert list(found) == list(rankings)
+    for name, ranking in rankings.items():
+        wanted = delete_highest(task, model, documents, ranking, 1)
+        np.testing.assert_array_equal(found[name].distance, wanted.distance)
 
 
 def test_random_scores_depend_on_the_seed(task):

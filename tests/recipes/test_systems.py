@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -13,6 +14,7 @@ from attention_book.evaluation.metrics import Bleu
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
 from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from attention_book.recipes.systems import (
+    SystemScores,
     bleu_by_length,
     result_prefix,
     score_system,
@@ -163,3 +165,14 @@ def test_prefixes_are_names():
     assert (
         result_prefix("global_local", "local-m, D = 10") == "global_local_local_m_d_10"
     )
+
+
+def test_scores_item_by_item():
+    items = np.array([1.0, 0.0, 0.83754])
+    scores = SystemScores(name="HN-ATT", items=items, details={"epochs": 3})
+    assert scores.values("han") == {
+        "han_hn_att_accuracy": items.mean(),
+        "han_hn_att_items": "[1,0,0.8375]",
+        "han_hn_att_epochs": 3,
+    }
+    assert str(scores) == "HN-ATT: 61.3% right, 3 items, epochs 3"

@@ -25,7 +25,9 @@ from .source import (
 )
 from .systems import (
     report_pair_system,
+    report_scores,
     report_system,
+    scores_table,
     systems_table,
 )
 from .tables import (
@@ -48,8 +50,10 @@ __all__ = [
     "recorded_samples",
     "report_pair_system",
     "report_run",
+    "report_scores",
     "report_system",
     "samples_table",
+    "scores_table",
     "seeds_table",
     "show_source",
     "systems_table",

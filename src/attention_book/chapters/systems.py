@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
+from attention_book.chapters.recorded import provenance, select_runs
+from attention_book.chapters.records import load_record
 from attention_book.chapters.report import glue
 from attention_book.chapters.settings import Settings
 from attention_book.chapters.tables import Table, seeds_table
+from attention_book.evaluation.intervals import student_interval
 from attention_book.recipes.sentence_pairs.systems import PairSystemRun
 from attention_book.recipes.systems import (
     SystemRun,
+    SystemScores,
     bleu_by_length,
     result_prefix,
     score_system,
@@ -72,6 +78,88 @@ def report_pair_system(slug: str, run: PairSystemRun) -> None:
     """
     print(run)
     glue(**run.values(slug))
+
+
+def report_scores(slug: str, scores: SystemScores) -> None:
+    """Print what a system reached item by item; store all of it by ``glue``.
+
+    Args:
+        slug: of the chapter.
+        scores: its numbers.
+    """
+    print(scores)
+    glue(**scores.values(slug))
+
+
+def scores_table(
+    settings: Settings,
+    slug: str,
+    systems: Iterable[str],
+    *,
+    items: str,
+    block: int = 1,
+    folder: Path | None = None,
+) -> Table:
+    """Show what full-length runs have recorded of systems, and their differences.
+
+    The intervals are Student's, over the items and not over the seeds: for each item
+    the mean over seeds comes first. Differences are taken item by item, between the
+    first system and each of the others, over the seeds that both have.
+
+    Args:
+        settings: the chapter's, from ``choose_settings``.
+        slug: of the chapter.
+        systems: their names, as :func:`report_scores` got them; the first one is
+            compared with all others.
+        items: what the items are, in the plural.
+        block: so many items, one after the other, count as one in the interval, because
+            neighbours are not independent.
+        folder: where the records are; None: the book's.
+    """
+    names = list(systems)
+    caption = f"Right answers in per cent, with 95 % intervals over {items}"
+    present = {"epochs": None, "limit": None, **settings.presets["full"]}
+    selection = select_runs(load_record(slug, "full", folder), present)
+    scores: dict[str, dict[int, np.ndarray]] = {name: {} for name in names}
+    for run in selection.runs:
+        for name in names:
+            value = run.values.get(f"{result_prefix(slug, name)}_items")
+            if value is not None:
+                scores[name][run.parameters["seed"]] = np.array(json.loads(value))
+    rows = []
+    for name, by_seed in scores.items():
+        if by_seed:
+            rows.append(_row(name, list(by_seed.values()), block, ".1f"))
+    first = names[0]
+    for name in names[1:]:
+        both = [seed for seed in scores[first] if seed in scores[name]]
+        if both:
+            gains = [scores[first][seed] - scores[name][seed] for seed in both]
+            rows.append(_row(f"{first} less {name}", gains, block, "+.1f"))
+    if not rows:
+        command = (
+            f'attention-book sweep {slug} --seeds 0-2 -p "systems={"|".join(names)}"'
+        )
+        note = f"{caption}: no run is recorded yet. To record them: `{command}`"
+        return Table(caption, [], [], notes=[note])
+    notes = [f"{provenance(selection)}."]
+    if selection.outdated:
+        notes.append(
+            "Outdated: the chapter now has other settings than these runs had "
+            f"({', '.join(selection.outdated)})."
+        )
+    header = ["system", "seeds", "mean", "from", "to"]
+    return Table(caption, header, rows, notes=notes, numeric=True)
+
+
+def _row(label: str, values: Sequence[np.ndarray], block: int, form: str) -> list[str]:
+    """A row of :func:`scores_table`: over seeds first, then over blocks of items."""
+    means = 100 * np.mean(values, axis=0)
+    starts = range(0, len(means), block)
+    # A block's share in the mean is the larger the more items it has.
+    sums = [means[at : at + block].sum() * len(starts) / len(means) for at in starts]
+    ends = (means.mean(), *student_interval(sums))
+    return [label, str(len(values)), *(format(float(end), form) for end in ends)]
 
 
 def systems_table(settings: Settings, slug: str, systems: Iterable[str]) -> Table:

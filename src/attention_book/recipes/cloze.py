@@ -1,5 +1,6 @@
 """Cloze readers: trained alike, scored question by question, looked into."""
 
+import json
 import math
 import operator
 import random
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from attention_book.attention.attention_over_attention import (
     AttentionOverAttentionOutput,
@@ -32,7 +33,9 @@ from attention_book.models.attention_over_attention import (
     ClozeReader,
     ClozeReaderConfig,
 )
+from attention_book.recipes.race import count_parameters
 from attention_book.recipes.sentence_pairs.comparison import PairedGain, paired_gain
+from attention_book.recipes.systems import SystemScores
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import History, fit
 
@@ -171,7 +174,7 @@ class ClozeTraining:
         batch_size: number of questions in a batch.
         learning_rate: of Adam.
         clip_norm: largest norm of a gradient.
-        l2: penalty on the square of the word vectors.
+        l2: penalty on the square of the vectors of the words in a batch.
         device: where it is trained.
         checkpoints: give each run, by its name and seed, its file.
     """
@@ -236,15 +239,16 @@ def train_cloze_reader(
     if "dev" in task.parts:
         dev = cloze_loader(task.parts["dev"], task.vocab, batch_size=100)
 
-    def optimizer(model: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-        embedding = [p for n, p in model.named_parameters() if "embedding" in n]
-        others = [p for n, p in model.named_parameters() if "embedding" not in n]
-        groups: list[dict[str, Any]] = [
-            # The derivative of l2 x^2 is 2 l2 x.
-            {"params": embedding, "weight_decay": 2 * training.l2},
-            {"params": others},
-        ]
-        return torch.optim.Adam(groups, lr=learning_rate)
+    # The gradient of the penalty l2 x^2, for the words of the batch alone. Adam takes
+    # steps of one size however small a gradient is: penalised in every step, vectors of
+    # words that do not occur would soon be 0, and those that only "test" has alike.
+    vectors = model.embedding.weight
+
+    def penalise(gradient: Tensor) -> Tensor:
+        seen = gradient.ne(0).any(dim=1, keepdim=True)
+        return gradient + 2 * training.l2 * seen * vectors.detach()
+
+    penalty = vectors.register_hook(penalise)
 
     name = f"{task.name}, {reader}, seed {seed}"
     history = fit(
@@ -252,13 +256,14 @@ def train_cloze_reader(
         loader,
         epochs=training.epochs,
         learning_rate=training.learning_rate,
-        optimizer=optimizer,
+        optimizer="adam",
         clip_norm=training.clip_norm,
         dev_loader=dev,
         device=training.device,
         checkpoint=training.checkpoints(name),
         description=name,
     )
+    penalty.remove()
     return model, history
 
 
@@ -290,6 +295,40 @@ def read_questions(
         ahead = (scores >= answer).sum(dim=1)  # the answer itself is one
         right.append((ahead == 1) & (answer[:, 0] > 0))
     return torch.cat(right).cpu().numpy()
+
+
+def run_cloze_system(
+    task: ClozeTask, reader: str, training: ClozeTraining, *, seed: int, **sizes: Any
+) -> SystemScores:
+    """Train one reader, and score it on each test question.
+
+    Args:
+        task: the questions.
+        reader: as for :func:`train_cloze_reader`.
+        training: how long, and how.
+        seed: as for :func:`train_cloze_reader`.
+        **sizes: as for :func:`train_cloze_reader`.
+
+    Returns:
+        1 for each test question that it answers right, otherwise 0; beside it, what the
+        most frequent candidate reaches.
+    """
+    model, history = train_cloze_reader(task, reader, training, seed=seed, **sizes)
+    right = read_questions(model, task.parts["test"], task.vocab).astype(float)
+    best = history.best_epoch
+    return SystemScores(
+        name=reader,
+        items=right,
+        details={
+            "most_frequent": cloze_baselines(task.parts["test"])[
+                "most frequent"
+            ].mean(),
+            "chosen_epoch": 0 if best is None else best + 1,
+            "dev_losses": json.dumps([round(x, 4) for x in history.dev_loss]),
+            "training_seconds": round(history.seconds, 1),
+            "parameters": count_parameters(model),
+        },
+    )
 
 
 def compare_readers(

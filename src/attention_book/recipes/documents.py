@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,9 @@ from attention_book.data.vocab import Vocab
 from attention_book.models.han import HAN, HANConfig
 from attention_book.observe import record_weights
 from attention_book.recipes.race import count_parameters, size_for_parameters
+from attention_book.recipes.systems import SystemScores
 from attention_book.recipes.translation import TrainingPlan
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import History, fit
 from attention_book.training.runtime import seed_everything
 from attention_book.training.watch import Watch
@@ -39,6 +41,15 @@ from attention_book.training.watch import Watch
 
 EVALUATION_BATCH = 100
 """Documents in a batch where nothing is trained."""
+
+MOVIE_SYSTEMS: dict[str, dict[str, Any]] = {
+    "HN-ATT": {},
+    "HN-AVE": {"pooling": "average"},
+    "HN-MAX": {"pooling": "max"},
+    "TF-IDF": {},
+}
+"""For each system that is run on movie reviews its fields of the config; "TF-IDF" is
+:func:`tfidf_right`."""
 
 Documents = Sequence[LabelledDocument]
 
@@ -489,6 +500,66 @@ def movie_review_task(
         device=device,
         vectors=_vectors(chosen, vocab, vector_dim),
     )
+
+
+def run_movie_system(
+    name: str,
+    plan: TrainingPlan,
+    *,
+    folds: Sequence[int],
+    epochs: int,
+    seed: int,
+    text: Mapping[str, Any],
+    sizes: Mapping[str, Any],
+    device: torch.device,
+    limit: int | None = None,
+    checkpoints: CheckpointFiles = no_checkpoints,
+) -> SystemScores:
+    """Train a system on movie reviews, once for each fold, and score the fold left out.
+
+    All systems get the same folds, words, word vectors, order of the documents and
+    number of epochs, so their accuracies can be compared fold by fold.
+
+    Args:
+        name: one of :data:`MOVIE_SYSTEMS`.
+        plan: how it is trained.
+        folds: the folds to report, from 0 to 9.
+        epochs: runs through the other nine folds.
+        seed: of the parameters and of the order of the documents.
+        text: of :func:`movie_review_task`: how much of a review is kept, and the size
+            of the word vectors.
+        sizes: fields of the :class:`attention_book.models.han.HANConfig`.
+        device: where models are trained and run.
+        limit: most documents to learn from; None: no limit.
+        checkpoints: give each fold, by its name, its file.
+
+    Returns:
+        The accuracy of each fold.
+    """
+    shares, seconds, parameters = [], 0.0, 0
+    for fold in folds:
+        options = {**text, "device": device, "limit": limit}
+        if name == "TF-IDF":
+            options["vector_dim"] = None
+        task = movie_review_task(fold, **options)
+        if name == "TF-IDF":
+            shares.append(tfidf_right(task.train, task.test).mean())
+            continue
+        label = f"film reviews, {name}, fold {fold}"
+        model = task.build(seed, **{**sizes, **MOVIE_SYSTEMS[name]})
+        history, _ = task.train_model(
+            model,
+            plan,
+            epochs=epochs,
+            seed=seed,
+            checkpoint=checkpoints(label),
+            description=label,
+        )
+        shares.append(task.right(model, task.test).mean())
+        seconds += history.seconds
+        parameters = count_parameters(model)
+    details = {"training_seconds": round(seconds, 1), "parameters": parameters}
+    return SystemScores(name=name, items=np.array(shares), details=details)
 
 
 def tfidf_right(

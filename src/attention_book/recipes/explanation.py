@@ -154,6 +154,34 @@ def delete_highest(
     return compare_decisions(before, after)
 
 
+def deletion_test(
+    task: DocumentTask, model: HAN, documents: Documents, *, seed: int, most: int = 250
+) -> dict[str, DecisionChange]:
+    """Remove one sentence from each document, chosen by three rankings in turn.
+
+    Args:
+        task: of the model.
+        model: hierarchical, with attention.
+        documents: those of at least three sentences are used.
+        seed: of the random ranking.
+        most: largest number of documents, from the start.
+
+    Returns:
+        What became of the decisions when the sentence was chosen by "attention", by
+        "gradient" (:func:`sentence_gradients`) and at "random".
+    """
+    documents = [x for x in documents if len(x.sentences) > 2][:most]
+    rankings: dict[str, Importance] = {
+        "attention": [entry.sentences for entry in task.weights(model, documents)],
+        "gradient": sentence_gradients(task, model, documents),
+        "random": random_scores(documents, seed),
+    }
+    return {
+        name: delete_highest(task, model, documents, ranking, 1)
+        for name, ranking in rankings.items()
+    }
+
+
 @torch.no_grad()
 def permute_weights(
     task: DocumentTask,

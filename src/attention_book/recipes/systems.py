@@ -1,12 +1,13 @@
-"""Whole translation systems on public data: their numbers, as a record keeps them."""
+"""Single systems on public data: their numbers, as a record keeps them."""
 
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -214,6 +215,55 @@ def result_prefix(slug: str, system: str) -> str:
         'bahdanau_rnnsearch_with_a_fixed_context'
     """
     return f"{slug}_{re.sub(r'[^a-z0-9]+', '_', system.lower()).strip('_')}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SystemScores:
+    """What one trained system reached, item by item, so that systems can be paired.
+
+    Attributes:
+        name: of the system.
+        items: its score of each item: 1 or 0 for a question that is right or wrong, the
+            accuracy of a fold.
+        details: more about the run, as numbers and text.
+    """
+
+    name: str
+    items: Float[np.ndarray, " items"]
+    details: Mapping[str, float | int | str] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float:
+        """The mean over the items."""
+        return float(self.items.mean())
+
+    def values(self, slug: str) -> dict[str, float | int | str]:
+        """Return everything that a record of the run needs, by name.
+
+        "accuracy" is the mean, "items" are JSON.
+
+        Args:
+            slug: of the chapter.
+        """
+        rows = [round(float(x), 4) for x in self.items]
+        rows = [int(x) if x == int(x) else x for x in rows]
+        own: dict[str, float | int | str] = {
+            "accuracy": self.mean,
+            "items": json.dumps(rows, separators=(",", ":")),
+            **self.details,
+        }
+        prefix = result_prefix(slug, self.name)
+        return {f"{prefix}_{name}": value for name, value in own.items()}
+
+    def __str__(self) -> str:
+        """The mean and the details, in one line.
+
+        Example:
+            >>> print(SystemScores(name="HN-ATT", items=np.array([0.5, 1.0])))
+            HN-ATT: 75.0% right, 2 items
+        """
+        more = "".join(f", {key} {value}" for key, value in self.details.items())
+        return f"{self.name}: {self.mean:.1%} right, {len(self.items):,} items{more}"
 
 
 def score_system(

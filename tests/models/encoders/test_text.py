@@ -5,6 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from attention_book.functional import token_mask
+from attention_book.models.encoders import text
 from attention_book.models.encoders.encoded import LSTMState
 from attention_book.models.encoders.text import BidirectionalGRU, StackedLSTM
 
@@ -40,6 +41,23 @@ def test_one_sentence_at_a_time(encoder, inputs):
         else:
             assert_close(final[row], last[1, 0])  # the backward direction
             assert_close(final[row], annotations[row, 0, HIDDEN:])
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_padded_rows_have_the_annotations_of_packed_ones(inputs, monkeypatch):
+    encoder = BidirectionalGRU(INPUT, HIDDEN).double()
+    mask = token_mask(LENGTHS, TOKENS)
+    found = []
+    for longest in (TOKENS + 1, TOKENS):
+        monkeypatch.setattr(text, "LONG", longest)
+        given = inputs.clone().requires_grad_()
+        annotations, returned, final = encoder(given, mask)
+        assert returned is mask
+        (annotations.square().sum() + final.sum()).backward()
+        gradients = [weight.grad for weight in encoder.parameters()]
+        found.append((annotations.detach(), final.detach(), given.grad, *gradients))
+        encoder.zero_grad()
+    assert_close(found[1], found[0])
 
 
 def test_an_lstm_state_changes_its_axes_and_back():

@@ -1,5 +1,6 @@
 """Recurrent encoders: from the vectors of a sentence's tokens to its annotations."""
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import (
@@ -10,6 +11,11 @@ from torch.nn.utils.rnn import (
 
 from attention_book.models.checks import check_lengths, check_padding
 from attention_book.models.encoders.encoded import Encoded, LSTMState
+
+LONG = 100
+"""Tokens from which on, on a CPU, padding is read too: in the backward pass of a packed
+sequence each step fills a gradient of the size of the whole batch, so that its time
+grows with the square of the length."""
 
 
 class BidirectionalGRU(nn.Module):
@@ -59,8 +65,30 @@ class BidirectionalGRU(nn.Module):
             inputs: vectors of the tokens, padded on the right.
             mask: True at real tokens.
         """
+        if inputs.device.type == "cpu" and inputs.shape[1] >= LONG:
+            return self._read_padding_too(inputs, mask)
         outputs, (_, backward) = self.gru(_pack(inputs, mask))
         return Encoded(_unpack(outputs, mask), mask, backward)
+
+    def _read_padding_too(self, inputs: Tensor, mask: Tensor) -> Encoded:
+        """The same annotations from padded rows, each direction by itself."""
+        check_padding("source", inputs, mask)
+        lengths = mask.sum(dim=1)
+        check_lengths("source", lengths)
+        steps = torch.arange(mask.shape[1], device=mask.device)
+        mirrored = (lengths[:, None] - 1 - steps).where(mask, steps)[..., None]
+        forward = self._one_direction(inputs, "")
+        mirror = inputs.gather(1, mirrored.expand_as(inputs))
+        backward = self._one_direction(mirror, "_reverse")
+        backward = backward.gather(1, mirrored.expand_as(backward))
+        states = torch.cat([forward, backward], dim=2).masked_fill(~mask[..., None], 0)
+        return Encoded(states, mask, backward[:, 0])
+
+    def _one_direction(self, inputs: Tensor, suffix: str) -> Tensor:
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        weights = [getattr(self.gru, f"{name}_l0{suffix}") for name in names]
+        start = inputs.new_zeros(1, len(inputs), self.gru.hidden_size)
+        return torch.gru(inputs, start, weights, True, 1, 0.0, False, False, True)[0]
 
 
 class StackedLSTM(nn.Module):
