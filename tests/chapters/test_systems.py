@@ -118,7 +118,7 @@ def test_the_table_has_what_runs_of_single_systems_recorded(tmp_path, monkeypatc
         record.add(run)
     record.write(tmp_path)
     monkeypatch.setattr(
-        "attention_book.chapters.tables.load_record",
+        "attention_book.chapters.recorded.load_record",
         lambda chapter, preset, folder: Record.read(tmp_path / "some.full.json"),
     )
     given = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from attention_book.chapters.recorded import provenance, select_runs
-from attention_book.chapters.records import load_record
+from attention_book.chapters.recorded import provenance, recorded_runs
 from attention_book.chapters.report import glue
 from attention_book.chapters.settings import Settings
 from attention_book.chapters.tables import Table, seeds_table
@@ -118,8 +117,7 @@ def scores_table(
     """
     names = list(systems)
     caption = f"Right answers in per cent, with 95 % intervals over {items}"
-    present = {"epochs": None, "limit": None, **settings.presets["full"]}
-    selection = select_runs(load_record(slug, "full", folder), present)
+    selection = recorded_runs(settings, slug, "full", folder)
     scores: dict[str, dict[int, np.ndarray]] = {name: {} for name in names}
     for run in selection.runs:
         for name in names:
