@@ -320,13 +320,16 @@ def run_study(
     if name == "ladder":
         yield from _ladder_study(task, preset, seed, examined, checkpoints)
         return
+    plan = warm_up_plan(preset.batch, preset.learning_rate, preset.warmup_steps)
+    pairs = task.train[: preset.main_pairs]
+    most = preset.epochs * task.num_steps(plan, pairs)
     for depth in preset.study_depths:
         scores = compare_removals(
             task,
             RATES if name == "rates" else REMOVALS,
             preset,
-            num_steps=preset.ablation_steps,
-            pairs=task.train[: preset.main_pairs],
+            num_steps=min(preset.ablation_steps, most),
+            pairs=pairs,
             seed=seed,
             examined=examined,
             whole=True,
