@@ -28,6 +28,7 @@ from .captions import (
     write_captions,
 )
 from .citations import (
+    CITATION_MEASURES,
     CITATION_RUNS,
     CITATION_STUDIES,
     CitationResult,
@@ -354,6 +355,7 @@ from .windows import (
 )
 
 __all__ = [
+    "CITATION_MEASURES",
     "CITATION_RUNS",
     "CITATION_STUDIES",
     "GCN_TRAINING",
