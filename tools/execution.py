@@ -39,7 +39,13 @@ FOREIGN = ("JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONOPTIMIZE")
 PATIENCE = {"start_timeout": 600, "iopub_timeout": 300}
 # Figures as SVG, of which tools/look.py makes a dark version. In a reader's own
 # notebook they are images on white, which any program shows.
-PROFILE = "c.InlineBackend.figure_formats = {'svg'}\n"
+PROFILE = """\
+c.InlineBackend.figure_formats = {"svg"}
+c.InlineBackend.print_figure_kwargs = {
+    "bbox_inches": "tight",
+    "metadata": {"Date": None},  # the same figure, the same file
+}
+"""
 # Where programs keep what they otherwise leave in the home folder.
 FOLDERS = {
     "IPYTHONDIR": "ipython",

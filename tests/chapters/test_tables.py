@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup
 
 from attention_book.chapters.records import Record, RecordError, Run
 from attention_book.chapters.settings import choose_settings
-from attention_book.chapters.tables import Table, bins_table, seeds_table
+from attention_book.chapters.tables import Table, bins_table, seeds_table, words_table
 from attention_book.evaluation.intervals import BinScore
 
 GIVEN = {"seed": 0, "device": "cpu", "epochs": None, "limit": None}
@@ -171,3 +171,15 @@ def test_scores_by_length_stand_side_by_side():
         ["4 to 6", "7", "100.0% (90.0 to 100.0)", "0.0% (0.0 to 10.0)"],
     ]
     assert table.numeric
+
+
+def test_words_that_differ_are_marked():
+    outputs = {"a": ["drei", "und"], "b": ["zwei", "und", "vierzig", "tausend"]}
+    table = words_table(["drei", "und", "vierzig"], outputs, caption="Words")
+    assert table.header == ["position", "reference", "a", "b"]
+    assert table.rows == [
+        ["1", "drei", "drei", "≠ zwei"],
+        ["2", "und", "und", "und"],
+        ["3", "vierzig", "≠ (nothing)", "vierzig"],
+        ["4", "(nothing)", "(nothing)", "≠ tausend"],
+    ]

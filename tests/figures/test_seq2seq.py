@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 
 from attention_book.figures.colours import CONTEXT
 from attention_book.figures.seq2seq import (
+    decoding_view,
     plot_bottleneck,
     plot_feeding,
     plot_lags,
@@ -102,3 +103,12 @@ def test_points_of_a_group_have_one_marker():
     ]
     with pytest.raises(ValueError, match=r"points \(3\), labels \(2\)"):
         plot_plane(points, ["a", "b"], ["x", "y", "x"])
+
+
+def test_the_most_probable_words_have_a_column():
+    chances = torch.tensor([[[0.1, 0.9, 0.0], [0.3, 0.1, 0.6]]])
+    axes = {"model": ["ours"]}
+    view = decoding_view(chances, ["b", "c"], ["a", "b", "c"], axes, num_words=2)
+    assert view.data["keys"] == ["b", "c"]
+    assert view.data["queries"] == ["1. b", "2. c"]
+    assert view.data["w"] == [900, 0, 100, 600]

@@ -34,6 +34,7 @@ from .tables import (
     Table,
     bins_table,
     seeds_table,
+    words_table,
 )
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "show_source",
     "systems_table",
     "verdict",
+    "words_table",
 ]

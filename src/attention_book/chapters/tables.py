@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,29 @@ def bins_table(by_length: Mapping[str, Sequence[BinScore]], *, caption: str) -> 
         rows.append([f"{first.low} to {first.high}", str(first.count), *cells])
     header = ["source words", "sentences", *by_length]
     return Table(caption, header, rows, numeric=True)
+
+
+def words_table(
+    reference: Sequence[str], outputs: Mapping[str, Sequence[str]], *, caption: str
+) -> Table:
+    """Show what several systems wrote beside what is right: one row for each word.
+
+    Args:
+        reference: the right words.
+        outputs: the words of each system, by its name. One that differs from the right
+            word at its position is marked.
+        caption: what the table holds.
+
+    Example:
+        >>> words_table(["drei", "und"], {"ours": ["zwei"]}, caption="Words").rows
+        [['1', 'drei', '≠ zwei'], ['2', 'und', '≠ (nothing)']]
+    """
+    rows = []
+    columns = zip_longest(reference, *outputs.values(), fillvalue="(nothing)")
+    for position, (right, *words) in enumerate(columns, start=1):
+        cells = [word if word == right else f"≠ {word}" for word in words]
+        rows.append([str(position), right, *cells])
+    return Table(caption, ["position", "reference", *outputs], rows)
 
 
 def seeds_table(

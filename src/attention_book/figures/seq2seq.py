@@ -1,6 +1,6 @@
 """Figures of the chapter on the bottleneck."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
 from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.interactive import PageElement, attention_view
 from attention_book.figures.words import draw_word, word_labels
 
 # What is written on the figures.
@@ -22,6 +23,7 @@ TEXT = {
     "free": "free-running",
     "first": "first principal component",
     "second": "second principal component",
+    "decoding": "Probabilities of words (columns) at each step of the decoder (rows).",
 }
 
 BOX = 0.62
@@ -55,7 +57,7 @@ def plot_bottleneck(
         draw_box(ax, x, 0, state, color, width=BOX, height=BOX)
         _read(ax, x, word)
     label = f"{TEXT['summary']} $v = h_{{{last + 1}}}$"
-    ax.text(last, 0.75, label, ha="center", va="center", color=CONTEXT)
+    ax.text(last + 0.3, 0.75, label, ha="right", va="center", color=CONTEXT)
     start = len(source) + 0.4  # a little apart: another network begins
     for step, (read, word) in enumerate(
         zip(["<bos>", *target], [*target, "<eos>"], strict=True)
@@ -106,6 +108,8 @@ def plot_lags(
         axes = list(plt.figure(figsize=(6.2, 4.4)).subplots(2, 1))
     size = len(source)
     whole = size + 1 + len(target)
+    # As high as the widest arc may be, which begins at the first word read.
+    highest = (size + 1 + max(j for _, j in links)) / 2 + 1
     for ax, reverse in zip(axes, (False, True), strict=True):
         spans = [
             (size - 1 - i if reverse else i, size + 1 + j) for i, j in sorted(links)
@@ -126,7 +130,7 @@ def plot_lags(
             label.set(rotation_mode="anchor", fontweight="bold" if at > size else None)
         ax.axvline(size + 0.5, color=INK, lw=0.8, ls=":")
         ax.set_title(TEXT["backwards" if reverse else "forwards"], loc="left")
-        ax.set(xlim=(-0.7, whole - 0.3), ylim=(0, size + 1.6), yticks=[])
+        ax.set(xlim=(-0.7, whole - 0.3), ylim=(0, highest), yticks=[])
         ax.spines["left"].set_visible(False)
         ax.grid(False)
     return list(axes)
@@ -220,6 +224,40 @@ def plot_plane(
     ax.set(xlabel=TEXT["first"], ylabel=TEXT["second"])
     ax.legend()
     return ax
+
+
+def decoding_view(
+    chances: Float[Tensor, "*axes steps words"],
+    right: Sequence[str],
+    words: Sequence[str],
+    axes: Mapping[str, Sequence[str]],
+    *,
+    num_words: int = 12,
+) -> PageElement:
+    """Show how probable words are at each step of decoding one sentence.
+
+    Args:
+        chances: probability of each word at each step; axes in front, such as the
+            model, can be chosen by the reader.
+        right: the right word of each step.
+        words: the vocabulary.
+        axes: for each axis in front, by its label, a name for each position.
+        num_words: so many words have a column, those that are probable anywhere.
+
+    Raises:
+        ValueError: if labels or axes do not fit.
+    """
+    most = chances.flatten(0, -2).amax(dim=0)
+    shown = most.topk(min(num_words, len(words))).indices.sort().values
+    return attention_view(
+        chances[..., shown],
+        [f"{step}. {word}" for step, word in enumerate(right, start=1)],
+        [words[at] for at in shown.tolist()],
+        axes=axes,
+        start=[0] * len(axes),
+        view="map",
+        alt=TEXT["decoding"],
+    )
 
 
 def _read(

@@ -5,6 +5,15 @@ from .alignment import (
     watch_alignment,
     weight_on_padding,
 )
+from .bottleneck import (
+    accuracy_by_mode,
+    damaged_losses,
+    fit_by_rank,
+    informative_words,
+    probe_words,
+    summary_vectors,
+    time_lags,
+)
 from .captions import (
     Annotations,
     CaptionScores,
@@ -28,7 +37,6 @@ from .captions import (
     write_captions,
 )
 from .citations import (
-    CITATION_MEASURES,
     CITATION_RUNS,
     CITATION_STUDIES,
     CitationResult,
@@ -258,7 +266,6 @@ from .sentence_pairs import (
     train_mpcnn,
 )
 from .sequences import (
-    BestHeads,
     DigitsByLength,
     HeadOnAnswer,
     LengthScores,
@@ -267,7 +274,6 @@ from .sequences import (
     Reversal,
     Shift,
     digits_by_length,
-    position_scores,
     position_study,
 )
 from .speed import (
@@ -355,7 +361,6 @@ from .windows import (
 )
 
 __all__ = [
-    "CITATION_MEASURES",
     "CITATION_RUNS",
     "CITATION_STUDIES",
     "GCN_TRAINING",
@@ -369,7 +374,6 @@ __all__ = [
     "AttentionUse",
     "Averaged",
     "BeamTree",
-    "BestHeads",
     "CaptionScores",
     "CaptionTask",
     "CaptionTraining",
@@ -447,6 +451,7 @@ __all__ = [
     "ViewWeights",
     "WordWeights",
     "Words",
+    "accuracy_by_mode",
     "additive_score",
     "alignment_error",
     "all_links",
@@ -487,6 +492,7 @@ __all__ = [
     "cross_error_rates",
     "cross_weights",
     "crossing_links",
+    "damaged_losses",
     "decoder_weights",
     "decoding_seconds",
     "decoding_ways",
@@ -510,6 +516,7 @@ __all__ = [
     "facts_task",
     "fairy_task",
     "first_loss",
+    "fit_by_rank",
     "fit_stages",
     "forced_and_free",
     "forced_and_free_unmasked",
@@ -522,6 +529,7 @@ __all__ = [
     "hold_scores",
     "hop_weights",
     "in_random_order",
+    "informative_words",
     "is_power",
     "item_quality",
     "iwslt15_task",
@@ -571,11 +579,11 @@ __all__ = [
     "photograph_task",
     "planted_task",
     "pointing",
-    "position_scores",
     "position_study",
     "power_ids",
     "power_links",
     "probe_positions",
+    "probe_words",
     "public_task",
     "publications",
     "race_lines",
@@ -631,11 +639,13 @@ __all__ = [
     "story_task",
     "stray_links",
     "study_variants",
+    "summary_vectors",
     "support_scores",
     "telling_pair",
     "telling_scores",
     "tfidf_right",
     "tfidf_scores",
+    "time_lags",
     "train_abcnn",
     "train_averaged",
     "train_captioner",

@@ -13,7 +13,6 @@ from attention_book.attention.positions.alibi import (
     DistanceBias,
     linear_slopes,
 )
-from attention_book.attention.positions.one_sided import OneSided
 from attention_book.attention.positions.relative import (
     RelativePositions,
     relative_shift,
@@ -25,7 +24,6 @@ __all__ = [
     "ALiBi",
     "DistanceBias",
     "LearnedPositions",
-    "OneSided",
     "RelativePositions",
     "RotaryAttention",
     "SinusoidalPositions",

@@ -71,13 +71,9 @@ class QuestionBatch:
 
     def rows(self, rows: Sequence[int]) -> "QuestionBatch":
         """Return some of the questions, without memories that are empty in all."""
-        index = torch.as_tensor(rows, device=self.answer.device)
-        facts, question, answer = (
-            part.index_select(0, index)
-            for part in (self.facts, self.question, self.answer)
-        )
+        facts = self.facts[rows]
         longest = int((facts[:, :, 0] != PAD).sum(dim=1).max())
-        return QuestionBatch(facts[:, :longest], question, answer)
+        return QuestionBatch(facts[:, :longest], self.question[rows], self.answer[rows])
 
 
 def question_vocab(questions: Sequence[Question]) -> Vocab:
