@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from attention_book.figures import interactive
 from attention_book.figures.interactive import MARKER, Ask, attention_view, script
 
 QUERIES = ["drei", "und", "vierzig"]
@@ -239,3 +240,16 @@ def test_changes_are_told_to_the_page(show):
     )
     page.get_by_role("button", name="vierzig").hover()
     assert page.evaluate("window.last") == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"label": "match score"}])
+def test_the_still_image_says_what_its_shades_are(monkeypatch, options):
+    drawn = []
+
+    def draw(*_, label, ax, **__):
+        drawn.append(label)
+        return ax
+
+    monkeypatch.setattr(interactive, "plot_weights", draw)
+    attention_view(torch.eye(2), ["a", "b"], ["c", "d"], alt="A map.", **options)
+    assert drawn == [options.get("label", "weight")]

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from attention_book.figures.heatmap import plot_weights
+from attention_book.figures.heatmap import TEXT, plot_weights
 
 WEB = Path(__file__).with_name("web")
 """The folder of the scripts."""
@@ -110,6 +110,7 @@ def attention_view(
     truth: Iterable[tuple[int, int]] = (),
     ask: Ask | None = None,
     view: str = "links",
+    label: str = TEXT["weight"],
 ) -> PageElement:
     """Make a figure of attention weights that answers.
 
@@ -131,6 +132,7 @@ def attention_view(
         ask: a question to be answered first; None: none.
         view: "links", lines between two lists of words, or "map", a heat map; the
             reader can switch.
+        label: what the scale of the still image says the shades are.
 
     Raises:
         ValueError: if labels, axes, start, mask, links or question do not fit the
@@ -191,7 +193,7 @@ def attention_view(
         "view": view,
         "ask": None if ask is None else _question(ask, shown, len(keys)),
     }
-    still = _still(shown, queries, keys, truth)
+    still = _still(shown, queries, keys, truth, label)
     return PageElement(
         "attention-view-1", data, alt=alt, still=still, table=_table(data)
     )
@@ -250,11 +252,13 @@ def _still(
     queries: Sequence[str],
     keys: Sequence[str],
     truth: list[tuple[int, int]],
+    label: str,
 ) -> bytes:
     """The heat map as it is without scripts, as PNG."""
     size = 1.6 + 0.32 * len(keys), 1.2 + 0.28 * len(queries)
     figure = plt.figure(figsize=size)
-    plot_weights(weights, queries, keys, alignment=truth, ax=figure.subplots())
+    ax = figure.subplots()
+    plot_weights(weights, queries, keys, alignment=truth, label=label, ax=ax)
     return as_png(figure)
 
 

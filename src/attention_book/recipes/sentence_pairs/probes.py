@@ -142,7 +142,7 @@ def best_matches(
         [match_scores(asked, columns(pair.second))[0].amax(dim=1) for pair in pairs]
     )
     idf = torch.tensor([*map(OverlapFeatures(task.pairs["train"]).idf, question)])
-    return torch.stack([found, found * idf / idf.max()])
+    return torch.stack([found, found * idf / idf.max().clamp_min(1e-9)])
 
 
 @torch.no_grad()
