@@ -156,12 +156,13 @@ def recorded_samples(
     samples = []
     for one in first:
         weights = one.get("weights")
+        source, target = map(tuple, one["tokens"])
         samples.append(
             Sample(
                 source=one["source"],
                 reference=one["reference"],
                 output=one["output"],
-                pair=Pair(*map(tuple, one["tokens"])),
+                pair=Pair(source, target),
                 weights=None if weights is None else torch.tensor(weights) / 100,
             )
         )

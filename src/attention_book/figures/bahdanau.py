@@ -1,6 +1,7 @@
 """Figures of the chapter on additive attention."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -86,7 +87,7 @@ def plot_search(
     draw_arrow(ax, (left + 0.3, UNIT_Y), (middle - 0.52, UNIT_Y))
     draw_arrow(ax, (middle + 0.52, UNIT_Y), (right - 0.3, UNIT_Y))
     # From the old state down and through all weights.
-    dashed = {"color": QUERY, "ls": "--", "lw": 1.3, "marker": ""}
+    dashed: dict[str, Any] = {"color": QUERY, "ls": "--", "lw": 1.3, "marker": ""}
     beside = left < -0.3  # of all weights; otherwise it meets the first one's box
     ax.plot([left, left], [UNIT_Y - 0.3, SCORE + 0.2 * (not beside)], **dashed)
     ends = [(left, -0.32)] * beside + [(x + 0.32, x + 0.68) for x in range(last)]
