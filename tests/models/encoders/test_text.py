@@ -49,7 +49,7 @@ def test_long_padded_rows_have_the_annotations_of_packed_ones(inputs, monkeypatc
     mask = token_mask(LENGTHS, TOKENS)
     found = []
     for longest in (TOKENS + 1, TOKENS):
-        monkeypatch.setattr(text, "LONG", longest)
+        monkeypatch.setattr(text, "_LONG", longest)
         given = inputs.clone().requires_grad_()
         annotations, returned, final = encoder(given, mask)
         assert returned is mask

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import (
 from attention_book.models.checks import check_lengths, check_padding
 from attention_book.models.encoders.encoded import Encoded, LSTMState
 
-LONG = 100
+_LONG = 100
 """Tokens from which on, on a CPU, padding is read too: in the backward pass of a packed
 sequence each step fills a gradient of the size of the whole batch, so that its time
 grows with the square of the length."""
@@ -65,7 +65,7 @@ class BidirectionalGRU(nn.Module):
             inputs: vectors of the tokens, padded on the right.
             mask: True at real tokens.
         """
-        if inputs.device.type == "cpu" and inputs.shape[1] >= LONG:
+        if inputs.device.type == "cpu" and inputs.shape[1] >= _LONG:
             return self._read_padding_too(inputs, mask)
         outputs, (_, backward) = self.gru(_pack(inputs, mask))
         return Encoded(_unpack(outputs, mask), mask, backward)
