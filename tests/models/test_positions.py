@@ -6,9 +6,11 @@ from torch.testing import assert_close
 
 from attention_book.attention.positions.absolute import sinusoids
 from attention_book.attention.positions.alibi import ALiBi
+from attention_book.attention.positions.one_sided import OneSided
 from attention_book.data.sequences.sequence_tasks import VOCAB_SIZE, sequence_batch
 from attention_book.models.positions import (
     POSITIONS,
+    WITH_BIAS,
     TokenClassifier,
     TokenClassifierConfig,
 )
@@ -108,6 +110,19 @@ def test_t5_has_one_table_and_shaw_one_a_layer():
     assert [len(rule.slopes) for rule in rules] == [2, 2, 2]
 
 
+@pytest.mark.parametrize("positions", WITH_BIAS)
+def test_heads_that_look_to_one_side_see_order(positions, batch):
+    """Masks alone tell left from right, and one token from the next."""
+    model = make(positions, one_sided=True)
+    ids, mask = batch.ids[2:], batch.mask[2:]
+    order = torch.tensor([0, 3, 1, 6, 2, 5, 4, 7])
+    for moved in order, torch.arange(7, -1, -1):
+        change = model(ids, mask)[:, moved] - model(ids[:, moved], mask)
+        assert change.abs().max() > 1e-6
+    rules = [rule for rule in model.modules() if isinstance(rule, OneSided)]
+    assert [rule.num_heads for rule in rules] == [2, 2, 2]
+
+
 def test_loss_counts_answers_only(model, batch):
     logits = model(batch.ids, batch.mask).log_softmax(-1)
     losses = [
@@ -152,6 +167,10 @@ def test_an_id_outside_the_vocabulary_is_an_error(batch):
 def test_errors(no_shape_checks):
     with pytest.raises(ValueError, match=r"positions must be one of none.*got 'alibi'"):
         TokenClassifierConfig(vocab_size=5, num_answers=3, positions="alibi")
+    with pytest.raises(ValueError, match=r"one_sided needs .*linear, got .rotary."):
+        TokenClassifierConfig(
+            vocab_size=5, num_answers=3, positions="rotary", one_sided=True
+        )
     with pytest.raises(ValueError, match="num_layers must be at least 1, got 0"):
         TokenClassifierConfig(vocab_size=5, num_answers=3, num_layers=0)
     for name in "vocab_size", "max_positions", "max_distance":

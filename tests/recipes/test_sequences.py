@@ -1,6 +1,7 @@
 """Recipes for models of one sequence: lengths, positions, heads, shifts."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_presets_have_what_the_chapter_sets():
     quick, full = sequences.POSITION_PRESETS.values()
     assert vars(quick).keys() == vars(full).keys()
     study = sequences.position_study("quick", seed=2, device=CPU, limit=20)
-    assert study.seeds == (200, 201, 202)
+    assert study.seeds == (200, 201)
     assert study.epochs == quick.epochs
     assert len(study.digits.train) == 20
     assert list(study.digits.tests) == list(quick.lengths)
@@ -91,9 +92,8 @@ def test_scores_by_length():
     assert_allclose(scores.longest, [0.2, 0.0])
     means = scores.means()
     assert means == pytest.approx({"in": 0.55, "out": 0.1, "double": 0.1})
-    assert str(scores).startswith(" 55.0% ( 55% to  55%)")
-    assert "(  0% to 100%)" in str(scores), "cut off at 0 and 1"
-    assert " ".join(scores.heading().split()) == "3 to 5 digits 6 to 7 7"
+    assert scores.columns() == ["3 to 5 digits", "6 to 7 digits", "7 digits"]
+    assert scores.cells() == ["55 %", "10 % (0 to 20)", "10 % (0 to 20)"]
 
 
 def test_one_seed_gives_one_model(study, no_shape_checks):
@@ -113,12 +113,16 @@ def test_training_lowers_the_loss_and_passes_changes_on(study):
     fresh = study.build("relative", 0)
     _, batch = study.answers(model, "late", 3)
     assert model.loss(batch) < fresh.loss(batch)
+    losses = study.losses["late, relative", 0]
+    assert len(losses) == 32
+    assert losses[-1] < losses[0]
 
 
 def test_every_run_has_a_name_of_its_own(study, monkeypatch):
     names = []
     named = replace(study, checkpoints=names.append)
-    monkeypatch.setattr(sequences, "fit", lambda *arguments, **options: None)
+    none = SimpleNamespace(step_loss=[])
+    monkeypatch.setattr(sequences, "fit", lambda *arguments, **options: none)
     named.train_seeds("late", "none")
     named.train("late", "none", named.seeds[0], name="causal")
     first, second = named.seeds
@@ -160,20 +164,86 @@ def test_heads_on_the_answer_digit_by_digit(study, model):
     for (name, head), found in heads.items():
         weights = recorded[name][0][:, head]
         assert_close(found.weights, weights)
-        hits = [
-            (weights[row, 1 + i].argmax() == 6 - i).item()
+        looked = [
+            weights[row, 1 + i].argmax().item() - (6 - i)
             for row in range(len(tests))
             for i in range(6)
         ]
-        assert found.rate == pytest.approx(sum(hits) / len(hits))
+        assert found.offsets == looked
+        assert found.rate == pytest.approx(looked.count(0) / len(looked))
 
 
-def test_the_best_head_is_chosen_at_the_first_length(study, model):
+def test_the_best_head_is_chosen_by_other_sequences_than_it_is_measured_on(
+    study, model
+):
     tests = study.digits.tests
-    here, there = (study.heads_on_answer(model, tests[n]) for n in (3, 6))
-    best = max(here, key=lambda head: here[head].rate)
-    found = study.best_head([model, model], 3, 6)
-    assert found == pytest.approx((here[best].rate, there[best].rate))
+    chosen = study.heads_on_answer(model, tests[3][::2])
+    best = max(chosen, key=lambda head: chosen[head].rate)
+    here = study.heads_on_answer(model, tests[3][1::2])[best]
+    there = study.heads_on_answer(model, tests[6])[best]
+    found = study.best_heads([model, model], 3, 6)
+    assert found.names == [best, best]
+    assert (found.rate, found.longer) == pytest.approx((here.rate, there.rate))
+    assert sum(found.offsets.values()) == pytest.approx(1)
+    for offset, share in found.offsets.items():
+        part = there.offsets.count(offset) / len(there.offsets)
+        assert share == pytest.approx(part)
+
+
+def test_further_arms_change_one_thing_each(study, monkeypatch, no_shape_checks):
+    calls = []
+    monkeypatch.setattr(
+        sequences.PositionStudy,
+        "train_seeds",
+        lambda self, task, **how: calls.append((task, how)) or [],
+    )
+    monkeypatch.setattr(sequences.PositionStudy, "scores", lambda self, m, task: task)
+    arms = study.arms()
+    assert arms.keys() == sequences.ARM_NAMES.keys()
+    heads = {name: arm.get("num_heads") for name, arm in arms.items()}
+    assert {name for name in heads if heads[name] == 4} == set(sequences.SIDE_ARMS)
+    results = study.train_further("fewer heads")
+    assert len(results) == len(calls) == 4
+    assert results["late_one_slopes_fewer_heads"] == "late"
+    assert all("num_heads" not in how and how["one_sided"] for _, how in calls)
+    calls.clear()
+    results = study.train_further("four times the steps")
+    assert set(results) == {f"reverse_{arm}_four_times_the_steps" for arm in arms}
+    assert {(task, how["epochs"]) for task, how in calls} == {("reverse", 4)}
+    assert len({how["name"] for _, how in calls}) == len(calls)
+    assert study.train_further("T5 on one side").keys() == {
+        "late_t5_one_T5_on_one_side",
+        "reverse_t5_one_T5_on_one_side",
+    }
+    with pytest.raises(ValueError, match=r"must be one of fewer heads, T5 .*'x'"):
+        study.train_further("x")
+
+
+def test_steps_are_those_of_the_training(study):
+    assert study.steps("late") == 8
+    assert study.steps("reverse") == 6
+    assert replace(study, epochs=3).steps("reverse") == 18
+
+
+def test_scores_of_equal_tokens_show_what_each_method_sees():
+    maps = sequences.position_scores(7, 4, seed=1)
+    assert len({float(x) for x in maps["no positions"].flatten()}) == 1
+    for name, scores in maps.items():
+        assert scores.shape == (7, 7)
+        # Of a distance, all scores are equal: but the table of absolute positions.
+        same = all(
+            torch.allclose(scores.diagonal(k), scores.diagonal(k)[:1])
+            for k in range(-6, 7)
+        )
+        assert same == (name != "learned"), name
+    shaw = maps["relative (Shaw)"]
+    assert_close(shaw[0, 2:], shaw[0, 2].expand(5))
+    assert not torch.allclose(shaw[0, 1], shaw[0, 2])
+    for name in "sinusoidal", "ALiBi":
+        assert_close(maps[name], maps[name].T)
+    for name in "rotary", "T5 buckets", "relative (Shaw)":
+        assert not torch.allclose(maps[name], maps[name].T)
+    assert torch.isinf(maps["one side"]).sum() == 21
 
 
 def test_reversal_digit_by_digit(study, model):

@@ -11,6 +11,7 @@ from attention_book.attention.positions.absolute import (
     SinusoidalPositions,
 )
 from attention_book.attention.positions.alibi import ALiBi, DistanceBias
+from attention_book.attention.positions.one_sided import OneSided
 from attention_book.attention.positions.relative import RelativePositions
 from attention_book.attention.positions.rotary import RotaryAttention
 from attention_book.attention.positions.t5_bias import T5RelativeBias
@@ -35,6 +36,8 @@ POSITIONS = (
 )
 """None; added to the tokens: sinusoids, a learned table; within the heads: Shaw's
 vectors, T5's buckets, rotary positions, the straight lines of ALiBi."""
+WITH_BIAS = ("none", "bucketed", "linear")
+"""Those whose heads can be made to look to one side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +56,13 @@ class TokenClassifierConfig:
             sinusoids or a learned table.
         max_distance: largest distance, in tokens, that Shaw's vectors tell apart; all
             larger ones share a vector.
+        one_sided: whether every other head attends to the left only and the rest to the
+            right. For positions that add a bias to the scores, or none.
 
     Raises:
         ValueError: if a size is below 1, ``num_heads`` does not divide ``embed_dim``,
-            or ``positions`` is none of ``POSITIONS``.
+            ``positions`` is none of ``POSITIONS``, or ``one_sided`` is set with
+            positions that add no bias.
     """
 
     vocab_size: int
@@ -68,6 +74,7 @@ class TokenClassifierConfig:
     num_layers: int = 2
     max_positions: int = 64
     max_distance: int = 16
+    one_sided: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_positions", "max_distance"):
@@ -76,6 +83,11 @@ class TokenClassifierConfig:
         if self.positions not in POSITIONS:
             raise ValueError(
                 f"positions must be one of {', '.join(POSITIONS)}, got "
+                f"{self.positions!r}"
+            )
+        if self.one_sided and self.positions not in WITH_BIAS:
+            raise ValueError(
+                f"one_sided needs positions to be one of {', '.join(WITH_BIAS)}, got "
                 f"{self.positions!r}"
             )
 
@@ -164,11 +176,11 @@ def _attention_fns(config: TokenClassifierConfig) -> list[nn.Module | None]:
     if config.positions == "relative":
         head_dim = config.embed_dim // heads
         return [RelativePositions(head_dim, config.max_distance) for _ in layers]
-    if config.positions == "bucketed":
-        shared = T5RelativeBias(heads)
-        return [DistanceBias(shared) for _ in layers]
     if config.positions == "rotary":
         return [RotaryAttention() for _ in layers]
-    if config.positions == "linear":
-        return [DistanceBias(ALiBi(heads)) for _ in layers]
-    return [None for _ in layers]
+    shared = T5RelativeBias(heads) if config.positions == "bucketed" else None
+    rules: list[nn.Module | None] = []
+    for _ in layers:
+        rule = ALiBi(heads) if config.positions == "linear" else shared
+        rules.append(OneSided(heads, rule) if config.one_sided else rule)
+    return [None if rule is None else DistanceBias(rule) for rule in rules]

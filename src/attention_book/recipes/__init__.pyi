@@ -266,6 +266,7 @@ from .sentence_pairs import (
     train_mpcnn,
 )
 from .sequences import (
+    BestHeads,
     DigitsByLength,
     HeadOnAnswer,
     LengthScores,
@@ -274,6 +275,7 @@ from .sequences import (
     Reversal,
     Shift,
     digits_by_length,
+    position_scores,
     position_study,
 )
 from .speed import (
@@ -374,6 +376,7 @@ __all__ = [
     "AttentionUse",
     "Averaged",
     "BeamTree",
+    "BestHeads",
     "CaptionScores",
     "CaptionTask",
     "CaptionTraining",
@@ -579,6 +582,7 @@ __all__ = [
     "photograph_task",
     "planted_task",
     "pointing",
+    "position_scores",
     "position_study",
     "power_ids",
     "power_links",

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from attention_book.attention.positions.absolute import sinusoids
+from attention_book.attention.positions.alibi import ALiBi
+from attention_book.attention.positions.one_sided import OneSided
+from attention_book.attention.positions.rotary import rotate
+from attention_book.attention.positions.t5_bias import distance_bucket
 from attention_book.data.sequences.sequence_tasks import (
     NUM_DIGITS,
     NUM_SPECIAL,
@@ -20,8 +25,11 @@ from attention_book.data.sequences.sequence_tasks import (
     sequence_batch,
     sequence_loader,
 )
-from attention_book.evaluation.intervals import student_interval
-from attention_book.models.positions import TokenClassifier, TokenClassifierConfig
+from attention_book.models.positions import (
+    POSITIONS,
+    TokenClassifier,
+    TokenClassifierConfig,
+)
 from attention_book.observe import record_weights
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import fit
@@ -135,24 +143,27 @@ class LengthScores:
             "double": float(self.longest.mean()),
         }
 
-    def __str__(self) -> str:
-        """The same three with their 95 % intervals over the models, as text."""
-        parts = self.within.mean(1), self.beyond.mean(1), self.longest
-        return "  ".join(_mean_and_interval(part) for part in parts)
-
-    def heading(self) -> str:
-        """What stands above the three columns of the text."""
+    def columns(self) -> list[str]:
+        """The names of the columns of :meth:`cells`."""
         shortest, longest = self.trained
         last = self.lengths[-1]
-        return (
-            f"{shortest} to {longest} digits        {longest + 1} to {last}"
-            f"               {last}"
-        )
+        return [
+            f"{shortest} to {longest} digits",
+            f"{longest + 1} to {last} digits",
+            f"{last} digits",
+        ]
+
+    def cells(self) -> list[str]:
+        """The same three as text: the mean, and the lowest and the highest model."""
+        parts = self.within.mean(1), self.beyond.mean(1), self.longest
+        return [_mean_and_range(part) for part in parts]
 
 
-def _mean_and_interval(shares: Float[np.ndarray, " models"]) -> str:
-    low, high = student_interval(shares)
-    return f"{np.mean(shares):6.1%} ({max(0.0, low):4.0%} to {min(1.0, high):4.0%})"
+def _mean_and_range(shares: Float[np.ndarray, " models"]) -> str:
+    mean, low, high = (
+        f"{100 * x:.0f}" for x in (shares.mean(), min(shares), max(shares))
+    )
+    return f"{mean} %" if low == high else f"{mean} % ({low} to {high})"
 
 
 class HeadOnAnswer(NamedTuple):
@@ -161,11 +172,32 @@ class HeadOnAnswer(NamedTuple):
     Attributes:
         rate: for which share of the digits its largest weight is on the key that holds
             the answer.
+        offsets: for each digit of each sequence, how many tokens behind the answer its
+            largest weight is; negative if it is before the answer.
         weights: of the head, on the CPU.
     """
 
     rate: float
+    offsets: list[int]
     weights: Float[Tensor, "batch queries keys"]
+
+
+class BestHeads(NamedTuple):
+    """Where the heads look that find the answers most often, one of each model.
+
+    Attributes:
+        names: layer and head of each model's best head.
+        rate: mean share of digits whose answer it finds, at the length by which it was
+            chosen, on sequences that had no part in the choice.
+        longer: the same at another length.
+        offsets: at that other length, the share of digits for each offset of
+            :class:`HeadOnAnswer`.
+    """
+
+    names: list[tuple[str, int]]
+    rate: float
+    longer: float
+    offsets: dict[int, float]
 
 
 class Reversal(NamedTuple):
@@ -213,7 +245,7 @@ class PositionPreset:
         trained: shortest and longest training sequence, in digits.
         lengths: lengths of the test sequences, in digits.
         per_length: number of test sequences of each length.
-        side_heads: heads of the models in which a head looks to one side.
+        side_heads: heads of the models in which the sides that a head sees are studied.
         sizes: the fields of a
             :class:`attention_book.models.positions.TokenClassifierConfig` that all
             models share.
@@ -234,10 +266,11 @@ class PositionPreset:
 
 POSITION_PRESETS = {
     "quick": PositionPreset(
-        batch_size=64,
+        batch_size=32,
         learning_rate=1e-2,
         warmup_steps=20,
-        sequences={"late": 5_120, "reverse": 16_000, "sort": 8_320},
+        num_seeds=2,
+        sequences={"late": 3_200, "reverse": 9_600, "sort": 3_840},
         trained=(4, 8),
         lengths=tuple(range(4, 17)),
         per_length=100,
@@ -271,6 +304,28 @@ POSITION_PRESETS = {
 """The chapter's settings by name: a minute on two CPU cores, and an hour on a GPU."""
 
 
+SIDE_ARMS: dict[str, dict[str, Any]] = {
+    "none": {"positions": "none"},
+    "slopes": {"positions": "linear"},
+    "one": {"positions": "none", "one_sided": True},
+    "one_slopes": {"positions": "linear", "one_sided": True},
+}
+"""Neither masks nor slopes, ALiBi's slopes, heads that see one side, and both: fields
+of the config by the name of the arm."""
+
+ARM_NAMES = {
+    **POSITION_NAMES,
+    "slopes": "slopes",
+    "one": "one side",
+    "one_slopes": "one side, slopes",
+    "t5_one": "T5 buckets, one side",
+}
+"""What tables and figures call all that is trained."""
+
+FURTHER = ("fewer heads", "T5 on one side", "four times the steps")
+"""What a quick run has no time for: see :meth:`PositionStudy.train_further`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PositionStudy:
     """Token classifiers that differ in their positions, trained and tested alike.
@@ -282,6 +337,8 @@ class PositionStudy:
         seeds: one for each model of a kind.
         device: where models are trained and run.
         checkpoints: give each training run its file.
+        losses: of the training runs so far, the loss of each step in nats per answer;
+            by the name of the run and its seed.
     """
 
     preset: PositionPreset
@@ -290,6 +347,7 @@ class PositionStudy:
     seeds: tuple[int, ...]
     device: torch.device
     checkpoints: CheckpointFiles = no_checkpoints
+    losses: dict[tuple[str, int], list[float]] = field(default_factory=dict)
 
     def build(self, positions: str, seed: int, **sizes: int) -> TokenClassifier:
         """Make a model for the longest test sequences, its initial values from a seed.
@@ -345,7 +403,7 @@ class PositionStudy:
         )
         epochs, name = epochs or self.epochs, name or f"{task}, {positions}"
         steps = epochs * len(loader)
-        fit(
+        history = fit(
             model,
             loader,
             epochs=epochs,
@@ -357,13 +415,66 @@ class PositionStudy:
             checkpoint=self.checkpoints(f"{name}, seed {seed}"),
             description=name,
         )
+        self.losses[name, operator.index(seed)] = history.step_loss
         return model
+
+    def steps(self, task: str) -> int:
+        """Number of optimizer steps in which each model of a task is trained."""
+        size = min(self.preset.sequences[task], len(self.digits.train))
+        return self.epochs * -(-size // self.preset.batch_size)
 
     def train_seeds(
         self, task: str, positions: str, **how: Any
     ) -> list[TokenClassifier]:
         """Train one model for each seed; ``how`` is passed on to :meth:`train`."""
         return [self.train(task, positions, seed, **how) for seed in self.seeds]
+
+    def arms(self) -> dict[str, dict[str, Any]]:
+        """All that is compared, by name the fields of the config.
+
+        Kinds of positions, with the heads of the study; and the arms of ``SIDE_ARMS``,
+        with ``side_heads``. The model without positions is one of these.
+        """
+        heads = {"num_heads": self.preset.side_heads}
+        return {
+            **{name: {"positions": name} for name in POSITIONS},
+            **{name: {**fields, **heads} for name, fields in SIDE_ARMS.items()},
+            "t5_one": {"positions": "bucketed", "one_sided": True},
+        }
+
+    def train_further(self, system: str) -> dict[str, LengthScores]:
+        """Train some of what a quick run has no time for, and score it.
+
+        Args:
+            system: one of ``FURTHER``. "fewer heads": one-sided heads, as many as the
+                other methods have; "T5 on one side": T5's buckets with one-sided heads;
+                "four times the steps": everything on "reverse", trained longer.
+
+        Returns:
+            By task, arm and system, joined by underscores.
+
+        Raises:
+            ValueError: if there is no such system.
+        """
+        arms, tasks = self.arms(), ["late", "reverse"]
+        how: dict[str, Any] = {}
+        if system == "fewer heads":
+            arms = {name: SIDE_ARMS[name] for name in ("one", "one_slopes")}
+        elif system == "T5 on one side":
+            arms = {"t5_one": arms["t5_one"]}
+        elif system == "four times the steps":
+            tasks, how = ["reverse"], {"epochs": 4 * self.epochs}
+        else:
+            raise ValueError(
+                f"system must be one of {', '.join(FURTHER)}, got {system!r}"
+            )
+        results = {}
+        for task in tasks:
+            for arm, fields in arms.items():
+                name = f"{task}_{arm}_{system.replace(' ', '_')}"
+                models = self.train_seeds(task, **fields, **how, name=name)
+                results[name] = self.scores(models, task)
+        return results
 
     @torch.no_grad()
     def answers(
@@ -407,39 +518,47 @@ class PositionStudy:
             looked = weights.argmax(-1).cpu()
             for head in range(looked.shape[1]):
                 # Digit i stands at token 1 + i, behind the mark.
-                hits = [
-                    (looked[row, head, 1 + i] == len(digits) - i).item()
+                offsets = [
+                    int(looked[row, head, 1 + i]) - (len(digits) - i)
                     for row, digits in enumerate(sequences)
                     for i in range(len(digits))
                 ]
-                heads[name, head] = HeadOnAnswer(
-                    float(np.mean(hits)), weights[:, head].cpu()
-                )
+                rate = float(np.mean([offset == 0 for offset in offsets]))
+                heads[name, head] = HeadOnAnswer(rate, offsets, weights[:, head].cpu())
         return heads
 
-    def best_head(
+    def best_heads(
         self, models: Sequence[TokenClassifier], length: int, other: int
-    ) -> tuple[float, float]:
-        """How often the best head looks at the answer, at two lengths.
+    ) -> BestHeads:
+        """Where the best head of each model looks, at two lengths.
+
+        A head is chosen by every other test sequence and measured on the rest: the best
+        of several on some sequences looks better there than it is.
 
         Args:
             models: trained on "reverse".
             length: of the test sequences by which each model's best head is chosen.
             other: length at which the same heads are looked at again.
-
-        Returns:
-            The mean rates over the models; see :class:`HeadOnAnswer`.
         """
-        rates = []
+        tests = self.digits.tests
+        chosen, rates, offsets = [], [], []
         for model in models:
+            candidates = self.heads_on_answer(model, tests[length][::2])
+            best = max(candidates, key=lambda head: candidates[head].rate)
+            rest = tests[length][1::2] or tests[length]
             here, there = (
-                self.heads_on_answer(model, self.digits.tests[n])
-                for n in (length, other)
+                self.heads_on_answer(model, sequences)[best]
+                for sequences in (rest, tests[other])
             )
-            best = max(here, key=lambda head: here[head].rate)
-            rates.append((here[best].rate, there[best].rate))
-        first, second = np.mean(rates, axis=0).tolist()
-        return first, second
+            chosen.append(best)
+            rates.append((here.rate, there.rate))
+            offsets += there.offsets
+        rate, longer = np.mean(rates, axis=0).tolist()
+        found, counts = np.unique(offsets, return_counts=True)
+        shares = (counts / len(offsets)).tolist()
+        return BestHeads(
+            chosen, rate, longer, dict(zip(found.tolist(), shares, strict=True))
+        )
 
     def reversal(self, models: Sequence[TokenClassifier], length: int) -> Reversal:
         """Compare distances that were seen in training with new ones.
@@ -534,7 +653,7 @@ def position_study(
     Example:
         >>> study = position_study("quick", seed=0, device=torch.device("cpu"))
         >>> len(study.digits.train), study.seeds
-        (16000, (0, 1, 2))
+        (9600, (0, 1))
     """
     chosen = POSITION_PRESETS[preset]
     return PositionStudy(
@@ -552,6 +671,51 @@ def position_study(
         device=device,
         checkpoints=checkpoints,
     )
+
+
+def position_scores(
+    num_tokens: int, head_dim: int, *, seed: int
+) -> dict[str, Float[Tensor, "queries keys"]]:
+    """Score all pairs of tokens of equal content, so that only positions differ.
+
+    What training would set is random here: the query and the key, which are the same at
+    all positions, the learned table, the vectors of Shaw, the biases of T5.
+
+    Args:
+        num_tokens: length of the sequence.
+        head_dim: size of a query and a key, even.
+        seed: of the random numbers.
+
+    Returns:
+        By the name of the method; minus infinity where a head may not attend.
+
+    Example:
+        >>> maps = position_scores(5, 4, seed=0)
+        >>> len(maps), maps["ALiBi"][0].tolist()
+        (8, [-0.0, -0.25, -0.5, -0.75, -1.0])
+    """
+    generator = torch.Generator().manual_seed(operator.index(seed))
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    (query, key), at = draw(2, head_dim), torch.arange(num_tokens)
+    distance = at - at[:, None]
+    sines, rows = sinusoids(num_tokens, head_dim), draw(num_tokens, head_dim)
+    most = num_tokens // 3
+    vectors = draw(2 * most + 1, head_dim) @ query
+    buckets = distance_bucket(distance, num_buckets=8, max_distance=num_tokens)
+    turned = [rotate(x.expand(num_tokens, -1), at) for x in (query, key)]
+    return {
+        "no positions": (query @ key).expand(num_tokens, num_tokens),
+        "sinusoidal": sines @ sines.T,
+        "learned": rows @ rows.T,
+        "relative (Shaw)": vectors[distance.clamp(-most, most) + most],
+        "T5 buckets": draw(8)[buckets],
+        "rotary": turned[0] @ turned[1].T,
+        "ALiBi": ALiBi(4)(distance)[0],
+        "one side": OneSided(2)(distance)[0],
+    }
 
 
 def _share_right(found: Int[Tensor, "batch tokens"], batch: SequenceBatch) -> float:

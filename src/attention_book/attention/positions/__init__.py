@@ -13,6 +13,7 @@ from attention_book.attention.positions.alibi import (
     DistanceBias,
     linear_slopes,
 )
+from attention_book.attention.positions.one_sided import OneSided
 from attention_book.attention.positions.relative import (
     RelativePositions,
     relative_shift,
@@ -24,6 +25,7 @@ __all__ = [
     "ALiBi",
     "DistanceBias",
     "LearnedPositions",
+    "OneSided",
     "RelativePositions",
     "RotaryAttention",
     "SinusoidalPositions",
