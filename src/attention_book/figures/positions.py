@@ -240,9 +240,10 @@ def plot_rotation(
         >>> [ax.get_title() for ax in figure.axes]
         ['dot product 2.19', 'dot product 2.19']
     """
-    figure = plt.figure(figsize=(5.6, 3.2))
+    figure = plt.figure(figsize=(5.6, 2.4))
     axes = figure.subplots(1, len(positions), squeeze=False)[0]
     most = 1.25 * max(math.hypot(*query), math.hypot(*key))
+    lowest = min(0, query[1], key[1]) - 0.1 * most
     for ax, (at_query, at_key) in zip(axes, positions, strict=True):
         tips = []
         for vector, at, color, name in (
@@ -252,6 +253,7 @@ def plot_rotation(
             size, start = math.hypot(*vector), math.atan2(vector[1], vector[0])
             end = start + at * angle
             tip = size * math.cos(end), size * math.sin(end)
+            lowest = min(lowest, 1.25 * tip[1])
             draw_arrow(ax, (0, 0), (vector[0], vector[1]), color=color, ls=":")
             draw_arrow(ax, (0, 0), tip, color=color, lw=2.2)
             reach = 0.5 * size
@@ -261,16 +263,17 @@ def plot_rotation(
             )
             turn.set(ec=color, lw=1.2, ls="--")
             ax.add_patch(turn)
-            place = 1.14 * tip[0], 1.14 * tip[1]
+            place = 1.18 * tip[0], 1.18 * tip[1]
             ax.text(*place, TEXT[name].format(at), ha="center", va="center", **_FONT)
             tips.append(tip)
         product = tips[0][0] * tips[1][0] + tips[0][1] * tips[1][1]
         ax.set_title(TEXT["product"].format(product))
-        ax.set(xlim=(-most, most), ylim=(-most, most), aspect="equal")
-        ax.set(xticks=[], yticks=[])
+        ax.set(xlim=(-most, most), aspect="equal", xticks=[], yticks=[])
         ax.axhline(0, color="0.8", lw=0.6, zorder=0, marker="", ls="-")
         ax.axvline(0, color="0.8", lw=0.6, zorder=0, marker="", ls="-")
         ax.spines[:].set_visible(False)
+    for ax in axes:  # the same height for all
+        ax.set_ylim(lowest, most)
     return figure
 
 
