@@ -64,7 +64,9 @@ def random_graph(seed: int) -> Graph:
     chosen = torch.randperm(NODES * FEATURES, generator=generator)[:ENTRIES]
     places = torch.stack([chosen // FEATURES, chosen % FEATURES])
     size = NODES, FEATURES
-    features = torch.sparse_coo_tensor(places, torch.ones(ENTRIES), size)
+    features = torch.sparse_coo_tensor(
+        places, torch.ones(ENTRIES), size, check_invariants=True
+    )
     nodes = torch.randperm(NODES, generator=generator)
     return Graph(
         features=row_normalised(features.coalesce()),

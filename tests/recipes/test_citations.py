@@ -6,6 +6,7 @@ import torch
 from attention_book.data.graphs import Graph, undirected
 from attention_book.recipes import citations
 from attention_book.recipes.citations import (
+    CITATION_MEASURES,
     CITATION_RUNS,
     CITATION_STUDIES,
     CitationResult,
@@ -67,6 +68,10 @@ def test_a_study(graph, name, tmp_path):
         assert values["here_last"] == result.run.last_accuracy
         assert values["here_steps"] == (200 if "GCN" in system else 4)
         assert f"{result.run.accuracy:.1%} (" in str(result)
+        if (name, system) == ("Cora", "GAT"):
+            own = result.values("graph_attention_cora_gat")
+            for told in CITATION_MEASURES.values():
+                assert set(told.partition(":")[0].split("-")) <= own.keys()
         names = {"here_even_hidden", "here_even_output"}
         assert (names <= values.keys()) == ("GCN" not in system)
         if system == "uniform":

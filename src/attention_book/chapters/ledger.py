@@ -267,7 +267,7 @@ def entries_table(
             ]
         )
     header = ["system and data", "paper", "others", "this book", *beside]
-    missing = [each for each in entries if not each.runs]
+    missing = [each for each in entries if not each.numbers]
     notes = ["Commands, devices, hours and dates are in the ledger."]
     if missing:
         notes.append(

@@ -37,6 +37,7 @@ from .captions import (
     write_captions,
 )
 from .citations import (
+    CITATION_MEASURES,
     CITATION_RUNS,
     CITATION_STUDIES,
     CitationResult,
@@ -363,6 +364,7 @@ from .windows import (
 )
 
 __all__ = [
+    "CITATION_MEASURES",
     "CITATION_RUNS",
     "CITATION_STUDIES",
     "GCN_TRAINING",

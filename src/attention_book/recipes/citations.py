@@ -71,6 +71,16 @@ CITATION_RUNS = {
     },
 }
 """What is drawn of the recorded runs: by graph and label a study and its value."""
+CITATION_MEASURES = {
+    "saved weights": "graph_attention_cora_gat:.1%",
+    "saved weights - last weights": (
+        "graph_attention_cora_gat-graph_attention_cora_gat_last:+.1%"
+    ),
+    "steps": "graph_attention_cora_gat_steps:.0f",
+    "evenness, hidden layer": "graph_attention_cora_gat_even_hidden:.4f",
+    "evenness, output layer": "graph_attention_cora_gat_even_output:.4f",
+}
+"""What is told of the study "Cora": by label a value of its record and its format."""
 
 
 class CitationResult(NamedTuple):

@@ -71,9 +71,13 @@ class QuestionBatch:
 
     def rows(self, rows: Sequence[int]) -> "QuestionBatch":
         """Return some of the questions, without memories that are empty in all."""
-        facts = self.facts[rows]
+        index = torch.as_tensor(rows, device=self.answer.device)
+        facts, question, answer = (
+            part.index_select(0, index)
+            for part in (self.facts, self.question, self.answer)
+        )
         longest = int((facts[:, :, 0] != PAD).sum(dim=1).max())
-        return QuestionBatch(facts[:, :longest], self.question[rows], self.answer[rows])
+        return QuestionBatch(facts[:, :longest], question, answer)
 
 
 def question_vocab(questions: Sequence[Question]) -> Vocab:
