@@ -104,10 +104,10 @@ def plot_seed_dots(
         ax.axvspan(mean - spread, mean + spread, color="#D55E00", alpha=0.15, lw=0)
         ax.axvline(mean, color="#D55E00", ls="--", marker="")
     floors = []
-    for row, (name, points) in enumerate(rounded.items()):
+    for row, (name, ranks) in enumerate(rounded.items()):
         floor = -row * (tallest + 4)
         floors.append(floor)
-        ax.plot(points * step, floor + heights[name], "o", ms=3, color="0.45", ls="")
+        ax.plot(ranks * step, floor + heights[name], "o", ms=3, color="0.45", ls="")
         own = np.asarray(values[name])
         mean = float(own.mean())
         spread = float(own.std(ddof=1)) if len(own) > 1 else 0.0

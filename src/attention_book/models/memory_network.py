@@ -179,7 +179,7 @@ class MemN2N(nn.Module):
                 f"the vocabulary less 1, got ids from {ids.min()} to {ids.max()}"
             ) from error
         bags[..., PAD] = 0.0  # so that padding gets no gradient either
-        return WordFactors(*bags.unbind(), factors.feature)
+        return WordFactors(bags[0], bags[1], factors.feature)
 
     def embed(
         self, words: WordFactors, tables: Sequence[int]
