@@ -5,7 +5,15 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from attention_book.figures.global_local import plot_centres, plot_kinds, plot_window
+from attention_book.figures.global_local import (
+    Panel,
+    plot_centre_paths,
+    plot_centres,
+    plot_decoder_step,
+    plot_kinds,
+    plot_panels,
+    plot_window,
+)
 
 
 def test_bars_window_centre_and_curve():
@@ -33,18 +41,54 @@ def test_without_a_window_only_bars():
     assert not ax.lines
 
 
-def test_centres_lie_on_their_rows():
-    weights, centres = torch.rand(3, 4), torch.tensor([0.0, 3.5, 1.0])
-    ax = plot_centres(weights, list("xyz"), list("abcd"), centres, 2)
-    assert ax.lines[0].get_xdata().tolist() == centres.tolist()
-    assert list(ax.lines[0].get_ydata()) == [0, 1, 2]
+def test_centres_lie_on_their_rows_and_in_their_columns():
+    weights, centres = torch.rand(4, 4), torch.tensor([0.0, 3.25, 1.0, 3.75])
+    ax = plot_centres(weights, list("wxyz"), list("abcd"), centres, 2)
+    dots, beyond = ax.lines
+    assert dots.get_xdata().tolist() == [0.0, 3.25, 1.0]
+    assert dots.get_ydata().tolist() == [0, 1, 2]
+    assert beyond.get_ydata().tolist() == [3]  # behind the last word: at the edge
+    assert 3 < beyond.get_xdata()[0] < 3.5
     (windows,) = ax.collections
     assert [s[:, 0].tolist() for s in windows.get_segments()] == [
-        [-2.0, 2.0],
-        [1.5, 5.5],
-        [-1.0, 3.0],
+        [-0.5, 2.0],
+        [1.25, 3.5],
+        [-0.5, 3.0],
+        [1.75, 3.5],
     ]
-    assert ax.get_xlim() == pytest.approx((-0.5, 3.7))  # all centres are in sight
+    assert ax.get_xlim() == (-0.5, 3.5)  # the columns of every heat map
+
+
+def test_panels_share_their_columns():
+    weights, p = torch.rand(2, 3), torch.tensor([0.0, 1.5])
+    panels = {"global": Panel(weights), "local": Panel(weights, p, 1)}
+    axes = plot_panels(panels, list("xy"), list("abc"), alignment=[(0, 0)])
+    assert [ax.get_ylabel() for ax in axes] == ["global", "local"]
+    assert axes[0].get_xlim() == axes[1].get_xlim() == (-0.5, 2.5)
+    axes[0].figure.draw_without_rendering()
+    left, right = zip(*(ax.get_position().intervalx for ax in axes), strict=True)
+    assert left[0] == pytest.approx(left[1])
+    assert right[0] == pytest.approx(right[1])
+    with pytest.raises(ValueError, match="local: give centres and window"):
+        plot_panels({"local": Panel(weights, p)}, list("xy"), list("abc"))
+
+
+def test_paths_end_at_rings():
+    paths, truth = {"eins": [1.0, 0.25], "zwei": [1.0, 1.5]}, {"eins": 0, "zwei": 2}
+    ax = plot_centre_paths([0, 8], paths, list("abc"), truth=truth, xlabel="steps")
+    lines = [line for line in ax.lines if line.get_marker() != "o"]
+    rings = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [list(line.get_ydata()) for line in lines] == list(paths.values())
+    assert [ring.get_ydata()[0] for ring in rings] == [0, 2]
+    assert all(ring.get_xdata()[0] > 8 for ring in rings)
+    colours = [[line.get_color() for line in part] for part in (lines, rings)]
+    assert colours[0] == colours[1]
+    assert ax.get_xlabel() == "steps"
+
+
+def test_the_two_decoders_differ_in_the_query():
+    written = [text.get_text() for text in plot_decoder_step().texts]
+    assert {"Bahdanau", "Luong", "input feeding", "$s_{i-1}$"} <= {*written}
 
 
 def test_errors(no_shape_checks):
@@ -54,6 +98,11 @@ def test_errors(no_shape_checks):
         plot_window(torch.ones(1), ["a"], centre=1.0)
     with pytest.raises(ValueError, match="2 centres and 1 queries"):
         plot_centres(torch.ones(1, 1), ["x"], ["a"], torch.ones(2), 1)
+    options = {"truth": {"x": 0}, "xlabel": "steps"}
+    with pytest.raises(ValueError, match="the same words"):
+        plot_centre_paths([0], {"y": [0.0]}, ["a"], **options)
+    with pytest.raises(ValueError, match=r"must have 1 points: \[.x.\]"):
+        plot_centre_paths([0], {"x": [0.0, 1.0]}, ["a"], **options)
 
 
 def test_kinds_stand_below_each_other():

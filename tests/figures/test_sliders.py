@@ -8,7 +8,12 @@ from torch.testing import assert_close
 from attention_book.attention.global_local.window import gaussian
 from attention_book.attention.positions.absolute import sinusoid_frequencies
 from attention_book.attention.positions.rotary import rotate
-from attention_book.figures.sliders import rotation_view, temperature_view, window_view
+from attention_book.figures.sliders import (
+    decoding_view,
+    rotation_view,
+    temperature_view,
+    window_view,
+)
 
 KEYS = ["one", "two", "three", "four", "five"]
 SCORES = torch.tensor([0.5, -1.0, 2.0, 0.0, 1.25])
@@ -60,6 +65,31 @@ def test_a_window_is_local_attention(show):
     # The package's own Gaussian is the same.
     p_t, s = torch.tensor([[1.5]]), torch.tensor([[[0, 1, 2, 3, 4]]])
     assert_close(gaussian(s, p_t, 3)[0, 0], factors)
+
+
+def test_decoding_steps_through_the_rows_of_local_p(show):
+    scores = torch.stack([SCORES, SCORES.flip(0)])
+    centres = torch.tensor([0.5, 3.25])
+    words = ["eins", "zwei"]
+    page = show(decoding_view(scores, words, KEYS, centres, truth=[0, None], width=1))
+    for step, shift, width in ((0, 0, 1), (1, 0, 2), (1, -1.5, 3), (0, -4, 1)):
+        slide(page, "step t", step)
+        slide(page, "move the window by", shift)
+        slide(page, "D", width)
+        p = centres[step] + shift
+        inside = (torch.arange(5.0) - p).abs() <= width
+        aligned = scores[step].masked_fill(~inside, -torch.inf).softmax(dim=0)
+        factors = torch.exp(-((torch.arange(5.0) - p) ** 2) / (2 * (width / 2) ** 2))
+        expected = (aligned * factors).nan_to_num()
+        values, _ = bars(page)
+        assert_close(values, expected)
+        said = page.get_by_role("status").text_content()
+        assert said.startswith(f"step {step}, “{words[step]}”: p = {p:.2f}")
+        best = f"most on “{KEYS[expected.argmax()]}”" if inside.any() else "nothing is"
+        assert best in said
+        assert page.locator(".bars .mark").count() == (step == 0)
+    assert said.endswith("true partner: “one”")
+    assert page.errors == []
 
 
 def test_a_rotation_depends_on_the_distance_alone(show):
@@ -119,6 +149,18 @@ def test_without_scripts_there_is_an_image(show):
         (
             lambda: window_view(SCORES, KEYS, centre=1.0, width=5),
             "width must be from 1 to 4, got 5",
+        ),
+        (
+            lambda: decoding_view(
+                SCORES[None], ["a", "b"], KEYS, SCORES[:1], truth=[0, 1], width=1
+            ),
+            "must fit 2 queries and 5 keys, got",
+        ),
+        (
+            lambda: decoding_view(
+                SCORES[None], ["a"], KEYS, SCORES[:1], truth=[0], width=7
+            ),
+            "width must be from 1 to 5, got 7",
         ),
         (
             lambda: rotation_view(SCORES[:4], SCORES[:4], SCORES[:3]),

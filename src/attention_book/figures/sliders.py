@@ -75,6 +75,71 @@ def window_view(
     return _element(data, sliders, keys, scores.softmax(dim=0).tolist(), alt)
 
 
+def decoding_view(
+    scores: Float[Tensor, "queries keys"],
+    queries: Sequence[str],
+    keys: Sequence[str],
+    centres: Float[Tensor, " queries"],
+    *,
+    truth: Sequence[int | None],
+    width: int,
+    widest: int | None = None,
+) -> PageElement:
+    r"""Step through the decoding of a sentence by local-p, and move its window.
+
+    One slider chooses the step; the bars are the weights of its query over the source,
+    and the bar of the word that the target word translates has another colour. The
+    second slider moves the window away from the :math:`p_t` that the model predicts,
+    the third one makes it wider.
+
+    Args:
+        scores: one row for each step, before the softmax.
+        queries: the target words.
+        keys: the source words.
+        centres: the :math:`p_t` that the model predicts at each step.
+        truth: the position of each target word's partner; None: it has none.
+        width: D at first.
+        widest: the largest D; None: as many as there are keys.
+
+    Raises:
+        ValueError: if the sizes do not fit each other, or ``width`` does not lie
+            between 1 and ``widest``.
+
+    Source: arXiv:1508.04025, 3.2, equation (10).
+    """
+    rows, widest = len(queries), widest or len(keys)
+    if scores.shape != (rows, len(keys)) or not len(centres) == len(truth) == rows:
+        raise ValueError(
+            f"scores, centres and truth must fit {rows} queries and {len(keys)} keys, "
+            f"got {tuple(scores.shape)}, {len(centres)} and {len(truth)}"
+        )
+    if not 1 <= width <= widest:
+        raise ValueError(f"width must be from 1 to {widest}, got {width}")
+    sliders = [
+        _slider("step", "step t", 0, rows - 1, 1, 0),
+        _slider("shift", "move the window by", -8, 8, 0.25, 0),
+        _slider("width", "D", 1, widest, 1, width),
+    ]
+    centre = [round(value, 3) for value in centres.detach().float().cpu().tolist()]
+    data = {
+        "kind": "decoding",
+        "scores": [_numbers(row, keys) for row in scores],
+        "centres": centre,
+        "queries": [*queries],
+        "truth": [*truth],
+    }
+    alt = (
+        "Weights of one decoder step as bars over the source words; sliders choose the "
+        "step and move and widen the window."
+    )
+    positions = torch.arange(len(keys))
+    inside = (positions - centre[0]).abs() <= width
+    first = scores[0].detach().float().cpu().masked_fill(~inside, -torch.inf)
+    factors = torch.exp(-((positions - centre[0]) ** 2) / (2 * (width / 2) ** 2))
+    heights = first.softmax(dim=0).nan_to_num() * factors
+    return _element(data, sliders, keys, heights.tolist(), alt)
+
+
 def rotation_view(
     query: Float[Tensor, " dim"],
     key: Float[Tensor, " dim"],

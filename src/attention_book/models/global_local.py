@@ -146,23 +146,38 @@ class LuongDecoder(nn.Module):
     ) -> tuple[Float[Tensor, "rows tokens target_vocab"], LuongState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
         check_rows(inputs, state.annotations)
-        lstm, fed = state.lstm.layers_first(), state.attentional
-        if fed is None:
-            queries, lstm = self.lstm(inputs, lstm)
-            attentional = self._attentional(queries, state.step, state)
+        if state.attentional is None:
+            attentional, state = self._read_at_once(inputs, state)
         else:
-            vectors = []
-            for t, word in enumerate(inputs.unbind(dim=1)):
-                query, lstm = self.lstm(torch.cat([word, fed], dim=-1)[:, None], lstm)
-                vectors.append(self._attentional(query, state.step + t, state))
-                fed = vectors[-1][:, 0]
-            attentional = torch.cat(vectors, dim=1)
-        state = state._replace(
-            lstm=LSTMState.rows_first(*lstm),
-            attentional=fed,
-            step=state.step + inputs.shape[1],
-        )
+            attentional, state = self._read_with_feeding(
+                inputs, state, state.attentional
+            )
+        state = state._replace(step=state.step + inputs.shape[1])
         return self.output_proj(self.dropout(attentional)), state
+
+    def _read_at_once(
+        self, inputs: Float[Tensor, "rows tokens embed_dim"], state: LuongState
+    ) -> tuple[Float[Tensor, "rows tokens hidden_dim"], LuongState]:
+        r"""Return :math:`\tilde h_t` of all words, and the state of the LSTM."""
+        queries, lstm = self.lstm(inputs, state.lstm.layers_first())
+        attentional = self._attentional(queries, state.step, state)
+        return attentional, state._replace(lstm=LSTMState.rows_first(*lstm))
+
+    def _read_with_feeding(
+        self,
+        inputs: Float[Tensor, "rows tokens embed_dim"],
+        state: LuongState,
+        fed: Float[Tensor, "rows hidden_dim"],
+    ) -> tuple[Float[Tensor, "rows tokens hidden_dim"], LuongState]:
+        r"""The same word by word; ``fed`` is the last :math:`\tilde h`."""
+        lstm, vectors = state.lstm.layers_first(), []
+        for t, word in enumerate(inputs.unbind(dim=1)):
+            fed_word = torch.cat([word, fed], dim=-1)[:, None]
+            query, lstm = self.lstm(fed_word, lstm)
+            vectors.append(self._attentional(query, state.step + t, state))
+            fed = vectors[-1][:, 0]
+        state = state._replace(lstm=LSTMState.rows_first(*lstm), attentional=fed)
+        return torch.cat(vectors, dim=1), state
 
     def _attentional(
         self,

@@ -308,7 +308,8 @@ class TranslationTask:
 
         Args:
             model: a translator with one attention layer.
-            kinds: by name, a function that chooses true links of a pair.
+            kinds: by name, a function that chooses true links of a pair; of a model
+                without attention, none.
         """
         outputs = self.translate(model)
         exact = exact_match(outputs, self.references)
@@ -317,7 +318,7 @@ class TranslationTask:
             loss = teacher_forced(self.batch(self.test)).item()
         links: list[frozenset[Link]] = []
         rates = dict.fromkeys(kinds, float("nan"))
-        if self.has_alignment:
+        if kinds and self.has_alignment:
             links = self.links(model, self.test)
             rates = error_rates(links, self.test, kinds)
         return Measured(loss, outputs, exact, links, rates)

@@ -1,23 +1,35 @@
 """Where local attention looks: reach of a window, learned centres, missed links."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from attention_book.attention.global_local.layers import GlobalAttention, LocalAttention
+from attention_book.attention.global_local.scores import compared_keys
 from attention_book.attention.global_local.window import gaussian, window_positions
 from attention_book.data.translation.pairs import Pair, PairBatch
 from attention_book.evaluation.alignment import Link
 from attention_book.evaluation.cost import kept_bytes, seconds_in_turns
 from attention_book.models.global_local import LuongTranslator
-from attention_book.recipes.translation import all_links, crossing_links
+from attention_book.observe import record_weights
+from attention_book.recipes.systems import result_prefix
+from attention_book.recipes.translation import (
+    Measured,
+    TrainingPlan,
+    TranslationTask,
+    all_links,
+    crossing_links,
+)
+from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
+from attention_book.training.watch import Watch
 
 _UNFED: dict[str, dict[str, Any]] = {
     "dot": {"score": "dot"},
@@ -49,33 +61,185 @@ def share_within(links: Collection[Link], window: int) -> float:
     return sum(hits) / len(hits) if hits else 1.0
 
 
-def window_stages(
-    attention: str, windows: Sequence[int | None], epochs: int
-) -> list[tuple[dict[str, Any], int]]:
-    """Stages of training that differ in the window, each about equally long.
+@dataclass(frozen=True, eq=False)
+class WindowRun:
+    """A translator trained with one kind of attention, and what it reached.
+
+    Attributes:
+        model: after the last stage of its training.
+        measured: on the test set; without attention it has no links and no rates.
+        seconds: of training, all stages together.
+        steps: numbers of optimizer steps after which the centres were looked at.
+        centres: for each of these, :math:`p_t` of the watched pairs; empty where no
+            centre is predicted.
+    """
+
+    model: LuongTranslator
+    measured: Measured
+    seconds: float
+    steps: list[int]
+    centres: list[Float[Tensor, "batch target_tokens"]]
+
+    def values(self, prefix: str) -> dict[str, float]:
+        """Exact match and alignment error rates by name, NaN left out.
+
+        Args:
+            prefix: start of each name, for instance
+                :func:`attention_book.recipes.systems.result_prefix`.
+        """
+        found = {"exact": float(self.measured.exact.mean())}
+        found |= {f"aer {kind}": rate for kind, rate in self.measured.rates.items()}
+        return {
+            result_prefix(prefix, name): float(value)
+            for name, value in found.items()
+            if not math.isnan(value)
+        }
+
+    def distances(
+        self,
+        pairs: Sequence[Pair],
+        kinds: Mapping[str, Callable[[Pair], Collection[Link]]],
+    ) -> dict[str, list[float]]:
+        """For each look, mean distances of the centres: :func:`centre_distances`.
+
+        Args:
+            pairs: those that were watched.
+            kinds: of links.
+        """
+        looks = [centre_distances(look, pairs, kinds) for look in self.centres]
+        return {kind: [look[kind] for look in looks] for kind in kinds}
+
+
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    model: LuongTranslator
+    seconds: float
+    watch: Watch | None
+    num_steps: int
+
+
+def train_windows(
+    task: TranslationTask,
+    plan: TrainingPlan,
+    build: Callable[..., LuongTranslator],
+    arms: Mapping[str, tuple[str, Sequence[int | None]]],
+    *,
+    epochs: int,
+    seed: int,
+    kinds: Mapping[str, Callable[[Pair], Collection[Link]]],
+    watched: Sequence[Pair] = (),
+    every: int = 16,
+    checkpoints: CheckpointFiles = no_checkpoints,
+) -> dict[str, WindowRun]:
+    """Train translators that differ in the kind of attention or its window alone.
+
+    Training has stages, each with a learning rate that falls to 0; every stage goes on
+    from the weights of the one before it. The window is no parameter, so that it may
+    differ from stage to stage. Two arms that begin alike share what they have in
+    common.
 
     Args:
-        attention: "global", "local-m" or "local-p".
-        windows: :math:`D` of each stage, in tokens; None for global attention.
+        task: what is learned.
+        plan: how.
+        build: makes a model from options of its config, always with the same weights.
+        arms: by name, the kind of attention ("global", "local-m", "local-p", or
+            "none", the control of :func:`without_context`) and :math:`D` of each stage
+            in tokens, None where there is no window.
         epochs: of all stages together; each has at least one.
+        seed: of the order of the pairs, the same for each stage.
+        kinds: of links, as for :meth:`TranslationTask.measure`.
+        watched: pairs whose predicted centres are looked at during training.
+        every: optimizer steps between two such looks.
+        checkpoints: give each stage its file.
+    """
+    stages: dict[tuple[str, tuple[int | None, ...]], _Stage] = {}
+    batch = task.batch(watched) if watched else None
+    runs = {}
+    for name, (attention, windows) in arms.items():
+        own: list[_Stage] = []
+        for number, own_epochs in enumerate(stage_epochs(epochs, len(windows))):
+            key = attention, tuple(windows[: number + 1])
+            if key not in stages:
+                label = ", ".join([attention, *(f"D {window}" for window in key[1])])
+                stages[key] = _train_stage(
+                    task,
+                    plan,
+                    build,
+                    attention,
+                    windows[number],
+                    own[-1] if own else None,
+                    {"epochs": own_epochs, "seed": seed, "description": label},
+                    (batch, every),
+                    checkpoints(f"{'-'.join(task.languages)} {label}"),
+                )
+            own.append(stages[key])
+        steps, centres, before = [], [], 0
+        for stage in own:
+            if stage.watch is not None:
+                steps += [before + step for step in stage.watch.steps]
+                centres += stage.watch.values
+            before += stage.num_steps
+        model = own[-1].model
+        measured = task.measure(model, {} if attention == "none" else kinds)
+        seconds = sum(stage.seconds for stage in own)
+        runs[name] = WindowRun(model, measured, seconds, steps, centres)
+    return runs
 
-    Returns:
-        Options of a config and epochs, as
-        :func:`attention_book.recipes.translation.fit_stages` takes them.
+
+def _train_stage(
+    task: TranslationTask,
+    plan: TrainingPlan,
+    build: Callable[..., LuongTranslator],
+    attention: str,
+    window: int | None,
+    before: _Stage | None,
+    run: dict[str, Any],
+    watched: tuple[PairBatch | None, int],
+    checkpoint: Path | None,
+) -> _Stage:
+    kind = "global" if attention == "none" else attention
+    model = build(attention=kind, window=window)
+    if before is not None:
+        model.load_state_dict(before.model.state_dict())
+    if attention == "none":
+        without_context(model)
+    batch, every = watched
+    watch = None
+    if batch is not None and attention == "local-p":
+        watch = Watch(
+            lambda _step: window_centres(model, batch),
+            at=lambda step: step % every == 0,
+        )
+    history = task.fit(model, plan, checkpoint=checkpoint, on_step=watch, **run)
+    num_steps = len(history.step_loss)
+    if watch is not None and num_steps not in watch.steps:
+        watch.take(num_steps)
+    return _Stage(model, history.seconds, watch, num_steps)
+
+
+def stage_epochs(epochs: int, num_stages: int) -> list[int]:
+    """Divide epochs into stages, each about equally long and at least one.
 
     Example:
-        >>> window_stages("local-p", [8, 2], 5)[1]
-        ({'attention': 'local-p', 'window': 2}, 3)
+        >>> stage_epochs(5, 2), stage_epochs(1, 2)
+        ([2, 3], [1, 1])
     """
-    share = max(1, epochs // len(windows))
-    last = max(1, epochs - share * (len(windows) - 1))
-    return [
-        (
-            {"attention": attention, "window": window},
-            last if number == len(windows) else share,
-        )
-        for number, window in enumerate(windows, start=1)
-    ]
+    share = max(1, epochs // num_stages)
+    return [share] * (num_stages - 1) + [max(1, epochs - share * (num_stages - 1))]
+
+
+def without_context(model: LuongTranslator) -> LuongTranslator:
+    """Replace the context by zeros, in training and in use: the control of attention.
+
+    The decoder keeps all else, the encoder's last state included.
+
+    Args:
+        model: it is changed, and returned.
+    """
+    model.decoder.attention.register_forward_hook(
+        lambda _layer, _inputs, output: (torch.zeros_like(output[0]), output[1])
+    )
+    return model
 
 
 @torch.no_grad()
@@ -106,6 +270,31 @@ def window_centres(
     ):
         model.eval().loss(batch)
     return torch.cat(centres, dim=1)
+
+
+@torch.no_grad()
+def all_scores(
+    model: LuongTranslator, batch: PairBatch
+) -> Float[Tensor, "batch target_tokens source_tokens"]:
+    """Score every source token at every step, those outside of the window included.
+
+    Args:
+        model: a translator with global or local attention; it is left in eval mode.
+        batch: on the model's device; read under teacher forcing.
+
+    Returns:
+        Scores before the softmax, on the CPU.
+    """
+    found: list[Tensor] = []
+
+    def keep(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        query, key = inputs[:2]
+        score: Any = layer.score
+        found.append(score(query, compared_keys(score, query, key, key, None)).cpu())
+
+    with model.decoder.attention.register_forward_pre_hook(keep):
+        model.eval().loss(batch)
+    return torch.cat(found, dim=1)
 
 
 @dataclass(frozen=True)
@@ -169,30 +358,72 @@ def score_centres(
     )
 
 
+def centre_distances(
+    centres: Float[Tensor, "batch target_tokens"],
+    pairs: Sequence[Pair],
+    kinds: Mapping[str, Callable[[Pair], Collection[Link]]],
+) -> dict[str, float]:
+    """Mean distance in tokens of the centres from the true source words.
+
+    Args:
+        centres: as from :func:`window_centres`, for the same pairs.
+        pairs: pairs whose alignment is known.
+        kinds: by name, a function that chooses true links of a pair.
+
+    Returns:
+        By name; NaN where there is no link of a kind.
+
+    Example:
+        >>> pair = Pair(("a", "b"), ("A", "B"), frozenset({(0, 0), (1, 1)}))
+        >>> centre_distances(torch.tensor([[0.5, 0.75]]), [pair], {"all": all_links})
+        {'all': 0.375}
+    """
+    found: dict[str, float] = {}
+    for name, choose in kinds.items():
+        distances = [
+            abs(row[target].item() - source)
+            for row, pair in zip(centres, pairs, strict=True)
+            for source, target in choose(pair)
+        ]
+        found[name] = sum(distances) / len(distances) if distances else math.nan
+    return found
+
+
+class MissedLink(NamedTuple):
+    """A true link that a model does not make.
+
+    Attributes:
+        word: the target word.
+        offset: how many positions to the right of the true source word it looks.
+        at_end: whether it looks at the end mark of the source.
+    """
+
+    word: str
+    offset: int
+    at_end: bool
+
+
 def missed_links(
     links: Sequence[Collection[Link]], pairs: Sequence[Pair]
-) -> list[tuple[str, int]]:
+) -> list[MissedLink]:
     """The true links that a model does not make.
 
     Args:
         links: the links that a model made, one for each target word.
         pairs: pairs whose alignment is known.
 
-    Returns:
-        For each missed link the target word, and how many positions to the right of the
-        true source word the model looks.
-
     Example:
         >>> pair = Pair(("a", "b"), ("A", "B"), frozenset({(0, 0), (1, 1)}))
         >>> missed_links([{(0, 0), (0, 1)}], [pair])
-        [('B', -1)]
+        [MissedLink(word='B', offset=-1, at_end=False)]
     """
     missed = []
     for found, pair in zip(links, pairs, strict=True):
         linked = {target: source for source, target in found}
         for source, target in all_links(pair):
             if linked[target] != source:
-                missed.append((pair.target[target], linked[target] - source))
+                at, word = linked[target], pair.target[target]
+                missed.append(MissedLink(word, at - source, at == len(pair.source)))
     return missed
 
 
@@ -258,6 +489,46 @@ def centre_gradient(
         return 0.0  # nothing that the centre could reach
     (gradient,) = torch.autograd.grad(context[0], centre)
     return gradient.item()
+
+
+@torch.no_grad()
+def misuse_losses(model: LuongTranslator, batch: PairBatch) -> dict[str, float]:
+    """Use a trained local-p model in ways that it was not trained for.
+
+    Args:
+        model: a translator with predicted centres; it is left in eval mode.
+        batch: on the model's device; read under teacher forcing.
+
+    Returns:
+        By what is changed, the loss in nats per token: nothing; the centre rounded, in
+        the middle of the sentence, or moved to the right by :math:`D`; the weights
+        normalised to sum to 1.
+
+    Raises:
+        ValueError: if the model predicts no centres.
+    """
+    attention, window = model.decoder.attention, model.config.window
+    centre = getattr(attention, "centre", None)
+    if centre is None or window is None:
+        raise ValueError("model must predict the centres of its windows: local-p")
+
+    def loss_with(layer: nn.Module, change: Callable[..., Any]) -> float:
+        with layer.register_forward_hook(change):
+            return model.eval().loss(batch).item()
+
+    def normalised(_layer: nn.Module, _inputs: Any, output: Any) -> Any:
+        context, weights = output
+        return context / weights.sum(-1, keepdim=True).clamp(min=1e-9), weights
+
+    losses = {
+        "as trained": loss_with(centre, lambda _l, _i, p: p),
+        "p rounded": loss_with(centre, lambda _l, _i, p: p.round()),
+        "p in the middle": loss_with(centre, lambda _l, i, p: 0 * p + i[1] / 2),
+        "p moved by D": loss_with(centre, lambda _l, _i, p: p + window),
+    }
+    with record_weights(model):  # so that the layer computes its weights at all
+        losses["weights normalised"] = loss_with(attention, normalised)
+    return losses
 
 
 def _share(hits: Sequence[bool]) -> float:

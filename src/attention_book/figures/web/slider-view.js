@@ -36,6 +36,15 @@
       return { bars, text: `${inside.filter(Boolean).length} keys in the window; their ` +
         `weights sum to ${sum.toFixed(2)}` };
     },
+    decoding({ scores, centres, queries, truth, names }, { step, shift, width }) {
+      const centre = centres[step] + shift;
+      const own = FORMULAS.window({ scores: scores[step] }, { centre, width });
+      const most = Math.max(...own.bars);
+      const seen = most > 0 ? `most on “${names[own.bars.indexOf(most)]}”` : "nothing is seen";
+      const partner = truth[step] === null ? "none" : `“${names[truth[step]]}”`;
+      return { bars: own.bars, mark: truth[step], text: `step ${step}, “${queries[step]}”: ` +
+        `p = ${centre.toFixed(2)}; ${own.text}; ${seen}, true partner: ${partner}` };
+    },
     rotation({ query, key, rates }, { position, offset }) {
       const turned = (vector, at) => vector.map((_, i) => {
         const pair = i >> 1, angle = at * rates[pair];
