@@ -102,10 +102,10 @@ def test_rates_stand_in_rows_and_norms_in_columns():
     free = {name: number / 8 for number, name in enumerate(RATES)}
     rows = tables.rate_table(ArmScores({}, {}, {}, free, 8), "right").rows
     assert [row[:2] for row in rows] == [
-        ["1 times", "yes"],
-        ["1 times", "no"],
-        ["2 times", "yes"],
-        ["2 times", "no"],
+        ["as chosen", "yes"],
+        ["as chosen", "no"],
+        ["twice", "yes"],
+        ["twice", "no"],
     ]
     for kind, row in zip(("plain_warm", "plain_cold", "fast_warm"), rows, strict=False):
         shares = [f"{free[f'{kind}_{norm}']:.1%}" for norm in ("post", "pre")]

@@ -145,7 +145,7 @@ def rate_table(scores: ArmScores, measure: str) -> Table:
     """
     rows = [
         [
-            f"{RATES[f'{rate}_{warm}_post'].rate:g} times",
+            "as chosen" if rate == "plain" else "twice",
             "yes" if warm == "warm" else "no",
             *(
                 f"{scores.free[f'{rate}_{warm}_{norm}']:.1%}"

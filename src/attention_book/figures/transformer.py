@@ -1,6 +1,7 @@
 """Figures of the chapter on the Transformer: the model, its mask, its steps."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from jaxtyping import Float
@@ -117,7 +118,7 @@ def _sub_layer(
     for letter in letters:
         at = x + 0.62 * (letters.index(letter) - (len(letters) - 1) / 2)
         draw_arrow(ax, (x, y), (at, box - 0.3), color=colors[letter], lw=1.6)
-        font = {"color": colors[letter], "fontweight": "bold"}
+        font: dict[str, Any] = {"color": colors[letter], "fontweight": "bold"}
         ax.text(at + 0.2, box - 0.45, letter, ha="center", va="center", **font)
     if not letters:
         draw_arrow(ax, (x, y), (x, box - 0.3))
@@ -165,9 +166,10 @@ def plot_mask(
     for query in range(size):
         for key in range(size):
             corner = (key - 0.5, query - 0.5)
-            style = {"fc": KEY} if key <= query else {"fc": "none", "hatch": "///"}
-            edge = {"ec": "white" if key <= query else "0.8"}
-            ax.add_patch(Rectangle(corner, 1, 1, lw=1, **style, **edge))
+            style: dict[str, Any] = {"fc": "none", "hatch": "///", "ec": "0.8"}
+            if key <= query:
+                style = {"fc": KEY, "ec": "white"}
+            ax.add_patch(Rectangle(corner, 1, 1, lw=1, **style))
         if query + 1 < size:
             corner = (query + 0.5, query - 0.5)
             ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=CONTEXT, lw=2))
@@ -286,5 +288,5 @@ def plot_way(
     return axes
 
 
-def _width(weight: float) -> dict[str, float]:
+def _width(weight: float) -> dict[str, Any]:
     return {"lw": 0.3 + 3.5 * weight, "alpha": 0.25 + 0.75 * weight}

@@ -274,8 +274,8 @@ def plot_beams(
             ink = "#D55E00" if won else "0.45"
             before = -parent if step > 1 else 0
             ends = [step - 0.6, step - 0.38], [before, -rank]
-            look = {"color": ink, "lw": 1.8 if won else 0.8, "marker": "", "ls": "-"}
-            ax.plot(*ends, **look)
+            width = 1.8 if won else 0.8
+            ax.plot(*ends, color=ink, lw=width, marker="", ls="-")
             weight = "bold" if won else "normal"
             draw_word(ax, step, -rank, word, fontsize=8, fontweight=weight)
             text = f"{log_prob:.1f}"

@@ -415,7 +415,7 @@ def _noise_on_matrices(module: nn.Module, share: float) -> Iterator[None]:
     before = [x.clone() for x in matrices]
     for matrix in matrices:
         noise = torch.randn(matrix.shape, generator=generator).to(matrix)
-        matrix += share * matrix.square().mean().sqrt() * noise
+        matrix.add_(share * matrix.square().mean().sqrt() * noise)
     yield
     for matrix, old in zip(matrices, before, strict=True):
         matrix.copy_(old)
@@ -785,7 +785,8 @@ def beam_tree(
         if beam.tokens[-1] == EOS
     ]
     last, number = max(complete)[1:] if complete else (len(steps) - 1, 0)
-    winner, path = steps[last][number].tokens, []
+    winner = steps[last][number].tokens
+    path: list[int] = []
     for beams in steps[last::-1]:
         path.insert(0, number)
         number = beams[number].parent
