@@ -62,10 +62,10 @@ def plot_bottleneck(
     for step, (read, word) in enumerate(
         zip(["<bos>", *target], [*target, "<eos>"], strict=True)
     ):
-        x = start + step
-        draw_box(ax, x, 0, f"$h'_{{{step + 1}}}$", QUERY, width=BOX, height=BOX)
-        _read(ax, x, read)
-        _write(ax, x, word)
+        at = start + step
+        draw_box(ax, at, 0, f"$h'_{{{step + 1}}}$", QUERY, width=BOX, height=BOX)
+        _read(ax, at, read)
+        _write(ax, at, word)
     centres = [*range(len(source)), *(start + x for x in range(len(target) + 1))]
     for left, right in pairwise(centres):
         draw_arrow(ax, (left + 0.36, 0), (right - 0.36, 0))
@@ -108,8 +108,8 @@ def plot_lags(
         axes = list(plt.figure(figsize=(6.2, 4.4)).subplots(2, 1))
     size = len(source)
     whole = size + 1 + len(target)
-    # As high as the widest arc may be, which begins at the first word read.
-    highest = (size + 1 + max(j for _, j in links)) / 2 + 1
+    # A little higher than the widest arc may be, which begins at the first word read.
+    highest = (size + 1 + max(j for _, j in links)) / 2 + 0.8
     for ax, reverse in zip(axes, (False, True), strict=True):
         spans = [
             (size - 1 - i if reverse else i, size + 1 + j) for i, j in sorted(links)

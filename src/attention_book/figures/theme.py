@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-PAGE = "#14181e"
+PAGE = "#121212"
 """The background of the book's dark pages."""
 
 TEXT_COLOUR = "#e6edf3"
@@ -65,7 +65,7 @@ def dark_colour(colour: str) -> str:
 
     Example:
         >>> dark_colour("#FFFFFF"), dark_colour("#08306b")
-        ('#14181e', '#99c1fc')
+        ('#121212', '#99c1fc')
     """
     known = DARK.get(colour.lower())
     if known is not None:
