@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -78,6 +79,14 @@ def test_a_real_chapter_has_the_settings_of_its_preset():
     assert quick["epochs"] > 1
     assert full["epochs"] == 1
     assert quick.keys() - {"epochs"} == full.keys() - {"epochs"}
+
+
+def test_settings_leave_the_style_of_figures_alone(book):
+    notebook = nbformat.read(book / "tiny.ipynb", as_version=4)
+    style = "import matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = 99"
+    notebook.cells.insert(0, new_code_cell(style))
+    settings_of(notebook, {"preset": "quick", "seed": 1})
+    assert plt.rcParams["lines.linewidth"] != 99
 
 
 def test_results_are_read_from_the_outputs():

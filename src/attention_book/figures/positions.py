@@ -295,7 +295,7 @@ def plot_decay(
         >>> import torch
         >>> at, line = torch.arange(3), torch.ones(3)
         >>> len(plot_decay(at, {"d = 8": line}, {"1": line, "2": line}).axes[1].lines)
-        2
+        3
     """
     figure = plt.figure(figsize=(5.6, 5.2))
     panels = figure.subplots(2, 1, sharex=True)

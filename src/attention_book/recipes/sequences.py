@@ -691,8 +691,8 @@ def position_scores(
 
     Example:
         >>> maps = position_scores(5, 4, seed=0)
-        >>> len(maps), maps["ALiBi"][0].tolist()
-        (8, [-0.0, -0.25, -0.5, -0.75, -1.0])
+        >>> len(maps), maps["ALiBi"][0].abs().tolist()
+        (8, [0.0, 0.25, 0.5, 0.75, 1.0])
     """
     generator = torch.Generator().manual_seed(operator.index(seed))
 

@@ -77,16 +77,20 @@ def settings_of(
         ValueError: if no cell calls ``choose_settings``, or a parameter is refused.
         TypeError: if a parameter that must be an integer is not one.
     """
+    # Imported here, since it takes a while and few need it.
+    import matplotlib as mpl
+
     scope: dict[str, Any] = {"__name__": "__main__"}
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        with contextlib.redirect_stdout(io.StringIO()):
+    # The notebook's style of figures stays its own.
+    with mpl.rc_context(), contextlib.redirect_stdout(io.StringIO()):
+        for cell in notebook.cells:
+            if cell.cell_type != "code":
+                continue
             exec(compile(cell.source, "<notebook>", "exec"), scope)
-        if "parameters" in cell.metadata.get("tags", ()):
-            scope.update(parameters)
-        if "choose_settings(" in cell.source:
-            return plain(vars(scope["settings"]))
+            if "parameters" in cell.metadata.get("tags", ()):
+                scope.update(parameters)
+            if "choose_settings(" in cell.source:
+                return plain(vars(scope["settings"]))
     raise ValueError("no cell of the notebook calls choose_settings")
 
 
