@@ -42,9 +42,10 @@ def add_dark_figures(app: Sphinx, doctree: nodes.document, page: str) -> None:
         dark["candidates"] = {"*": dark["uri"]}
         dark["ids"], dark["names"] = [], []
         app.env.images.add_file(page, dark["uri"])
-        # "dark-light" keeps the theme from putting either on a white ground.
-        light["classes"] += ["dark-light", "in-light"]
-        dark["classes"] += ["dark-light", "in-dark"]
+        # "dark-light" keeps the theme from putting either on a white ground; a link
+        # to the file would have no name where the theme hides its figure.
+        light["classes"] += ["dark-light", "no-scaled-link", "in-light"]
+        dark["classes"] += ["dark-light", "no-scaled-link", "in-dark"]
         light.parent.insert(light.parent.index(light) + 1, dark)
 
 

@@ -23,7 +23,7 @@ class CitationStudy:
 
     Attributes:
         graph: name of the graph, see :func:`~attention_book.data.graphs.planetoid`.
-        systems: of :data:`~attention_book.recipes.graphs.SYSTEMS`.
+        systems: names, of ``recipes.graphs.SYSTEMS``.
         rule: by which GAT stops and keeps its weights, see
             :class:`~attention_book.recipes.graphs.NodeTraining`.
         random_splits: whether each seed has a split of its own, in place of the one
