@@ -1,6 +1,7 @@
 """One run: executed, recorded with its error, taken over, alone in its folder."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -83,6 +84,17 @@ def test_checkpoints_of_other_settings_are_deleted(job, monkeypatch):
     (job.own_folder / "run.json").unlink()
     execute(replace(job, settings={"sizes": [2, 6]}))
     assert seen == [True, False]
+
+
+def test_a_kernel_does_not_inherit_what_slows_or_changes_it(job, monkeypatch):
+    for name in ("PYTHONOPTIMIZE", "MALLOC_TRIM_THRESHOLD_"):  # the second by dask
+        monkeypatch.setenv(name, "1")
+    seen = {}
+    monkeypatch.setattr(module, "_papermill", lambda *_: seen.update(os.environ))
+    execute(job)
+    assert not {"PYTHONOPTIMIZE", "MALLOC_TRIM_THRESHOLD_"} & set(seen)
+    assert seen["OMP_NUM_THREADS"] == "1"
+    assert os.environ["PYTHONOPTIMIZE"] == "1"  # of this process, as before
 
 
 def test_two_processes_do_not_share_a_folder(job, monkeypatch):

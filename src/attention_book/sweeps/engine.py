@@ -34,6 +34,15 @@ WRITE_SECONDS = 2.0
 """Shortest time between two writes of a record; what is finished meanwhile is safe in
 the run's own folder."""
 
+# Workers only wait for the processes of the runs. A profile of them and a look at their
+# event loop every 20 ms, dask's defaults, would take processor time from the runs.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500 ms",
+    "distributed.admin.tick.cycle": "5 s",
+    "distributed.admin.system-monitor.interval": "5 s",
+}
+
 WAIT_SECONDS = 60
 """How long to wait for a scheduler and its first worker."""
 
@@ -262,9 +271,11 @@ class _Writer:
 
 @contextlib.contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
+    import dask
     from distributed import Client, LocalCluster
 
     with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(QUIET))
         if scheduler is None:
             scheduler = stack.enter_context(
                 LocalCluster(

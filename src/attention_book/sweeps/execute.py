@@ -36,8 +36,9 @@ LOCK_SECONDS = 60
 """How long to wait for a process that still holds the run's folder."""
 
 # What a kernel must not inherit: `assert` without effect, kernels of another
-# installation, settings of figures.
-FOREIGN = ("JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONOPTIMIZE")
+# installation, settings of figures. dask sets the last one for its workers: memory goes
+# back to the system at once, and training takes half as long again.
+FOREIGN = ("JUPYTER_PATH", "MATPLOTLIBRC", "PYTHONOPTIMIZE", "MALLOC_TRIM_THRESHOLD_")
 
 
 @dataclass(frozen=True, kw_only=True)
