@@ -1,6 +1,7 @@
 """Figures that answer: their data, and what they do in a real browser."""
 
 import base64
+import gzip
 import json
 import re
 from types import SimpleNamespace
@@ -9,7 +10,14 @@ import pytest
 import torch
 
 from attention_book.figures import interactive
-from attention_book.figures.interactive import MARKER, Ask, attention_view, script
+from attention_book.figures.interactive import (
+    MARKER,
+    WEB,
+    Ask,
+    PageElement,
+    attention_view,
+    script,
+)
 
 QUERIES = ["drei", "und", "vierzig"]
 KEYS = ["forty", "three", "thousand", "<eos>"]
@@ -54,6 +62,19 @@ def test_a_notebook_gets_html_an_image_and_text():
     assert "<caption>head 2</caption>" in page
     assert '<th scope="row">drei</th><td>0.04</td><td>0.91</td>' in page
     assert "&lt;eos&gt;" in page
+
+
+def test_an_element_may_have_a_table_in_place_of_an_image():
+    view = PageElement("slider-view-1", {}, alt="a", still=None, table="<p>b</p>")
+    assert view._repr_mimebundle_().keys() == {"text/html", "text/plain"}
+    assert "<img" not in view.to_html()
+    assert "<slider-view-1><p>b</p><script" in view.to_html()
+
+
+def test_all_scripts_together_are_small():
+    """As a server sends them, compressed; the style sheets are inside of them."""
+    scripts = [path.read_bytes() for path in WEB.glob("*.js")]
+    assert sum(len(gzip.compress(script)) for script in scripts) <= 40_000
 
 
 def test_no_word_can_end_the_script():

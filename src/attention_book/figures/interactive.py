@@ -54,12 +54,18 @@ class PageElement:
             the tag, draws it.
         data: what the script draws, as JSON can hold it.
         alt: what the figure shows, in words.
-        still: what is shown without scripts, as PNG.
+        still: what is shown without scripts, as PNG; None: ``table`` alone.
         table: the numbers as HTML, for screen readers and for those who want them all.
     """
 
     def __init__(
-        self, tag: str, data: dict[str, Any], *, alt: str, still: bytes, table: str = ""
+        self,
+        tag: str,
+        data: dict[str, Any],
+        *,
+        alt: str,
+        still: bytes | None,
+        table: str = "",
     ) -> None:
         self.tag = tag
         self.data = data
@@ -70,22 +76,23 @@ class PageElement:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, Any]:
-        return {
-            "text/html": self.to_html(),
-            "image/png": base64.b64encode(self.still).decode(),
-            "text/plain": self.alt,
-        }
+        bundle = {"text/html": self.to_html(), "text/plain": self.alt}
+        if self.still is not None:
+            bundle["image/png"] = base64.b64encode(self.still).decode()
+        return bundle
 
     def to_html(self) -> str:
         """The figure as HTML, with the script that draws it."""
-        image = base64.b64encode(self.still).decode()
+        image = ""
+        if self.still is not None:
+            source = f"data:image/png;base64,{base64.b64encode(self.still).decode()}"
+            image = f'<img alt="{html.escape(self.alt)}" src="{source}">'
         # "<" could end the script element.
         data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("<", "\\u003c")
         return (
             f'<div class="answering"><{self.tag}>'
-            f'<img alt="{html.escape(self.alt)}" src="data:image/png;base64,{image}">'
-            f"{self.table}"
+            f"{image}{self.table}"
             f'<script type="application/json">{data}</script>'
             f"</{self.tag}>"
             f"<script {MARKER}>{script(self.tag)}</script></div>"
