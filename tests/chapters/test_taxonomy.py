@@ -16,10 +16,17 @@ from attention_book.chapters.taxonomy import (
     ARCHITECTURES,
     AXES,
     CALLS,
+    DECISION,
+    DECISIONS,
     LAWS,
     MECHANISMS,
+    QUESTIONS,
+    TRAITS,
     Mechanism,
     by_axis,
+    facets,
+    nearest,
+    table,
 )
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -110,6 +117,106 @@ def test_values_are_of_the_axes(mechanism):
     for example in mechanism.examples:
         assert example.breaks.keys() <= LAWS.keys()
         assert all(example.breaks.values())
+
+
+def test_further_questions_agree_with_what_the_examples_show():
+    for mechanism in MECHANISMS:
+        values = (
+            mechanism.asked_by,
+            mechanism.scored_by,
+            mechanism.distribution,
+            mechanism.heads,
+        )
+        for given, allowed in zip(values, TRAITS.values(), strict=True):
+            assert given
+            assert set(given) <= set(allowed), mechanism.name
+        heads = any(
+            "heads" in example.sizes or "num_heads" in example.arguments
+            for example in mechanism.examples
+        )
+        # Each shift of a kernel is a head of quadratic attention.
+        assert ("several" in mechanism.heads) == (heads or mechanism.call == "image")
+        feature = mechanism.representations == ("multi-dimensional",)
+        assert (mechanism.heads == ("one per feature",)) == feature
+        # Weights that are no softmax break the law of the sum, and no others do.
+        broken = any("sum" in example.breaks for example in mechanism.examples)
+        unusual = set(mechanism.distribution) - {"softmax", "one key drawn"}
+        assert broken == bool(unusual) or mechanism.call == "block"
+        arguments = inspect.signature(
+            mechanism.load().forward
+            if inspect.isclass(mechanism.load())
+            else mechanism.load()
+        ).parameters
+        if mechanism.asked_by in (("learned",), ("none",)):
+            assert "query" not in arguments
+        for word in ("additive", "dot"):
+            if word in mechanism.score and mechanism.call != "block":
+                assert any(word in kind for kind in mechanism.scored_by)
+
+
+def test_facets_find_each_row_at_all_its_values():
+    found = facets()
+    assert list(found) == [*AXES, *TRAITS, "architecture"]
+    for axis in (*AXES, "architecture"):
+        by_name = {
+            value: [MECHANISMS[row].name for row in rows]
+            for value, rows in found[axis].items()
+        }
+        expected = by_axis(axis)
+        assert by_name == {k: [m.name for m in ms] for k, ms in expected.items()}
+    for values in found.values():
+        assert {row for rows in values.values() for row in rows} == set(
+            range(len(MECHANISMS))
+        )
+        assert all(values.values()), "an answer that no mechanism gives"
+
+
+def test_the_table_as_text_has_all_rows_and_columns():
+    header, rows = table()
+    assert [row[0] for row in rows] == [mechanism.name for mechanism in MECHANISMS]
+    assert {len(row) for row in rows} == {len(header)}
+    assert all(cell for row in rows for cell in row)
+    first = dict(zip(header, rows[0], strict=True))
+    assert first["sequences"] == "distinctive"
+    assert first["year"] == "2015"
+    hard = dict(zip(header, rows[2], strict=True))
+    assert hard["positions"] == "hard and soft"
+
+
+def test_the_chart_leads_to_every_mechanism():
+    places = {
+        "one sequence that asks another": "distinctive",
+        "two texts of equal standing": "co-attention",
+        "one text, to be summarised": "self",
+        "one sequence, each token to be changed": "self",
+    }
+    assert list(DECISIONS) == list(places)
+    rows = {mechanism.name: mechanism for mechanism in MECHANISMS}
+    led_to = set()
+    for answer, (question, answers) in DECISIONS.items():
+        assert question.endswith("?")
+        for names in answers.values():
+            for name in names:
+                assert places[answer] in rows[name].sequences, name
+            led_to |= set(names)
+    assert led_to == set(rows)
+    assert DECISION.endswith("?")
+
+
+def test_the_nearest_mechanisms_agree_on_most_axes():
+    assert nearest(["co-attention", "multi", "soft", "single"]) == ["ABCNN-3"]
+    assert nearest(("self", "multi", "hard", "single")) == ["learned query"]
+    for place in (["self"], ["self", "single", "single", "soft"]):
+        with pytest.raises(ValueError, match=r"one value of each of .* got"):
+            nearest(place)
+
+
+def test_questions_are_about_rows_and_axes():
+    names = {mechanism.name for mechanism in MECHANISMS}
+    assert {axis for axis, *_ in QUESTIONS} == set(AXES)
+    for axis, name, text in QUESTIONS:
+        assert name in names
+        assert text.endswith(f"umber of {axis}?")
 
 
 def test_no_row_comes_twice():

@@ -1,14 +1,19 @@
 """The chapter's figures: everything in its place, nothing lost, nothing overlapping."""
 
-import re
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_hex
 
-from attention_book.chapters.taxonomy import AXES, MECHANISMS, by_axis
-from attention_book.figures.taxonomy import plot_form, plot_timeline, plot_tree
+from attention_book.chapters.taxonomy import AXES, DECISION, DECISIONS
+from attention_book.figures.taxonomy import (
+    VALUES,
+    plot_decisions,
+    plot_form,
+    plot_timeline,
+    plot_values,
+)
 
 
 def texts(ax):
@@ -28,38 +33,66 @@ def test_the_form_has_its_parts_and_the_four_questions_twice():
     assert len(arrows) == 5
 
 
-def test_the_tree_of_the_book_is_whole_and_no_text_overlaps():
-    tree = {
-        axis: {value: [m.name for m in ms] for value, ms in by_axis(axis).items()}
-        for axis in (*AXES, "architecture")
-    }
+def counts():
+    return {axis: dict.fromkeys(values, "7 of 25") for axis, values in AXES.items()}
+
+
+def test_each_value_of_the_axes_has_its_picture():
+    assert VALUES == AXES
     with plt.style.context("attention_book.figures.book"):
-        ax = plot_tree(tree)
+        ax = plot_values(counts())
         ax.figure.canvas.draw()
     found = texts(ax)
-    for axis, values in tree.items():
-        assert axis in found
-        assert set(values) <= set(found)
-    joined = " ".join(found).replace("\n", " ")
-    for mechanism in MECHANISMS:
-        assert len(re.findall(rf"(?<!-)\b{mechanism.name}\b", joined)) >= len(AXES)
-    assert "none in this book" not in found
-    boxes = [text.get_window_extent() for text in ax.texts]
-    width = ax.figure.bbox.width
+    for values in AXES.values():
+        for value in values:
+            assert any(value in text for text in found)
+    assert "soft = global" in found
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert all(box.x0 >= 0 and box.x1 <= ax.figure.bbox.width for box in boxes)
     for k, box in enumerate(boxes):
-        assert box.x1 <= width
         assert not any(box.overlaps(other) for other in boxes[:k])
-    # The names of what has a value begin on the value's line, to the right of it.
-    for text, box, names in zip(ax.texts, boxes, boxes[1:], strict=False):
-        if text.get_position()[0] == 0.75:
-            assert names.x0 > box.x1
-            assert box.y0 < names.y1 < box.y1 + box.height
 
 
-def test_an_empty_tree_is_an_error():
-    for tree in ({}, {"levels": {}}):
-        with pytest.raises(ValueError, match="must have axes, and each of them val"):
-            plot_tree(tree)
+def test_pictures_of_other_values_are_refused():
+    other = counts()
+    other["levels"]["many"] = ""
+    with pytest.raises(ValueError, match=r"counts must be of .* got .*'many'"):
+        plot_values(other)
+    with pytest.raises(ValueError, match="counts must be of"):
+        plot_values({})
+
+
+def test_the_chart_of_the_book_is_whole_and_no_text_overlaps():
+    with plt.style.context("attention_book.figures.book"):
+        ax = plot_decisions(DECISION, DECISIONS)
+        ax.figure.canvas.draw()
+    joined = " ".join(" ".join(texts(ax)).split())
+    assert DECISION in joined
+    for answer, (then, answers) in DECISIONS.items():
+        for text in (answer, then, *answers):
+            assert text in joined
+        for names in answers.values():
+            assert ", ".join(names) in joined
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert all(box.x0 >= 0 and box.x1 <= ax.figure.bbox.width for box in boxes)
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+    # What is written in a box does not stick out of it.
+    frames = [patch.get_window_extent() for patch in ax.patches]
+    inside = [
+        any(
+            f.x0 <= b.x0 and b.x1 <= f.x1 and f.y0 <= b.y0 and b.y1 <= f.y1
+            for f in frames
+        )
+        for b in boxes
+    ]
+    assert inside.count(True) == len(frames)
+
+
+@pytest.mark.parametrize("branches", [{}, {"one": ("which?", {})}])
+def test_a_chart_without_answers_is_an_error(branches):
+    with pytest.raises(ValueError, match="must be branches, and each of them must hav"):
+        plot_decisions("what?", branches)
 
 
 def test_the_time_line_is_true_to_scale_and_its_labels_keep_apart():

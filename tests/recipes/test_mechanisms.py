@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.chapters.taxonomy import MECHANISMS
 from attention_book.evaluation.cost import multiplications
 from attention_book.recipes.mechanisms import (
@@ -13,6 +14,7 @@ from attention_book.recipes.mechanisms import (
     call_mechanism,
     compare_by_content,
     compared_weights,
+    count_unmet,
     expected_multiplications,
     mechanism_costs,
     neighbour_edges,
@@ -49,7 +51,7 @@ def test_all_mechanisms_are_built_in_the_order_of_the_table(layers):
 
 
 def test_a_sentence_sees_another_as_its_mechanisms_do():
-    layers = build_mechanisms(WORD_DIM, 8)
+    layers = build_mechanisms(WORD_DIM, 8, hidden_dim=2 * WORD_DIM)
     compare_by_content(layers)
     query = word_vectors(["drei", "und", "vierzig"])
     key = word_vectors(["forty", "three", "thousand", "two"])
@@ -86,7 +88,7 @@ def test_weights_are_over_the_tokens_that_a_mechanism_sees(layers, sentences):
 
 
 def test_set_by_hand_equal_words_match_best():
-    layers = build_mechanisms(20, 8)
+    layers = build_mechanisms(20, 8, hidden_dim=40)
     compare_by_content(layers)
     german, english = word_vectors(["zwei", "vierzig"]), word_vectors(["forty", "two"])
     for name in ("additive", "projected dot", "global", "scaled dot"):
@@ -99,6 +101,57 @@ def test_set_by_hand_equal_words_match_best():
         for part in parts:
             if isinstance(part, nn.Linear) and part.bias is not None:
                 assert (part.bias == 0).all()
+
+
+def test_an_additive_score_counts_what_a_key_lacks():
+    layers = build_mechanisms(WORD_DIM, 8, hidden_dim=2 * WORD_DIM)
+    compare_by_content(layers)
+    words = ["drei", "und", "vierzig", "tausend", "zwei"]
+    vectors = word_vectors(words)
+    has = vectors[0] > 0
+    for name in ("additive", "hard"):
+        weights = call_mechanism(layers, name, vectors, vectors)[1][0]
+        for i in range(len(words)):
+            unmet = torch.stack([(has[i] & ~has[j]).sum() for j in range(len(words))])
+            expected = (-2.0 * unmet).softmax(dim=0)
+            assert_close(weights[i], expected, atol=0.02, rtol=0)
+    for layer in (
+        AdditiveAttention(3, 3, 3),
+        AdditiveAttention(3, 4, 6),
+    ):
+        with pytest.raises(
+            ValueError, match="must have 6 hidden units and keys of siz"
+        ):
+            count_unmet(layer)
+
+
+def test_weights_set_by_hand_do_not_depend_on_the_seed():
+    words = word_vectors(["drei", "und", "vierzig"]), word_vectors(["forty", "three"])
+    found = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        layers = build_mechanisms(WORD_DIM, 8, hidden_dim=2 * WORD_DIM)
+        compare_by_content(layers)
+        found.append(
+            {
+                name: call_mechanism(layers, name, *words)[1].detach()
+                for name in NAMES
+                if name != "ABCNN-3"
+            }
+        )
+    for name, weights in found[0].items():
+        assert_close(weights, found[1][name])
+
+
+def test_graph_scores_set_by_hand():
+    layers = build_mechanisms(WORD_DIM, 8, hidden_dim=2 * WORD_DIM)
+    compare_by_content(layers)
+    vectors = word_vectors(["drei", "und", "vierzig", "tausend", "zwei"])[0]
+    pairs = torch.cartesian_prod(torch.arange(5), torch.arange(5)).T.flip(0)
+    for name, favourites in (("GAT", [2] * 5), ("GATv2", [0, 1, 2, 3, 4])):
+        nodes = vectors[:, None]
+        _, weights = layers[name](nodes, nodes, nodes, pairs)
+        assert weights.view(5, 5).argmax(dim=1).tolist() == favourites
 
 
 def test_edges_link_neighbours_both_ways():

@@ -8,7 +8,7 @@ Nothing of the package is imported before :meth:`Mechanism.load` is called.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -29,6 +29,21 @@ ARCHITECTURES = (
     "none of these",
 )
 """The survey's three, graph networks from its journal version, and the rest."""
+
+TRAITS = {
+    "queries": (
+        "decoder state",
+        "tokens or nodes",
+        "a whole text",
+        "positions",
+        "learned",
+        "none",
+    ),
+    "scored by": ("dot product", "additive", "distance", "position", "network"),
+    "distribution": ("softmax", "one key drawn", "softmax times Gaussian", "other"),
+    "heads": ("one", "several", "one per feature"),
+}
+"""Further questions, which are ours and not the survey's, and their answers."""
 
 CALLS = {
     "query key value": "layer(query, key, value, mask)",
@@ -57,6 +72,78 @@ LAWS = {
     "export": "it can be exported",
 }
 """What every mechanism keeps, unless its row says which law it breaks and why."""
+
+
+DECISION = "What do you have?"
+"""The first question of the chart that leads from a task to a mechanism."""
+
+DECISIONS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
+    "one sequence that asks another": (
+        "Which keys may have weight?",
+        {
+            "all of them": ("additive", "projected dot", "global"),
+            "all, in several subspaces": ("multi-head", "scaled dot"),
+            "those in a window": ("local",),
+            "one, drawn at random": ("hard",),
+            "facts, looked up repeatedly": ("memory",),
+        },
+    ),
+    "two texts of equal standing": (
+        "What is wanted?",
+        {
+            "how similar they are": ("input", "ABCNN-1", "ABCNN-2", "ABCNN-3"),
+            "an answer that stands in one of them": ("AoA",),
+        },
+    ),
+    "one text, to be summarised": (
+        "What gets a weight?",
+        {
+            "each word, then each sentence": ("learned query",),
+            "each feature of a word": ("source2token",),
+            "each embedding of a word": ("views",),
+        },
+    ),
+    "one sequence, each token to be changed": (
+        "Who may attend to whom?",
+        {
+            "all to all; order does not matter": ("self-attention", "multi-head"),
+            "all to all; distance matters": ("relative", "rotary", "distance bias"),
+            "all to all, feature by feature": ("token2token",),
+            "neighbours in a graph": ("edges", "GAT", "GATv2"),
+            "pixels, by their offset": ("quadratic",),
+        },
+    ),
+}
+"""For each answer to :data:`DECISION` the next question, and where its answers lead."""
+
+
+QUESTIONS = (
+    (
+        "positions",
+        "local",
+        "Local attention is soft inside a window. Number of positions?",
+    ),
+    (
+        "sequences",
+        "views",
+        "The views of a word are scored against a learned vector; no word attends to "
+        "another. Number of sequences?",
+    ),
+    (
+        "levels",
+        "learned query",
+        "A learned query weighs the words of each sentence, then another the "
+        "sentences. Number of levels?",
+    ),
+    (
+        "representations",
+        "multi-head",
+        "A head has one weight for a whole token, which it sees through matrices of "
+        "its own. Number of representations?",
+    ),
+    ("sequences", "memory", "A question attends to facts. Number of sequences?"),
+)
+"""Questions for readers: an axis, a mechanism, and what is asked about its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +210,12 @@ class Mechanism:
         representations: which representations of a token are weighted.
         architecture: the kind of model in which the paper has it; or this book, where
             the book has it elsewhere.
+        asked_by: whose vectors the queries are, of :data:`TRAITS`.
+        scored_by: what a score is made of: a dot product or cosine, an additive score,
+            a distance between vectors, the positions, or a network without a query.
+        distribution: what the weights of a query are; "other" than a softmax are ReLU
+            and unnormalised match scores.
+        heads: how many rows of weights a query has.
         call: how it is called, one of :data:`CALLS`.
         examples: how to build it; none for a block made of other mechanisms.
     """
@@ -142,6 +235,10 @@ class Mechanism:
     positions: tuple[str, ...] = ("soft",)
     representations: tuple[str, ...] = ("single",)
     architecture: str
+    asked_by: tuple[str, ...]
+    scored_by: tuple[str, ...]
+    distribution: tuple[str, ...] = ("softmax",)
+    heads: tuple[str, ...] = ("one",)
     call: str = "query key value"
     examples: tuple[Example, ...] = ()
 
@@ -211,6 +308,71 @@ def by_axis(axis: str) -> dict[str, list[Mechanism]]:
     }
 
 
+def facets() -> dict[str, dict[str, list[int]]]:
+    """Sort the rows of the table by all axes, architectures and traits.
+
+    Returns:
+        For each question, and for each of its answers, the positions of the mechanisms
+        of which it holds, in :data:`MECHANISMS`.
+
+    Example:
+        >>> [MECHANISMS[row].name for row in facets()["representations"]["single"]][:2]
+        ['additive', 'projected dot']
+    """
+    fields = {"queries": "asked_by", "scored by": "scored_by"}
+    questions = {**AXES, **TRAITS, "architecture": ARCHITECTURES}
+    found: dict[str, dict[str, list[int]]] = {}
+    for question, answers in questions.items():
+        name = fields.get(question, question)
+        found[question] = {answer: [] for answer in answers}
+        for row, mechanism in enumerate(MECHANISMS):
+            given = getattr(mechanism, name)
+            for answer in (given,) if isinstance(given, str) else given:
+                found[question][answer].append(row)
+    return found
+
+
+def nearest(place: Sequence[str]) -> list[str]:
+    """The names of the mechanisms that agree with a place on most axes.
+
+    Args:
+        place: a value for each of :data:`AXES`.
+
+    Raises:
+        ValueError: if a value is missing or not one of the axis.
+
+    Example:
+        >>> nearest(["self", "single", "soft", "multi-representational"])
+        ['views']
+    """
+    if len(place) != len(AXES) or any(
+        value not in values for value, values in zip(place, AXES.values(), strict=True)
+    ):
+        raise ValueError(f"place must have one value of each of {AXES}, got {place}")
+    agree = {
+        mechanism.name: sum(
+            value in getattr(mechanism, axis)
+            for axis, value in zip(AXES, place, strict=True)
+        )
+        for mechanism in MECHANISMS
+    }
+    return [name for name, count in agree.items() if count == max(agree.values())]
+
+
+def table() -> tuple[list[str], list[list[str]]]:
+    """The table as text: the names of its columns, and a row for each mechanism."""
+    header = ["mechanism", *AXES, "query", "key", "value", "score", "normaliser"]
+    header += ["heads", "architecture", "chapter", "year"]
+    rows = []
+    for mechanism in MECHANISMS:
+        cells = [getattr(mechanism, name) for name in header[1:-1]]
+        texts = [
+            cell if isinstance(cell, str) else " and ".join(cell) for cell in cells
+        ]
+        rows.append([mechanism.name, *texts, str(mechanism.year)])
+    return header, rows
+
+
 def _load(path: str) -> Any:
     module, _, name = path.rpartition(".")
     return getattr(import_module(f"attention_book.{module}"), name)
@@ -226,6 +388,7 @@ _SHEN: dict[str, Any] = {
 }
 _DECODER: dict[str, Any] = {
     "query": "decoder state",
+    "asked_by": ("decoder state",),
     "architecture": "encoder-decoder",
     "sequences": ("distinctive",),
 }
@@ -237,11 +400,14 @@ _PAIR: dict[str, Any] = {
 _TOKENS: dict[str, Any] = {
     "query": "tokens",
     "key": "tokens",
+    "asked_by": ("tokens or nodes",),
     "architecture": "without recurrence",
 }
 _ENCODING: dict[str, Any] = {
     **_TOKENS,
     "chapter": "positions",
+    "scored_by": ("dot product", "position"),
+    "heads": ("several",),
     "sequences": ("self",),
     "call": "sequence",
 }
@@ -258,6 +424,9 @@ _NO_MASK = "it has no mask: a frame of zeros surrounds the image"
 _FIXED_VIEWS = "the number of views is fixed, and each has its own projection"
 _EDGES = "edges take the part of a mask: a missing edge has no weight"
 _GRAPH: dict[str, Any] = {
+    "asked_by": ("tokens or nodes",),
+    "scored_by": ("additive",),
+    "heads": ("several",),
     "query": "nodes, projected",
     "key": "neighbours of a node, projected",
     "sequences": ("self",),
@@ -278,24 +447,26 @@ MECHANISMS = (
     Mechanism(
         name="additive", paper="bahdanau2015", appeared="2014-09", chapter="bahdanau",
         path="attention.bahdanau.AdditiveAttention", **_DECODER,
-        key="source words", score="additive",
+        key="source words", scored_by=("additive",), score="additive",
         examples=(Example(sizes=_THREE, arguments=_HIDDEN),)),
     Mechanism(  # one head's score, but not scaled; the recurrent translator is ours
         name="projected dot", **_VASWANI, chapter="bahdanau",
         path="attention.bahdanau.MultiplicativeAttention", **_DECODER,
-        key="source words", score="dot",
+        key="source words", scored_by=("dot product",), score="dot",
         examples=(Example(sizes=_THREE, arguments=_HIDDEN),)),
     Mechanism(
         name="hard", paper="xu2015", appeared="2015-02", chapter="soft_hard",
         path="attention.soft_hard.HardAttention", **_DECODER,
-        key="locations in an image", score="additive",
+        key="locations in an image", scored_by=("additive",),
+        distribution=("softmax", "one key drawn"), score="additive",
         normaliser="softmax, one key drawn", positions=("hard", "soft"),
         examples=(
             Example(sizes=_THREE, arguments=_HIDDEN, options={"mode": "argmax"}),)),
     Mechanism(
         name="global", paper="luong2015", appeared="2015-08", chapter="global_local",
         path="attention.global_local.layers.GlobalAttention", **_DECODER,
-        key="source words", score="dot, general, concat or location",
+        key="source words", scored_by=("dot product", "additive", "position"),
+        score="dot, general, concat or location",
         positions=("global",),
         examples=(
             Example(sizes=_THREE, arguments={**_LUONG, "score": "general"}),
@@ -310,7 +481,9 @@ MECHANISMS = (
     Mechanism(
         name="local", paper="luong2015", appeared="2015-08", chapter="global_local",
         path="attention.global_local.layers.LocalAttention", **_DECODER,
-        key="source words in a window", score="dot, general or concat",
+        key="source words in a window", scored_by=("dot product", "additive"),
+        distribution=("softmax", "softmax times Gaussian"),
+        score="dot, general or concat",
         normaliser="softmax (local-m), times a Gaussian (local-p)",
         positions=("local",),
         examples=(
@@ -328,7 +501,8 @@ MECHANISMS = (
         name="input", paper="he2016semeval", appeared="2016-06", chapter="mpcnn",
         path="attention.mpcnn.InputAttention",
         query="the other sentence, summed", key="words",
-        value="the keys, each in its position", score="cosine", **_PAIR,
+        value="the keys, each in its position", score="cosine",
+        asked_by=("a whole text",), scored_by=("dot product",), **_PAIR,
         examples=(Example(
             sizes={"query": 3, "key": 3},
             breaks={"no keys": "a word keeps its vector beside the weighted one"}),)),
@@ -336,7 +510,8 @@ MECHANISMS = (
         name="ABCNN-1", **_YIN, path="attention.abcnn.AttentionMaps",
         query="words", key="words of the other sentence",
         value="one learned vector per position",
-        score="1 / (1 + distance)", normaliser="none", **_PAIR,
+        asked_by=("tokens or nodes",), scored_by=("distance",),
+        distribution=("other",), score="1 / (1 + distance)", normaliser="none", **_PAIR,
         examples=(Example(
             sizes={"query": 3, "key": 3},
             arguments={"dim": 3, "max_tokens": 11},
@@ -344,7 +519,9 @@ MECHANISMS = (
     Mechanism(
         name="ABCNN-2", **_YIN, path="attention.abcnn.AttentionPooling",
         query="all phrases of the other sentence", key="phrases",
-        value="the keys, in windows", score="1 / (1 + distance)", normaliser="none",
+        value="the keys, in windows",
+        asked_by=("a whole text",), scored_by=("distance",),
+        distribution=("other",), score="1 / (1 + distance)", normaliser="none",
         **_PAIR,
         examples=(Example(
             sizes={"query": 3, "key": 3},
@@ -353,13 +530,16 @@ MECHANISMS = (
     Mechanism(
         name="ABCNN-3", **_YIN, path="models.abcnn.block.ABCNNBlock",
         query="words, then phrases", key="words, then phrases",
-        value="as in ABCNN-1, then -2", score="1 / (1 + distance)", normaliser="none",
+        value="as in ABCNN-1, then -2",
+        asked_by=("tokens or nodes", "a whole text"), scored_by=("distance",),
+        distribution=("other",), score="1 / (1 + distance)", normaliser="none",
         levels=("multi",), **{**_PAIR, "call": "block"}),
     Mechanism(
         name="AoA", paper="cui2017", appeared="2016-07",
         chapter="attention_over_attention",
         path="attention.attention_over_attention.AttentionOverAttention",
         query="words of a question", key="words of a document",
+        asked_by=("tokens or nodes",), scored_by=("dot product",),
         score="dot", normaliser="softmax over keys, weighed by one over queries",
         **_PAIR, examples=(
             Example(sizes={"query": 5, "key": 5}),
@@ -368,7 +548,9 @@ MECHANISMS = (
         name="memory", paper="sukhbaatar2015", appeared="2015-03",
         chapter="memory_network", path="attention.memory_network.MemoryRead",
         query="the question, then what was read", key="facts, embedded to be found",
-        value="facts, embedded to be read", score="dot",
+        value="facts, embedded to be read",
+        asked_by=("a whole text",), scored_by=("dot product",),
+        distribution=("softmax", "other"), score="dot",
         normaliser="softmax, none during a linear start",
         sequences=("distinctive",), architecture="memory network",
         examples=(
@@ -379,7 +561,8 @@ MECHANISMS = (
     Mechanism(
         name="learned query", paper="yang2016", appeared="2016-06", chapter="han",
         path="attention.han.LearnedQueryAttention",
-        query="a learned vector", key="words, then sentences", score="additive",
+        query="a learned vector", key="words, then sentences",
+        asked_by=("learned",), scored_by=("additive",), score="additive",
         sequences=("self",), levels=("multi",), architecture="none of these",
         call="key",
         examples=(Example(
@@ -387,13 +570,15 @@ MECHANISMS = (
     Mechanism(
         name="scaled dot", **_VASWANI, chapter="self_attention",
         path="attention.dot_product.dot_product_attention", **_TOKENS,
-        value="any, one per key", score="scaled dot",
+        value="any, one per key", scored_by=("dot product",), heads=("one", "several"),
+        score="scaled dot",
         sequences=("self", "distinctive"), call="heads",
         examples=(Example(sizes={"query": 6, "key": 6, "value": 7, "heads": 4}),)),
     Mechanism(
         name="self-attention", **_VASWANI, chapter="self_attention",
         path="attention.self_attention.layer.SelfAttention", **_TOKENS,
-        value="the tokens, projected", score="scaled dot or additive",
+        value="the tokens, projected", scored_by=("dot product", "additive"),
+        distribution=("softmax", "other"), score="scaled dot or additive",
         normaliser="softmax or ReLU", sequences=("self",),
         examples=(
             Example(sizes=_ONE, arguments={"embed_dim": 12, "attention_dim": 7}),
@@ -407,6 +592,8 @@ MECHANISMS = (
         chapter="graph_attention",
         path="attention.graph_attention.edges.edge_attention",
         query="nodes", key="neighbours of a node", value="any, one per node",
+        asked_by=("tokens or nodes",), scored_by=("dot product",),
+        heads=("one", "several"),
         score="scaled dot", sequences=("self",), architecture="graph network",
         call="edges",
         examples=(Example(
@@ -426,7 +613,9 @@ MECHANISMS = (
         chapter="self_attention",
         path="attention.self_attention.convolution.QuadraticAttention",
         query="pixel positions",
-        key="pixel positions", value="the pixels", score="squared distance",
+        key="pixel positions", value="the pixels",
+        asked_by=("positions",), scored_by=("distance", "position"),
+        heads=("several",), score="squared distance",
         sequences=("self",), architecture="without recurrence", call="image",
         examples=(Example(
             sizes={"image": 5},
@@ -436,7 +625,8 @@ MECHANISMS = (
     Mechanism(
         name="multi-head", **_VASWANI, chapter="multi_head",
         path="attention.multi_head.layer.MultiHeadAttention", **_TOKENS,
-        value="the tokens, projected", score="scaled dot in each head",
+        value="the tokens, projected", scored_by=("dot product",), heads=("several",),
+        score="scaled dot in each head",
         sequences=("self", "distinctive"),
         examples=(Example(sizes=_ONE, arguments={"embed_dim": 12, "num_heads": 4}),)),
     Mechanism(
@@ -471,7 +661,8 @@ MECHANISMS = (
     Mechanism(
         name="views", paper="kiela2018", appeared="2018-04", chapter="taxonomy",
         path="attention.taxonomy.meta_embedding.DynamicMetaEmbedding",
-        query="a learned vector", key="views of one word", score="dot",
+        query="a learned vector", key="views of one word",
+        asked_by=("learned",), scored_by=("dot product",), score="dot",
         sequences=("self",), representations=("multi-representational",),
         architecture="none of these", call="views",
         examples=(Example(
@@ -481,14 +672,17 @@ MECHANISMS = (
     Mechanism(
         name="source2token", **_SHEN,
         path="attention.taxonomy.multi_dimensional.SourceToToken",
-        query="nothing", key="words", score="a small network, one output per feature",
+        query="nothing", key="words",
+        asked_by=("none",), scored_by=("network",), heads=("one per feature",),
+        score="a small network, one output per feature",
         sequences=("self",), representations=("multi-dimensional",),
         architecture="without recurrence", call="key",
         examples=(Example(sizes={"key": 7}, arguments={"dim": 7}),)),
     Mechanism(
         name="token2token", **_SHEN,
         path="attention.taxonomy.multi_dimensional.TokenToToken",
-        **_TOKENS, score="additive, one output per feature", sequences=("self",),
+        **_TOKENS, scored_by=("additive",), heads=("one per feature",),
+        score="additive, one output per feature", sequences=("self",),
         representations=("multi-dimensional",),
         examples=(Example(
             sizes={"query": 7, "key": 7, "value": 7}, arguments={"dim": 7}),)),

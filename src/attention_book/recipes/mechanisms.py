@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.attention.positions.alibi import ALiBi
 from attention_book.chapters.taxonomy import MECHANISMS
 from attention_book.evaluation.cost import multiplications, seconds_in_turns
@@ -59,7 +60,9 @@ def word_vectors(words: list[str]) -> Float[Tensor, "1 words dim"]:
     return vectors
 
 
-def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str, Any]:
+def build_mechanisms(
+    dim: int, num_tokens: int, *, window: int = 1, hidden_dim: int | None = None
+) -> dict[str, Any]:
     """Build one of each mechanism for vectors of one size.
 
     Options are two heads, phrases of two words, the general score of Luong and others,
@@ -69,6 +72,8 @@ def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str,
         dim: size of all vectors, an even number.
         num_tokens: most tokens of a sentence.
         window: half the width of the local window, in tokens.
+        hidden_dim: units in the hidden layer of additive and of hard attention; None:
+            as many as ``dim``.
 
     Returns:
         By name, in the order of the table; functions are as they are.
@@ -82,9 +87,9 @@ def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str,
         max_tokens=num_tokens,
     )
     arguments: dict[str, tuple[Any, ...]] = {
-        "additive": (dim, dim, dim),
+        "additive": (dim, dim, hidden_dim or dim),
         "projected dot": (dim, dim, dim),
-        "hard": (dim, dim, dim),
+        "hard": (dim, dim, hidden_dim or dim),
         "global": (dim, dim, "general"),
         "input": (),
         "ABCNN-1": (dim, num_tokens),
@@ -118,33 +123,78 @@ def build_mechanisms(dim: int, num_tokens: int, *, window: int = 1) -> dict[str,
 def compare_by_content(layers: Mapping[str, Any]) -> None:
     r"""Set the parameters by hand, so that layers compare words without having learned.
 
-    Each square matrix becomes the identity and each bias 0. The additive score gets
-    :math:`v_a = -2`, because words that are alike drive fewer hidden units between
-    them; a learned query has a 1 in each component; the general score is scaled by
-    :math:`1 / \sqrt{d}`; local-p's window stays in the middle of the sentence.
+    Each square matrix becomes the identity and each bias 0. The additive scores count
+    what a query has and a key lacks (:func:`count_unmet`); the general score is scaled
+    by :math:`1 / \sqrt{d}`; local-p's window stays in the middle of the sentence; a
+    relative position favours the next word. GAT prefers words with many features, and
+    words of tens above all; a hidden unit of GATv2 is large where both words have the
+    feature.
 
     Args:
-        layers: from :func:`build_mechanisms`; they are changed.
+        layers: from :func:`build_mechanisms` for vectors of :data:`WORD_DIM` and twice
+            as many hidden units; they are changed.
+
+    Raises:
+        ValueError: if they are of other sizes.
     """
     for layer in layers.values():
         for name, part in _linear_parts(layer):
             rows, columns = part.weight.shape
-            if name == "score_proj" and rows == 1:
-                part.weight.fill_(1.0)
-            elif name == "centre.centre_proj":
-                part.weight.zero_()
-            elif rows == 3 * columns:
+            if rows == 3 * columns:  # queries, keys and values in one matrix
                 part.weight.copy_(torch.eye(columns).repeat(3, 1))
             elif name != "out_proj" or rows == columns:
                 nn.init.eye_(part.weight)
             if part.bias is not None:
                 part.bias.zero_()
-    layers["additive"].score_proj.weight.fill_(-2.0)
-    layers["hard"].scorer.score_proj.weight.fill_(-2.0)
+    count_unmet(layers["additive"])
+    count_unmet(layers["hard"].scorer)
     layers["learned query"].query.fill_(1.0)
+    layers["views"].score_proj.weight.fill_(1.0)
     for name in ("global", "local"):
-        weight = layers[name].score.query_proj.weight
-        weight.div_(weight.shape[1] ** 0.5)
+        layers[name].score.query_proj.weight.div_(WORD_DIM**0.5)
+    layers["local"].centre.centre_proj.weight.zero_()
+    tables = layers["relative"].attention_fn
+    tables.key_table.zero_()[tables.max_distance + 1] = 2.0
+    gat, v2 = layers["GAT"], layers["GATv2"]
+    gat.query_score.fill_(-0.5)
+    gat.key_score.fill_(1 / 3)[:, NUM_DIGITS + WORD_KINDS.index("tens")] = 2 / 3
+    v2.score.fill_(1.0)
+    v2.bias.fill_(-3.0)
+
+
+@torch.no_grad()
+def count_unmet(layer: AdditiveAttention) -> None:
+    r"""Set an additive score by hand to twice the features that a key lacks, negative.
+
+    .. math:: e = 2 \sum_k \bigl(\tanh k_k - \tanh(q_k + k_k)\bigr)
+
+    With features that are 0 or large, a term is 0 unless the query has the feature and
+    the key has not; then it is -1.
+
+    Args:
+        layer: with twice as many hidden units as a query has features; it is changed.
+
+    Raises:
+        ValueError: if it has another number of hidden units.
+
+    Example:
+        >>> layer = AdditiveAttention(2, 2, 4)
+        >>> count_unmet(layer)
+        >>> wish = torch.tensor([[[9.0, 9.0]]])
+        >>> offers = torch.tensor([[[9.0, 0.0], [0.0, 0.0]]])
+        >>> layer(wish, offers, offers)[1].log().diff().round().item()
+        -2.0
+    """
+    hidden_dim, dim = layer.query_proj.weight.shape
+    if hidden_dim != 2 * dim or layer.key_proj.in_features != dim:
+        raise ValueError(
+            f"layer must have {2 * dim} hidden units and keys of size {dim}, got "
+            f"{hidden_dim} and {layer.key_proj.in_features}"
+        )
+    nn.init.eye_(layer.query_proj.weight)  # the first half of the units alone
+    layer.key_proj.weight.copy_(torch.eye(dim).repeat(2, 1))
+    layer.score_proj.weight[:, :dim] = -2.0
+    layer.score_proj.weight[:, dim:] = 2.0
 
 
 def neighbour_edges(count: int) -> Int[Tensor, "2 edges"]:
