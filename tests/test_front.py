@@ -10,8 +10,11 @@ import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
 
 from attention_book.chapters.records import Record, Run
+from attention_book.chapters.taxonomy import MECHANISMS
 from attention_book.figures.interactive import MARKER
 from tools import api, computed, import_graph, interactive, look, offline
 from tools.repository import address, bootstrap_cell
@@ -59,7 +62,118 @@ def test_the_teaser_is_short_and_has_no_outputs():
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code[0].source == bootstrap_cell(address(ROOT))
     assert all(cell.outputs == [] for cell in code)
-    assert len(code) <= 6
+    assert len(code) <= 9
+    for cell in code:
+        if not {"hide-input", "remove-input"} & set(cell.metadata.get("tags", [])):
+            assert len(cell.source.splitlines()) <= 16, cell.source[:60]
+
+
+def test_the_front_page_opens_with_a_figure_that_answers():
+    """Before its first heading; the notebook that it names has the figure."""
+    opening = read("index.md").split("\n## ")[0]
+    (shown,) = re.findall(r"\{answering\} (\S+)\n:figure: (\S+)\n", opening)
+    notebook = nbformat.read(BOOK / f"{shown[0]}.ipynb", as_version=4)
+    names = [
+        cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        for cell in notebook.cells
+        if "attention_view(" in cell.source
+    ]
+    assert shown[1] in names
+
+
+def test_a_figure_of_another_page_is_what_the_notebook_has_computed(tmp_path):
+    notebook = nbformat.v4.new_notebook()
+    for name in ("fig-a", "fig-b", "fig-c"):
+        cell = nbformat.v4.new_code_cell(f"show({name!r})")
+        cell.metadata["mystnb"] = {"figure": {"name": name}}
+        notebook.cells.append(cell)
+    path, cache = tmp_path / "some.ipynb", tmp_path / "cache"
+    nbformat.write(notebook, path)
+    with pytest.raises(KeyError):
+        interactive.computed_figure(path, cache, "fig-a")
+    output = {"output_type": "display_data", "metadata": {}}
+    for cell, kind in zip(notebook.cells, ("html", "html", "plain"), strict=True):
+        data = {f"text/{kind}": cell.metadata["mystnb"]["figure"]["name"]}
+        cell.outputs = [nbformat.from_dict(output | {"data": data})]
+    bundle = CacheBundleIn(notebook, str(path), data={})
+    get_cache(cache).cache_notebook_bundle(bundle, check_validity=False)
+    assert interactive.computed_figure(path, cache, "fig-b") == "fig-b"
+    for missing in ("fig-c", "fig-d"):
+        with pytest.raises(KeyError, match=f"some.ipynb has no figure {missing}"):
+            interactive.computed_figure(path, cache, missing)
+
+
+def rows(text, heading):
+    """The cells of the tables whose heading row begins so, row by row."""
+    found, inside = [], False
+    for line in text.splitlines():
+        if line.startswith(f"| {heading} |"):
+            inside = True
+        elif not line.startswith("|"):
+            inside = False
+        elif inside and not line.startswith("| ---"):
+            found.append([cell.strip() for cell in line.split("|")[1:-1]])
+    return found
+
+
+def prose(slug):
+    notebook = nbformat.read(BOOK / f"{slug}.ipynb", as_version=4)
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def letters(cell):
+    """The symbols in the first cell of a row, such as $d$, $d_k$ or $h$ alone."""
+    found = re.findall(r"\$([^$]+)\$([^$;,|]*)", cell)
+    return [f"{symbol.strip()} {rest.strip()}".strip() for symbol, rest in found]
+
+
+def test_no_letter_of_the_notation_means_two_things():
+    found = [
+        letter
+        for row in rows(read("notation.md"), "letter")
+        for letter in letters(row[0])
+    ]
+    assert {"N", "h alone", "h with an index"} <= set(found)
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
+def test_no_symbol_of_a_chapter_means_two_things(slug):
+    found = [
+        letter for row in rows(prose(slug), "symbol") for letter in letters(row[0])
+    ]
+    assert len(set(found)) == len(found), found
+
+
+def test_the_notation_has_the_letters_of_every_mechanism():
+    table = "\n".join(row[0] for row in rows(read("notation.md"), "chapter"))
+    named = set(re.findall(r"<(\w+)>`", table))
+    explained = {mechanism.chapter for mechanism in MECHANISMS} - {"taxonomy"}
+    assert explained <= named
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
+def test_where_h_counts_heads_no_state_is_called_h(slug):
+    text = prose(slug)
+    if not any(row[0] == "$h$" for row in rows(text, "symbol")):
+        return
+    maths = re.findall(r"```\{math\}.*?```|\$\$.*?\$\$|\$[^$]+\$", text, re.S)
+    states = [part for part in maths if re.search(r"(?<![A-Za-z^\\])h_", part)]
+    assert not states
+
+
+# What prose.md asks a chapter to say, each explained once.
+FIELD = """ablation, autoregressive, baseline, beam search, BLEU, checkpoint, context,
+cross-attention, dropout, embedding, encoder-decoder, head, held-out data,
+hidden state, inference, key, KV cache, logit, mask, median, padding, position, query,
+residual stream, score, seed, self-attention, softmax, standard deviation, sub-word,
+teacher forcing, token, value, weight"""
+
+
+def test_the_glossary_has_the_words_of_the_field_each_once():
+    terms = re.findall(r"^(\w.*)\n  ", read("glossary.md"), re.M)
+    assert set(" ".join(FIELD.split()).split(", ")) <= set(terms)
+    assert len(set(terms)) == len(terms)
 
 
 def test_every_slug_has_a_page_in_the_reference_and_in_a_table():

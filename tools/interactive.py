@@ -2,15 +2,27 @@
 
 In a notebook every figure brings its script along. A page loads each script once, as a
 file of the book, and only where there is such a figure.
+
+The directive ``{answering}`` shows a figure that a notebook of the book has computed on
+another page: its argument is the notebook, ``:figure:`` the figure's name there,
+``:name:`` its name here, and its content the caption.
 """
 
 import re
+from pathlib import Path
+from typing import ClassVar
 
+import nbformat
 from docutils import nodes
+from docutils.parsers.rst import directives
+from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util.docutils import SphinxDirective
 
 from attention_book.figures import interactive
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
 
 INLINE = re.compile(rf"<script {interactive.MARKER}>.*?</script>", re.DOTALL)
 
@@ -38,8 +50,57 @@ def load_scripts(
             app.add_js_file(path.name, loading_method="defer")
 
 
+def computed_figure(path: Path, cache: Path, name: str) -> str:
+    """The HTML of a figure that answers, as a notebook has last computed it.
+
+    Args:
+        path: the notebook.
+        cache: the folder of the cache that has its outputs.
+        name: the name of the figure, in the metadata of its cell.
+
+    Raises:
+        KeyError: if the notebook was not executed or has no such figure.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    executed = get_cache(cache).merge_match_into_notebook(notebook)[1]
+    for cell in executed.cells:
+        if cell.metadata.get("mystnb", {}).get("figure", {}).get("name") == name:
+            for output in cell.outputs:
+                if "text/html" in output.get("data", {}):
+                    return output.data["text/html"]
+    raise KeyError(f"{path.name} has no figure {name}")
+
+
+class AnsweringDirective(SphinxDirective):
+    """A figure that a notebook has computed, on a page of its own."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec: ClassVar = {
+        "figure": directives.unchanged_required,
+        "name": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Return the figure with its caption."""
+        path = BOOK / f"{self.arguments[0]}.ipynb"
+        cache = Path(self.env.app.outdir).parent / ".jupyter_cache"
+        self.env.note_dependency(str(path))
+        try:
+            html = computed_figure(path, cache, self.options["figure"])
+        except KeyError as error:
+            raise self.error(f"{path.name}: {error}") from error
+        figure = nodes.figure("", nodes.raw("", html, format="html"))
+        text = nodes.Element()
+        self.state.nested_parse(self.content, self.content_offset, text)
+        figure += nodes.caption("", "", *(text[0].children if len(text) else ()))
+        self.add_name(figure)
+        return [figure]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the above."""
+    app.add_directive("answering", AnsweringDirective)
     app.connect("config-inited", serve_scripts)
     app.connect("doctree-resolved", drop_inline_scripts, priority=900)
     app.connect("html-page-context", load_scripts)
