@@ -1,6 +1,7 @@
 """Figures on dark pages: the same drawing, in colours that can be read there."""
 
 import base64
+import functools
 import io
 import re
 
@@ -57,6 +58,7 @@ def dark_svg(svg: str) -> str:
     return svg.replace("<svg ", f'<svg fill="{TEXT_COLOUR}" ', 1)
 
 
+@functools.cache  # a heat map has thousands of cells in a few colours
 def dark_colour(colour: str) -> str:
     """Return the colour that stands for another one on dark pages.
 

@@ -429,14 +429,14 @@ def numbers_task(
         test=test,
         max_digits=max_digits,
         seed=seed,
+        limit=limit,
     )
-    parts = splits.train[:limit], splits.dev[:limit], splits.test[:limit]
     return TranslationTask(
         languages=(source, target),
-        train=parts[0],
-        dev=parts[1],
-        test=parts[2],
-        vocabs=make_vocabs(parts[0], shared=shared_vocab),
+        train=splits.train,
+        dev=splits.dev,
+        test=splits.test,
+        vocabs=make_vocabs(splits.train, shared=shared_vocab),
         device=device,
         max_tokens=max_tokens,
     )
@@ -469,7 +469,7 @@ def multi30k_task(
         DownloadError: if a file cannot be had.
     """
     parts = [
-        multi30k(split, source, target)[:limit]
+        multi30k(split, source, target, limit)
         for split in ("train", "val", "test2016")
     ]
     join: Callable[[Iterable[str]], str] = " ".join

@@ -21,6 +21,7 @@ def test_lines(mirror, split, language):
 def test_pairs(mirror, split, languages):
     pairs = multi30k(split, *languages)
     assert len(pairs) == SIZES[split]
+    assert multi30k(split, *languages, limit=3) == pairs[:3]
     for pair in pairs:
         assert pair.alignment is None
         for words in (pair.source, pair.target):

@@ -9,6 +9,7 @@ from attention_book.data.translation.number_lexicon import (
     lexicon,
     number_text,
     split_words,
+    word_cuts,
 )
 
 
@@ -42,10 +43,14 @@ def test_split_words_at_every_separator():
 
 def test_the_cut_with_fewest_pieces_that_is_right_wins():
     known = {"a": 1, "aa": 2, "b": 100}
-    assert cut_words(["aab"], 200, known)[0] == [["aa", "b"]]
-    assert cut_words(["aaa"], 3, known)[0] in ([["aa", "a"]], [["a", "aa"]])
-    assert cut_words(["aab"], 300, known) is None
-    assert cut_words(["abc"], 100, known) is None
+
+    def cut(word, number):
+        return cut_words([word_cuts(word, known)], number, known)
+
+    assert cut("aab", 200)[0] == [["aa", "b"]]
+    assert cut("aaa", 3)[0] in ([["aa", "a"]], [["a", "aa"]])
+    assert cut("aab", 300) is None
+    assert cut("abc", 100) is None
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "sv", "ja", "pl", "fi", "it"])

@@ -119,6 +119,12 @@ def test_arguments_alone_decide_the_pairs(splits):
     assert number_pairs("en", "de", train=700, dev=110, test=130, seed=6) != splits
 
 
+def test_a_limit_takes_the_first_of_the_same_pairs(splits):
+    few = number_pairs("en", "de", train=700, dev=110, test=130, seed=5, limit=7)
+    for part, whole in zip(vars(few).values(), vars(splits).values(), strict=True):
+        assert part == whole[:7]
+
+
 def test_global_random_numbers_are_left_alone():
     # Python's own are used by the checks of the annotations, so they say nothing here.
     states = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 -- as above

@@ -69,6 +69,9 @@ def test_read_parallel_packed_and_plain(tmp_path):
     target.write_bytes(gzip.compress(b"A dog\nYes\n"))
     pairs = read_parallel(source, target, lambda line: line.lower().split())
     assert pairs == [Pair(("ein", "hund"), ("a", "dog")), Pair(("ja",), ("yes",))]
+    assert read_parallel(source, target, str.split, limit=1) == [
+        Pair(("Ein", "Hund"), ("A", "dog"))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from attention_book.data.translation.multi30k import multi30k_lines
 from attention_book.data.translation.number_lexicon import (
     Lexicon,
     cut_words,
+    known_cuts,
     lexicon,
     number_text,
     split_words,
+    word_cuts,
 )
 from attention_book.data.translation.number_value import Value, evaluate
 from attention_book.data.translation.numbers import (
@@ -40,6 +42,7 @@ __all__ = [
     "evaluate",
     "has_training_files",
     "iwslt15_lines",
+    "known_cuts",
     "lexicon",
     "multi30k_lines",
     "number_pair",
@@ -51,4 +54,5 @@ __all__ = [
     "read_pairs",
     "read_parallel",
     "split_words",
+    "word_cuts",
 ]

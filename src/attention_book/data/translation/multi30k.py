@@ -13,7 +13,9 @@ FILES = {
 LANGUAGES = ("en", "de", "fr")
 
 
-def multi30k(split: str, source: str = "de", target: str = "en") -> list[Pair]:
+def multi30k(
+    split: str, source: str = "de", target: str = "en", limit: int | None = None
+) -> list[Pair]:
     """Sentence pairs of Multi30k in lower case, cut into words.
 
     The words are those of sacrebleu's tokenizer 13a, so that words joined by spaces can
@@ -29,6 +31,7 @@ def multi30k(split: str, source: str = "de", target: str = "en") -> list[Pair]:
         split: "train", "val", "test2016" or "test2017".
         source: "en", "de" or "fr".
         target: another of the three.
+        limit: largest number of pairs, the first; None: all.
 
     Returns:
         The pairs in the order of the files.
@@ -47,6 +50,7 @@ def multi30k(split: str, source: str = "de", target: str = "en") -> list[Pair]:
         fetch(_file(split, source)),
         fetch(_file(split, target)),
         lambda line: tokenizer(line.lower()).split(),
+        limit,
     )
 
 

@@ -74,12 +74,12 @@ def split_words(text: str) -> tuple[list[str], list[str]]:
 
 
 def cut_words(
-    words: list[str], number: int, lexicon: Lexicon
+    cuts: list[list[list[str]]], number: int, lexicon: Lexicon
 ) -> tuple[list[list[str]], Value] | None:
-    """Segment words into known pieces that together express a number.
+    """Choose segmentations of words that together express a number.
 
     Args:
-        words: the words of a numeral.
+        cuts: for each word of a numeral all its segmentations into known pieces.
         number: the number that the pieces must express.
         lexicon: the value of each piece.
 
@@ -87,7 +87,6 @@ def cut_words(
         The pieces of each word, as few as possible, and what they express; None if no
         segmentation expresses ``number``.
     """
-    cuts = [_cuts(word, lexicon) for word in words]
     if not all(cuts):
         return None
     choices: Iterable[tuple[list[str], ...]] = itertools.product(*cuts)
@@ -100,8 +99,19 @@ def cut_words(
     return None
 
 
-def _cuts(word: str, lexicon: Lexicon) -> list[list[str]]:
-    """Return all segmentations of a word into pieces of the lexicon."""
+@cache  # numbers share their words
+def known_cuts(word: str, language: str) -> list[list[str]]:
+    """Return all segmentations of a word into the known pieces of a language."""
+    return word_cuts(word, lexicon(language))
+
+
+def word_cuts(word: str, lexicon: Lexicon) -> list[list[str]]:
+    """Return all segmentations of a word into pieces of the lexicon.
+
+    Example:
+        >>> word_cuts("aab", {"a": 1, "aa": 2, "b": 3})
+        [['aa', 'b'], ['a', 'a', 'b']]
+    """
     # ways[end]: the segmentations of word[:end]
     ways: list[list[list[str]]] = [[[]], *([] for _ in word)]
     for start in range(len(word)):
@@ -137,7 +147,8 @@ def lexicon(language: str) -> Lexicon:
             words, _ = split_words(number_text(number, language))
         except ValueError:  # num2words lacks large numbers in some languages
             continue
-        if cut_words(words, number, learned) is None:
+        cuts = [word_cuts(word, learned) for word in words]
+        if cut_words(cuts, number, learned) is None:
             learned |= _learn(words, number, learned)
     return learned
 
@@ -174,7 +185,7 @@ class _Reading(NamedTuple):
 
 def _learn(words: list[str], number: int, known: Lexicon) -> Lexicon:
     """Find the cheapest new pieces with which words express a number, if there are."""
-    old = [[_Reading(0, cut) for cut in _cuts(word, known)] for word in words]
+    old = [[_Reading(0, cut) for cut in word_cuts(word, known)] for word in words]
     unknown = [i for i, readings in enumerate(old) if not readings]
     if len(unknown) > 2:
         return {}
@@ -218,7 +229,7 @@ def _new_readings(
     for start, end in itertools.combinations(range(len(word) + 1), 2):
         new = word[start:end]
         whole = new == word
-        befores, afters = _cuts(word[:start], known), _cuts(word[end:], known)
+        befores, afters = word_cuts(word[:start], known), word_cuts(word[end:], known)
         if new in known or not befores or not afters or (whole_only and not whole):
             continue
         pieces = [*min(befores, key=len), new, *min(afters, key=len)]

@@ -74,6 +74,7 @@ def number_pairs(
     dev: int = 0,
     max_digits: int = 9,
     seed: int = 0,
+    limit: int | None = None,
 ) -> NumberSplits:
     """Pairs of number words, with source lengths spread as evenly as possible.
 
@@ -95,6 +96,7 @@ def number_pairs(
         dev: number of pairs to select a model with.
         max_digits: largest number of digits, 1 to 12.
         seed: seed of the choice of numbers and of their order.
+        limit: return only so many pairs of each part, the first; None: all.
 
     Returns:
         The three parts, each in random order.
@@ -129,7 +131,9 @@ def number_pairs(
             chosen += [pools[length].pop() for _ in range(share)]
             free[length] -= share
         rng.shuffle(chosen)
-        parts[name] = [_pair(words, numeral(words.number, target)) for words in chosen]
+        parts[name] = [
+            _pair(words, numeral(words.number, target)) for words in chosen[:limit]
+        ]
     return NumberSplits(**parts)
 
 

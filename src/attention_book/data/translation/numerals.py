@@ -6,6 +6,7 @@ from functools import cache
 from attention_book.data.translation.number_lexicon import (
     MAX_DIGITS,
     cut_words,
+    known_cuts,
     lexicon,
     number_text,
     split_words,
@@ -70,7 +71,8 @@ def numeral(number: int, language: str) -> Numeral:
     text = number_text(number, language)
     words, between = split_words(text)
     worth_of = lexicon(language)
-    cut = cut_words(words, number, worth_of)
+    cuts = [known_cuts(word, language) for word in words]
+    cut = cut_words(cuts, number, worth_of)
     if cut is None:
         raise ValueError(
             f"cannot cut the words for {number} in language {language!r}, {text!r}, "

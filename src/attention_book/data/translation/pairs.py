@@ -122,6 +122,7 @@ def read_parallel(
     source_path: str | Path,
     target_path: str | Path,
     tokenize: Callable[[str], list[str]],
+    limit: int | None = None,
 ) -> list[Pair]:
     """Read two files whose lines of the same number translate each other.
 
@@ -129,6 +130,7 @@ def read_parallel(
         source_path: a UTF-8 file, gzip-compressed if its name ends in ``.gz``.
         target_path: as ``source_path``.
         tokenize: cuts a line into words.
+        limit: largest number of lines, the first; None: all.
 
     Returns:
         A pair for each line.
@@ -149,7 +151,7 @@ def read_parallel(
             _words(target, tokenize, f"{target_path}:{number}"),
         )
         for number, (source, target) in enumerate(
-            zip(sources, targets, strict=True), start=1
+            zip(sources[:limit], targets[:limit], strict=True), start=1
         )
     ]
 
