@@ -520,8 +520,12 @@ LINES = ["two dogs run .", "a dog runs home .", "dogs"]
 def files(monkeypatch):
     """Small files in place of the real ones; their lines are their own translations."""
     pairs = [Pair(words(line), words(line)) for line in LINES]
+
+    def some(split, source="en", target="vi", limit=None):
+        return pairs[:limit]
+
     for name in ("multi30k", "iwslt15"):
-        monkeypatch.setattr(recipe, name, lambda split, *languages: list(pairs))
+        monkeypatch.setattr(recipe, name, some)
         monkeypatch.setattr(recipe, f"{name}_lines", lambda split, language: LINES)
 
 

@@ -469,8 +469,7 @@ def multi30k_task(
         DownloadError: if a file cannot be had.
     """
     parts = [
-        multi30k(split, source, target, limit)
-        for split in ("train", "val", "test2016")
+        multi30k(split, source, target, limit) for split in ("train", "val", "test2016")
     ]
     join: Callable[[Iterable[str]], str] = " ".join
     if max_pieces is not None:
