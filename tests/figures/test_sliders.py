@@ -1,5 +1,7 @@
 """Bars that follow sliders: the same numbers as the book's functions."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from matplotlib.axes import Axes
@@ -9,7 +11,9 @@ from attention_book.attention.global_local.window import gaussian
 from attention_book.attention.positions.absolute import sinusoid_frequencies
 from attention_book.attention.positions.rotary import rotate
 from attention_book.figures.sliders import (
+    bandit_view,
     decoding_view,
+    looks_view,
     rotation_view,
     temperature_view,
     window_view,
@@ -110,6 +114,60 @@ def test_a_rotation_depends_on_the_distance_alone(show):
     assert said == f"query at position 153, key at 150: score {expected[5]:.3f}"
 
 
+def test_a_baseline_moves_the_draws_and_not_their_mean(show):
+    alpha = torch.tensor([0.5, 0.25, 0.25], dtype=torch.float64)
+    reward = torch.tensor([-6.0, -2, -6], dtype=torch.float64)
+    page = show(bandit_view(alpha.tolist(), reward.tolist()))
+    e = alpha.log().requires_grad_()
+    (exact,) = torch.autograd.grad(e.softmax(0) @ reward, e)
+    for b, place in ((0, 2), (-5, 2), (-12, 3), (-4.5, 1)):
+        slide(page, "baseline b", b)
+        slide(page, "score of location", place)
+        each = (reward - b)[:, None] * (torch.eye(3) - alpha)
+        expected = torch.cat([each[:, place - 1], exact[None, place - 1]])
+        values, _ = bars(page)
+        assert_close(values, expected.float())
+        variance = alpha @ (each - exact).square().sum(1)
+        said = page.get_by_role("status").text_content()
+        assert said.startswith(f"mean {exact[place - 1]:.2f} whatever b is")
+        assert said.endswith(f"over all scores: {variance:.2f}")
+    assert page.errors == []
+
+
+def look(words, seed):
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.rand(len(words), 4, generator=generator).softmax(dim=-1)
+    return SimpleNamespace(
+        words=words, weights=weights, locations=weights.argmin(dim=-1).tolist()
+    )
+
+
+def test_draws_of_a_caption_word_by_word(show):
+    soft = look(["a", "six", "<eos>"], 0)
+    hard = [look(["a", "two", "top", "<eos>"], 1), look(["an", "<eos>"], 2)]
+    page = show(looks_view(torch.rand(8, 8), soft, hard))
+    page.locator("slider-view-1[ready]").wait_for()
+    for step, draw in ((2, 1), (1, 2), (4, 1), (4, 2)):
+        slide(page, "word", step)
+        slide(page, "draw again", draw)
+        one = hard[draw - 1]
+        t, own = min(step, len(one.words)) - 1, min(step, 3) - 1
+        cells = page.locator(".cells i").evaluate_all(
+            "cells => cells.map(cell => Number(cell.dataset.value) / 1000)"
+        )
+        expected = torch.cat([soft.weights[own], one.weights[t]])
+        assert_close(torch.tensor(cells), expected, atol=1e-3, rtol=0)
+        drawn = page.locator(".cells i").evaluate_all(
+            "cells => cells.map(cell => cell.classList.contains('drawn'))"
+        )
+        assert [i for i, framed in enumerate(drawn) if framed] == [4 + one.locations[t]]
+        said = page.get_by_role("status").text_content()
+        assert said.startswith(f"Soft writes “{soft.words[own]}”, most weight on row ")
+        assert f"and writes “{one.words[t]}”; its whole caption" in said
+        assert said.endswith(f"“{' '.join(one.words)}”.")
+    assert page.errors == []
+
+
 def test_the_still_image_shows_the_scores_at_the_start(monkeypatch):
     heights = []
     monkeypatch.setattr(
@@ -162,6 +220,8 @@ def test_without_scripts_there_is_an_image(show):
             ),
             "width must be from 1 to 5, got 7",
         ),
+        (lambda: bandit_view([0.5, 0.5], [-1]), "for each weight, got 1 and 2"),
+        (lambda: looks_view(torch.rand(8, 8), look(["a"], 0), []), "got none"),
         (
             lambda: rotation_view(SCORES[:4], SCORES[:4], SCORES[:3]),
             "twice as many features as there are frequencies",

@@ -11,6 +11,7 @@ from attention_book.data.captions.digit_scenes import digit_scenes, named_locati
 from attention_book.data.captions.flickr8k import FlickrImage
 from attention_book.data.vocab import EOS
 from attention_book.models.encoders.encoded import Encoded
+from attention_book.models.encoders.image import CellEncoder
 from attention_book.recipes import captions
 from attention_book.training.loop import History
 
@@ -49,8 +50,8 @@ def captioner(task, kind="soft", **changes):
 def test_one_seed_gives_one_captioner(task):
     first, again = captioner(task), captioner(task)
     assert_close(first.state_dict(), again.state_dict())
-    hard = captioner(task, "hard", baseline=False)
-    assert (hard.config.kind, hard.config.baseline) == ("hard", False)
+    hard = captioner(task, "hard", baseline="none")
+    assert (hard.config.kind, hard.config.baseline) == ("hard", "none")
     assert hard.config.target_vocab == len(task.vocab)
 
 
@@ -104,21 +105,26 @@ def test_without_torchvision_an_error_says_what_to_install(task, monkeypatch):
         captions.vgg_annotations(task, device=CPU)
 
 
-def test_the_grid_encoder_is_trained_on_single_digits():
-    options = {"annotation_dim": 5, "hidden_dim": 2, "train": 20, "test": 7}
+def test_an_encoder_is_trained_on_single_digits():
     torch.manual_seed(0)
-    encoder, named = captions.train_grid_encoder(
-        **options, epochs=1, batch_size=10, seed=0, device=CPU, limit=6
-    )
+    encoder = CellEncoder(5, 2)
+    before = [weight.clone() for weight in encoder.parameters()]
+    named = captions.train_encoder(
+        encoder, annotation_dim=5, train=20, test=7, step=8, epochs=1, batch_size=10,
+        seed=0, device=CPU, limit=6,
+    )  # fmt: skip
     assert named.shape == (6,)
     assert named.dtype == torch.bool
     assert not encoder.training
-    task = captions.scene_task(train=3, dev=2, test=2, max_digits=1, seed=0)
+    assert not torch.equal(before[0], next(encoder.parameters()))
+    task = captions.scene_task(
+        train=3, dev=2, test=2, max_digits=1, size=48, step=8, seed=0
+    )
     found = captions.scene_annotations(encoder, task, device=CPU)
     assert {part: tuple(x.shape) for part, x in found.items()} == {
-        "train": (3, 64, 5),
-        "dev": (2, 64, 5),
-        "test": (2, 64, 5),
+        "train": (3, 36, 5),
+        "dev": (2, 36, 5),
+        "test": (2, 36, 5),
     }
 
 

@@ -1,14 +1,20 @@
-"""Figures that answer: bars that follow sliders, one formula each."""
+"""Figures that answer: bars, or weights over an image, that follow sliders."""
 
+import base64
+import io
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import torch
 from jaxtyping import Float
+from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from attention_book.figures.interactive import PageElement, as_png
+from attention_book.figures.soft_hard import Look, plot_looks
 
 
 def temperature_view(
@@ -190,6 +196,112 @@ def rotation_view(
     heights = (torch.exp(1j * angles) * one.conj() * other).real.sum(dim=-1)
     names = [str(offset) for offset in offsets.tolist()]
     return _element(data, sliders, names, heights.tolist(), alt, low=-most, high=most)
+
+
+def bandit_view(
+    weights: Sequence[float],
+    rewards: Sequence[float],
+    *,
+    baseline: float | int = 0,
+) -> PageElement:
+    r"""Show what a baseline does to the estimate of REINFORCE.
+
+    One location is drawn by its weight and earns its reward. The bars say, for each
+    location that can be drawn, by how much the estimate
+    :math:`(r_s - b)\, \partial \log \alpha_s / \partial e_k` raises the score of
+    location :math:`k`, which a slider chooses; the last bar is their mean.
+
+    Args:
+        weights: probability of each location; they sum to 1.
+        rewards: reward of each location, not above 0.
+        baseline: b at first.
+
+    Raises:
+        ValueError: if there is not one reward for each weight.
+    """
+    if len(weights) != len(rewards) or not weights:
+        raise ValueError(
+            f"there must be one reward for each weight, got {len(rewards)} and "
+            f"{len(weights)}"
+        )
+    lowest = math.floor(2 * min(rewards))
+    sliders = [
+        _slider("baseline", "baseline b", lowest, 0, 0.5, baseline),
+        _slider("place", "score of location", 1, len(weights), 1, 1),
+    ]
+    names = [f"draw {number}" for number in range(1, len(weights) + 1)]
+    data = {"kind": "bandit", "weights": [*weights], "rewards": [*rewards]}
+    alt = (
+        "For each location that can be drawn a bar that says how a score is changed, "
+        "and a bar for their mean, which the baseline leaves as it is."
+    )
+    push = [
+        (reward - baseline) * ((number == 0) - weights[0])
+        for number, reward in enumerate(rewards)
+    ]
+    mean = sum(w * height for w, height in zip(weights, push, strict=True))
+    most = -lowest / 2
+    heights = [*push, mean]
+    return _element(data, sliders, [*names, "mean"], heights, alt, low=-most, high=most)
+
+
+def looks_view(
+    image: Float[Tensor, "height width"], soft: Look, hard: Sequence[Look]
+) -> PageElement:
+    """Step through captions of an image: soft attention beside draws of hard attention.
+
+    One slider chooses the word, the other one of several captions that hard attention
+    wrote from locations that it drew. The weights lie over the image, and a frame marks
+    the location that was drawn.
+
+    Args:
+        image: brightness from 0 to 1.
+        soft: the caption of a soft decoder.
+        hard: captions of a hard decoder, at least one.
+
+    Raises:
+        ValueError: if there is no caption of a hard decoder.
+    """
+    if not hard:
+        raise ValueError("hard must hold at least one caption, got none")
+    sliders = [
+        _slider("step", "word", 1, max(len(one.words) for one in (soft, *hard)), 1, 2),
+        _slider("draw", "draw again", 1, len(hard), 1, 1),
+    ]
+    first = hard[0]
+    figure = plot_looks(image, first.words, first.weights, locations=first.locations)
+    alt = (
+        "The image twice, with the weights of soft attention and with those of hard "
+        "attention and a frame around the location that was drawn; sliders choose the "
+        "word and the draw."
+    )
+    data = {
+        "v": 1,
+        "kind": "looks",
+        "image": _as_picture(image),
+        "grid": math.isqrt(soft.weights.shape[1]),
+        "soft": _as_look(soft),
+        "hard": [_as_look(one) for one in hard],
+        "sliders": sliders,
+    }
+    still = as_png(cast(Figure, figure[0].get_figure()))
+    return PageElement("slider-view-1", data, alt=alt, still=still)
+
+
+def _as_look(look: Look) -> dict[str, Any]:
+    return {
+        "words": [*look.words],
+        "weights": [[round(1000 * w) for w in row] for row in look.weights.tolist()],
+        "at": [*look.locations],
+    }
+
+
+def _as_picture(image: Float[Tensor, "height width"]) -> str:
+    """Dark on white, as PNG."""
+    levels = (255 * (1 - image.detach().float().cpu() / 1.3).clamp(0, 1)).byte()
+    buffer = io.BytesIO()
+    Image.fromarray(levels.numpy()).save(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _slider(

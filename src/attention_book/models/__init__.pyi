@@ -35,6 +35,7 @@ from .embedding import (
 )
 from .encoders import (
     BidirectionalGRU,
+    CellEncoder,
     Encoded,
     GridEncoder,
     ImageClassifier,
@@ -118,6 +119,7 @@ from .seq2seq import (
     reverse_words,
 )
 from .soft_hard import (
+    BASELINES,
     KINDS,
     CaptionState,
     DecoderOutput,
@@ -126,7 +128,8 @@ from .soft_hard import (
     coverage_penalty,
     mean_annotation,
     moving_average,
-    score_function_surrogate,
+    other_draws,
+    reinforce_surrogate,
     weights_entropy,
 )
 from .transformer import (
@@ -158,6 +161,7 @@ from .translation import (
 
 __all__ = [
     "ABCNN",
+    "BASELINES",
     "GAT",
     "GCN",
     "HAN",
@@ -181,6 +185,7 @@ __all__ = [
     "Both",
     "CaptionState",
     "CausalConvolution",
+    "CellEncoder",
     "ClozeReader",
     "ClozeReaderConfig",
     "ContextLayer",
@@ -269,10 +274,11 @@ __all__ = [
     "moving_average",
     "node_loss",
     "nonpad_indices",
+    "other_draws",
     "real_first",
+    "reinforce_surrogate",
     "reorder",
     "reverse_words",
-    "score_function_surrogate",
     "sparse_target",
     "squared_norm",
     "teacher_forced_loss",

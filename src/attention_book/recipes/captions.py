@@ -31,7 +31,7 @@ from attention_book.data.captions.flickr8k import (
 from attention_book.data.vocab import BOS, EOS, Vocab
 from attention_book.decoding.translation import translate
 from attention_book.evaluation.metrics import Bleu, exact_match
-from attention_book.models.encoders.image import GridEncoder, ImageClassifier
+from attention_book.models.encoders.image import ImageClassifier
 from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 from attention_book.training.loop import History, fit
 from attention_book.training.runtime import seed_everything
@@ -104,6 +104,8 @@ def scene_task(
     test: int,
     max_digits: int,
     seed: int,
+    size: int = 32,
+    step: int = 1,
     limit: int | None = None,
 ) -> CaptionTask[DigitScene]:
     """Digit scenes to caption, each with its one right caption.
@@ -114,6 +116,8 @@ def scene_task(
         test: number of scenes to report.
         max_digits: most digits of a scene; the fewest is 1.
         seed: decides the scenes.
+        size: height and width of an image in pixels.
+        step: digits stand at multiples of so many pixels.
         limit: keep only so many of each part; None: all.
 
     Example:
@@ -122,7 +126,13 @@ def scene_task(
         {'train': 5, 'dev': 2, 'test': 2}
     """
     splits = digit_scenes(
-        train=train, dev=dev, test=test, max_digits=max_digits, seed=seed
+        train=train,
+        dev=dev,
+        test=test,
+        max_digits=max_digits,
+        size=size,
+        step=step,
+        seed=seed,
     )
     images = {part: getattr(splits, part)[:limit] for part in PARTS}
     captions: dict[str, list[tuple[Caption, ...]]] = {
@@ -147,40 +157,41 @@ def photograph_task(
     return CaptionTask(images, captions, _vocab(captions["train"], min_count))
 
 
-def train_grid_encoder(
+def train_encoder(
+    encoder: nn.Module,
     *,
     annotation_dim: int,
-    hidden_dim: int = 16,
     train: int = 3000,
     test: int = 300,
+    step: int = 1,
     epochs: int = 4,
     batch_size: int = 50,
     learning_rate: float = 6e-3,
     seed: int,
     device: torch.device,
     limit: int | None = None,
-) -> tuple[GridEncoder, Bool[Tensor, " scenes"]]:
+) -> Bool[Tensor, " scenes"]:
     """Train an encoder to name the digit of scenes with one digit.
 
-    It is never told where the digit is. Its initial values are drawn from PyTorch's
-    global generator, the order of its batches from ``seed``.
+    It is never told where the digit is.
 
     Args:
-        annotation_dim: size of an annotation vector, the two coordinates included.
-        hidden_dim: channels of the first convolution.
+        encoder: from images to annotations; it stays on ``device``, in eval mode.
+        annotation_dim: size of an annotation.
         train: number of scenes to learn from.
         test: number of scenes to test with.
+        step: digits stand at multiples of so many pixels.
         epochs: runs through the scenes.
         batch_size: number of scenes in a batch.
         learning_rate: of Adam at the first step; it falls linearly to 0.
         seed: decides scenes and batches.
-        device: where to train; the encoder stays there.
+        device: where to train.
         limit: keep only so many scenes of each part; None: all.
 
     Returns:
-        The encoder in eval mode, and for each test scene whether its digit was named.
+        For each test scene whether its digit was named.
     """
-    ones = digit_scenes(train=train, test=test, max_digits=1, seed=seed)
+    ones = digit_scenes(train=train, test=test, max_digits=1, step=step, seed=seed)
     parts = {"train": ones.train[:limit], "test": ones.test[:limit]}
     # The second word of "a seven top left" names the digit.
     names = {
@@ -188,7 +199,6 @@ def train_grid_encoder(
         for part, scenes in parts.items()
     }
     vocab = Vocab(word for ((word,),) in names["train"])
-    encoder = GridEncoder(annotation_dim, hidden_dim=hidden_dim)
     classifier = ImageClassifier(encoder, annotation_dim, len(vocab))
     loader = caption_loader(
         scene_images(parts["train"]),
@@ -209,7 +219,7 @@ def train_grid_encoder(
     with torch.no_grad():
         logits = classifier(scene_images(parts["test"]).to(device))
     wanted = torch.tensor(vocab.encode(word for ((word,),) in names["test"]))
-    return encoder, logits.argmax(dim=-1).cpu() == wanted
+    return logits.argmax(dim=-1).cpu() == wanted
 
 
 @torch.no_grad()
@@ -393,7 +403,7 @@ def caption_weights(
         and the mean negative log-likelihood in nats per token; both on the CPU.
     """
     batch = task.batch("test")
-    log_likelihood, result = model.cpu().eval().score(batch)
+    log_likelihood, result = model.cpu().eval().log_likelihood(batch)
     loss = -(log_likelihood.sum() / batch.num_tokens).item()
     return result.weights[:, :-1], loss
 

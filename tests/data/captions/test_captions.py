@@ -43,6 +43,16 @@ def test_batch_is_padded_and_masked(sources, vocab):
     assert batch.to("meta").num_tokens == batch.num_tokens
 
 
+def test_a_batch_repeated_is_several_in_a_row(sources, vocab):
+    batch = caption_batch(sources, CAPTIONS, vocab)
+    assert batch.repeated(1) is batch
+    twice = batch.repeated(2)
+    assert twice.target.tolist() == batch.target.tolist() * 2
+    assert twice.source[:, 0, 0].tolist() == [0, 1, 1, 2] * 2
+    assert twice.target_mask.sum() == 2 * batch.target_mask.sum()
+    assert (len(twice), twice.num_tokens) == (8, 2 * batch.num_tokens)
+
+
 def test_loader_goes_through_all_captions_once(sources, vocab):
     loader = caption_loader(sources, CAPTIONS, vocab, batch_size=3, seed=1)
     assert (len(loader), len(loader.dataset)) == (2, 4)

@@ -89,6 +89,15 @@ def test_the_seed_decides(splits):
     assert not torch.equal(scene_images(a.train), scene_images(c.train))
 
 
+def test_digits_stand_at_multiples_of_a_step():
+    scenes = digit_scenes(train=60, test=1, max_digits=4, size=48, step=8).train
+    corners = {(box.top, box.left) for scene in scenes for box in scene.boxes}
+    assert {top % 8 for top, _ in corners} == {left % 8 for _, left in corners} == {0}
+    assert {top for top, _ in corners} == {0, 8, 16, 24, 32, 40}
+    locations, is_digit = named_locations(scenes, grid=6)
+    assert (locations[is_digit].sum(-1) == 1).all(), "each in a cell of its own"
+
+
 def test_other_sizes():
     scene = digit_scenes(train=1, test=1, min_digits=4, max_digits=4, size=16).train[0]
     assert [(b.top, b.left) for b in scene.boxes] == [(0, 0), (0, 8), (8, 0), (8, 8)]
@@ -120,6 +129,7 @@ def test_named_positions_one_position_at_a_time(splits, grid):
         ({"min_digits": 0}, "got 0: a scene without a digit"),
         ({"min_digits": 4}, r"min_digits must be from 1 to max_digits \(3\), got 4"),
         ({"max_digits": 5}, "max_digits must be at most 4.*got 5"),
+        ({"step": 0}, "step must be at least 1, got 0"),
         ({"size": 14}, "size must be even and at least 16.*got 14"),
         ({"size": 33}, "size must be even.*got 33"),
     ],

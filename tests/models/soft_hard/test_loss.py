@@ -9,7 +9,8 @@ from attention_book.functional import token_mask
 from attention_book.models.soft_hard.loss import (
     coverage_penalty,
     moving_average,
-    score_function_surrogate,
+    other_draws,
+    reinforce_surrogate,
     weights_entropy,
 )
 
@@ -61,7 +62,7 @@ def test_a_weight_of_zero_leaves_the_gradient_finite():
 def test_gradient_of_the_surrogate_is_the_papers_estimate():
     log_likelihood = torch.tensor([-3.0, -7.0], requires_grad=True)
     log_prob = torch.tensor([-1.0, -2.0], requires_grad=True)
-    surrogate = score_function_surrogate(log_likelihood, log_prob, -4.0, 0.1)
+    surrogate = reinforce_surrogate(log_likelihood, log_prob, -4.0, 0.1)
     surrogate.sum().backward()
     # Minimised: minus what the paper climbs. The reward counts as a constant.
     assert_close(log_likelihood.grad, torch.tensor([-1.0, -1.0]))
@@ -71,3 +72,19 @@ def test_gradient_of_the_surrogate_is_the_papers_estimate():
 def test_moving_average_has_the_papers_shares():
     average = moving_average(torch.tensor(-10.0), torch.tensor(-5.0))
     assert_close(average, torch.tensor(0.9 * -10 + 0.1 * -5))
+
+
+def test_a_baseline_for_each_caption():
+    log_likelihood, log_prob = torch.tensor([-3.0, -7.0]), torch.zeros(2)
+    log_prob.requires_grad_()
+    reinforce_surrogate(
+        log_likelihood, log_prob, torch.tensor([-4.0, -9.0])
+    ).sum().backward()
+    assert_close(log_prob.grad, torch.tensor([-1.0, -2.0]))
+
+
+def test_other_draws_one_at_a_time():
+    reward = torch.randn(3, 2).double()
+    for n, i in ((n, i) for n in range(3) for i in range(2)):
+        others = [reward[m, i] for m in range(3) if m != n]
+        assert_close(other_draws(reward)[n, i], sum(others) / 2)

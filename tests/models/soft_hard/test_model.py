@@ -13,7 +13,11 @@ from attention_book.data.vocab import BOS, EOS, Vocab
 from attention_book.decoding.translation import translate
 from attention_book.models.encoders.image import GridEncoder
 from attention_book.models.soft_hard.config import ShowAttendTellConfig
-from attention_book.models.soft_hard.loss import coverage_penalty, weights_entropy
+from attention_book.models.soft_hard.loss import (
+    coverage_penalty,
+    other_draws,
+    weights_entropy,
+)
 from attention_book.models.soft_hard.model import ShowAttendTell
 from attention_book.observe import record_weights
 
@@ -62,8 +66,10 @@ def by_hand(model, a, ids, way=None):
     A hard decoder looks at the positions ``way``; None: where the weights are largest.
     """
     kind = model.config.kind
-    mean = sum(a) / len(a)
-    h, c = two_layers(model.initial_hidden, mean), two_layers(model.initial_cell, mean)
+    mean, h, c = sum(a) / len(a), *torch.zeros(2, 7).double()
+    if model.config.glance:
+        h = two_layers(model.initial_hidden, mean)
+        c = two_layers(model.initial_cell, mean)
     log_likelihood, alphas = 0.0, []
     for t, (previous, word) in enumerate(itertools.pairwise(ids)):
         Ey = model.embedding.weight[previous]
@@ -92,11 +98,12 @@ def by_hand(model, a, ids, way=None):
     return log_likelihood, torch.stack(alphas)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "soft without gate"])
+@pytest.mark.parametrize("kind", [*KINDS, "soft without gate", "hard without glance"])
 def test_equations_one_caption_at_a_time(make, batch, kind):
-    model = make(kind=kind.split()[0], gate=kind == "soft")
+    options = {"gate": kind == "soft", "glance": "glance" not in kind}
+    model = make(kind=kind.split()[0], **options)
     total = 0.0
-    log_likelihood, result = model.score(batch)
+    log_likelihood, result = model.log_likelihood(batch)
     for row, source in enumerate(batch.source):
         ids = batch.target[row][batch.target_mask[row]].tolist()
         right, alphas = by_hand(model, source, ids)
@@ -126,9 +133,9 @@ def test_its_lstm_is_pytorchs(make, batch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_and_the_rest_of_the_batch_change_nothing(make, batch, vocab, kind):
     model = make(kind=kind)
-    together, _ = model.score(batch)
+    together, _ = model.log_likelihood(batch)
     alone = caption_batch(batch.source[1:2], [CAPTIONS[1][:1]], vocab)
-    assert_close(model.score(alone)[0], together[1:2])
+    assert_close(model.log_likelihood(alone)[0], together[1:2])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,7 +171,7 @@ def test_one_word_at_a_time_is_the_same(make, batch, kind):
 def test_soft_loss_is_likelihood_plus_penalty(make, batch):
     mask = batch.target_mask[:, 1:]
     model = make(penalty=0.3).train()
-    log_likelihood, result = model.score(batch)
+    log_likelihood, result = model.log_likelihood(batch)
     right = (0.3 * coverage_penalty(result.weights, mask) - log_likelihood).sum()
     assert_close(model.loss(batch), right / batch.num_tokens)
     likelihood = -log_likelihood.sum() / batch.num_tokens
@@ -176,7 +183,7 @@ def test_hard_loss_has_the_papers_terms(make, batch):
     model = make(kind="hard", expected_p=0.0, reward_scale=0.2, entropy_weight=0.7)
     model.train().baseline.fill_(-9.0)
     torch.manual_seed(2)
-    log_likelihood, result = model.score(batch)
+    log_likelihood, result = model.log_likelihood(batch)
     torch.manual_seed(2)
     loss = model.loss(batch)
     mask = batch.target_mask[:, 1:]
@@ -201,7 +208,7 @@ def test_the_baseline_moves_after_the_step_and_not_in_the_loss(make, batch):
     assert torch.equal(*losses)
     assert model.baseline == -9
     torch.manual_seed(2)
-    log_likelihood, _ = model.score(batch)
+    log_likelihood, _ = model.log_likelihood(batch)
     model.after_step()
     assert_close(model.baseline, 0.9 * -9 + 0.1 * log_likelihood.mean().detach())
     soft = make().train()
@@ -218,7 +225,7 @@ def test_terms_of_the_hard_loss_can_be_switched_off(make, batch):
     weights = {k.replace("scorer.", ""): x for k, x in hard.state_dict().items()}
     soft.load_state_dict(weights)
     assert_close(hard.loss(batch), soft.loss(batch))
-    plain = make(kind="hard", expected_p=0.0, baseline=False).train()
+    plain = make(kind="hard", expected_p=0.0, baseline="none").train()
     plain.baseline.fill_(1e9)
     assert plain.loss(batch).abs() < 1e3
 
@@ -260,7 +267,7 @@ def paths(make, vocab, monkeypatch):
         patch.setattr(
             attention, "sample_key", lambda weights, generator: next(steps)[:, None]
         )
-        reward, result = model.score(batch)
+        reward, result = model.log_likelihood(batch)
     return model, image, reward, result.log_prob.sum(1)
 
 
@@ -289,6 +296,51 @@ def test_bound_way_by_way(paths, vocab):
     assert bound < likelihood.log()
 
 
+def test_several_draws_are_a_longer_batch(make, batch):
+    options = {"kind": "hard", "num_draws": 3, "expected_p": 0.5, "entropy_weight": 0.7}
+    several, one = make(**options).train(), make(**options | {"num_draws": 1}).train()
+    several.baseline.fill_(-9.0)
+    one.baseline.fill_(-9.0)
+    torch.manual_seed(2)
+    loss = several.loss(batch)
+    torch.manual_seed(2)
+    expected = (torch.rand(len(batch)) < 0.5).repeat(3)  # one coin for each image
+    long = caption_batch(
+        torch.cat([batch.source] * 3),
+        [[words] for group in CAPTIONS for words in group] * 3,
+        Vocab(word for group in CAPTIONS for words in group for word in words),
+    )
+    log_likelihood, result = one.log_likelihood(long, expected)
+    mask = long.target_mask[:, 1:]
+    log_prob = (result.log_prob * mask).sum(1)
+    right = -log_likelihood - 0.1 * (log_likelihood + 9).detach() * log_prob
+    right = right - 0.7 * weights_entropy(result.weights, mask)
+    assert_close(loss, right.sum() / long.num_tokens)
+    assert_close(several.reward, log_likelihood.detach().mean())
+
+
+def test_rewards_wait_until_the_decoder_can_use_a_look(make, batch):
+    options = {"kind": "hard", "entropy_weight": 0.0, "expected_p": 0.0}
+    model = make(**options, reward_start=2).train()
+    scorer = tuple(model.attention.parameters())
+    moved = []
+    for _ in range(4):
+        grads = torch.autograd.grad(model.loss(batch), scorer, allow_unused=True)
+        moved.append(any(g is not None and (g != 0).any() for g in grads))
+        model.after_step()
+    assert moved == [False, False, True, True]
+    assert model.num_steps == 4
+
+
+def test_the_baseline_of_a_draw_is_that_of_the_others(make):
+    model = make(kind="hard", baseline="other draws", num_draws=3)
+    reward = torch.tensor([-1.0, -10, -2, -20, -6, -60]).double()  # two images
+    right = torch.tensor([-4.0, -40, -3.5, -35, -1.5, -15]).double()
+    assert_close(model.reward_baseline(reward), right)
+    model = make(kind="hard", baseline="none")
+    assert_close(model.reward_baseline(reward), torch.zeros(6).double())
+
+
 @pytest.mark.parametrize("baseline", [0.0, "mean reward"])
 def test_estimate_against_exact_enumeration(paths, vocab, baseline):
     model, image, reward, log_prob = paths
@@ -315,6 +367,22 @@ def test_estimate_against_exact_enumeration(paths, vocab, baseline):
     standard_error = (variance / draws).sqrt()
     assert ((estimate - exact).abs() <= 5 * standard_error + 1e-9).all()
     assert standard_error.max() < exact.abs().max() / 10  # it would show an error
+
+
+def test_other_draws_leave_the_mean_of_the_estimate(paths):
+    model, _, reward, log_prob = paths
+    probability = log_prob.detach().exp()
+    exact = gradient(model, -(log_prob.exp() * reward).sum())
+    each = torch.stack([gradient(model, lp) for lp in log_prob])
+    total = 0.0
+    for one, other in itertools.product(range(9), repeat=2):  # all pairs of draws
+        rewards = torch.stack([reward[one], reward[other]]).detach()[:, None]
+        b = other_draws(rewards)[:, 0]
+        pair = rewards[:, 0] - b
+        estimate = -(pair[0] * each[one] + pair[1] * each[other]) / 2
+        total = total + probability[one] * probability[other] * estimate
+    likelihood = gradient(model, -(probability * reward).sum())
+    assert_close(total + likelihood, exact)
 
 
 def test_baseline_leaves_less_variance(paths):
@@ -368,9 +436,9 @@ def test_a_seed_gives_the_same_loss_twice(make, batch, kind):
 
 def test_looking_at_test_time(make, batch):
     model = make(kind="hard", entropy_weight=0.0)
-    assert_close(model.score(batch)[0], model.score(batch)[0])
+    assert_close(model.log_likelihood(batch)[0], model.log_likelihood(batch)[0])
     model.sample_in_eval = True
-    draws = torch.stack([model.score(batch)[0] for _ in range(9)])
+    draws = torch.stack([model.log_likelihood(batch)[0] for _ in range(9)])
     assert len(draws.unique(dim=0)) > 1
 
 
@@ -402,7 +470,7 @@ def test_weights_can_be_recorded(make, batch):
     for kind in ("soft", "hard", "gumbel"):
         model = make(kind=kind)
         with record_weights(model) as recorded:
-            _, result = model.score(batch)
+            _, result = model.log_likelihood(batch)
         steps = torch.cat(recorded["attention"], dim=1)
         assert_close(steps, result.weights.detach())
         assert_close(steps.sum(-1), torch.ones(steps.shape[:2]).double())

@@ -37,6 +37,16 @@ class CaptionBatch:
     def __len__(self) -> int:
         return len(self.source)
 
+    def repeated(self, times: int) -> "CaptionBatch":
+        """Return the whole batch so many times, one after the other."""
+        if times == 1:
+            return self
+        several = {
+            name: torch.cat([getattr(self, name)] * times)
+            for name in ("source", "target", "target_mask")
+        }
+        return replace(self, **several, num_tokens=times * self.num_tokens)
+
     def to(self, device: torch.device | str) -> "CaptionBatch":
         """Return the same batch on ``device``."""
         moved = {

@@ -82,6 +82,7 @@ def digit_scenes(
     min_digits: int = 1,
     max_digits: int = 3,
     size: int = 32,
+    step: int = 1,
     seed: int = 0,
 ) -> SceneSplits:
     """Scenes with real handwritten digits at random locations, and their captions.
@@ -101,12 +102,15 @@ def digit_scenes(
         min_digits: smallest number of digits in a scene.
         max_digits: largest number of digits in a scene; all counts are equally likely.
         size: height and width of an image in pixels, even.
+        step: distance between the positions that a digit can have inside its quarter,
+            in pixels, in both directions.
         seed: seed of all random choices, also of which images go to which part.
 
     Raises:
         ValueError: if ``train`` or ``test`` is not positive or ``dev`` is negative, if
             ``min_digits`` is below 1 or above ``max_digits``, if there are more digits
-            than quarters, or if a quarter is smaller than a digit.
+            than quarters, if a quarter is smaller than a digit, or if ``step`` is not
+            positive.
 
     Example:
         >>> scene = digit_scenes(train=1, test=1, seed=8).train[0]
@@ -132,6 +136,8 @@ def digit_scenes(
             f"size must be even and at least {2 * SIDE}, so that a digit of {SIDE} "
             f"pixels fits into each quarter, got {size}"
         )
+    if step < 1:
+        raise ValueError(f"step must be at least 1, got {step}")
     images, labels = _digits()
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(images))
@@ -146,7 +152,7 @@ def digit_scenes(
             number = rng.integers(min_digits, max_digits + 1)
             where = np.sort(rng.permutation(quarters)[:number])
             which = rng.choice(pools[name], number, replace=False)
-            shifts = rng.integers(0, size // 2 - SIDE + 1, (number, 2))
+            shifts = step * rng.integers(0, (size // 2 - SIDE) // step + 1, (number, 2))
             scenes.append(_scene(images[which], labels[which], where, shifts, size))
         parts[name] = scenes
     return SceneSplits(**parts)

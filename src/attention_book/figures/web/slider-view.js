@@ -16,8 +16,8 @@
   const entropy = (weights) => weights.reduce((sum, weight) =>
     sum - (weight > 0 ? weight * Math.log(weight) : 0), 0);
 
-  // Each takes the data and the sliders' values, and returns the heights of the bars
-  // and what is to be said of them.
+  // Each takes the data and the sliders' values, and returns the heights of the bars,
+  // or the weights over the images, and what is to be said of them.
   const FORMULAS = {
     temperature({ scores }, { scale }) {
       const bars = softmax(scores.map((score) => score * scale));
@@ -58,6 +58,29 @@
       return { bars, mark: 8 + offset, text: `query at position ${position}, key at ` +
         `${position + offset}: score ${bars[8 + offset].toFixed(3)}` };
     },
+    bandit({ weights, rewards }, { baseline, place }) {
+      const mean = (value) => weights.reduce((sum, w, s) => sum + w * value(s), 0);
+      const push = (s, k) => (rewards[s] - baseline) * ((s === k ? 1 : 0) - weights[k]);
+      const exact = weights.map((_, k) => mean((s) => push(s, k)));
+      const square = (values) => values.reduce((sum, x) => sum + x * x, 0);
+      const variance = mean((s) => square(weights.map((_, k) => push(s, k)))) - square(exact);
+      const bars = [...weights.map((_, s) => push(s, place - 1)), exact[place - 1]];
+      return { bars, mark: weights.length, text: `mean ${exact[place - 1].toFixed(2)} ` +
+        `whatever b is; variance of one draw, over all scores: ${variance.toFixed(2)}` };
+    },
+    looks({ soft, hard, grid }, { step, draw }) {
+      const chosen = hard[draw - 1];
+      const seen = (look) => {
+        const t = Math.min(step, look.words.length) - 1, at = look.at[t];
+        return { weights: look.weights[t], at, word: look.words[t], text:
+          `row ${Math.floor(at / grid) + 1}, column ${at % grid + 1} ` +
+          `(weight ${(look.weights[t][at] / 1000).toFixed(2)})` };
+      };
+      const [one, other] = [seen(soft), seen(chosen)];
+      return { pictures: [{ ...one, at: null }, other], text: `Soft writes “${one.word}”, ` +
+        `most weight on ${one.text}. Hard looks at ${other.text} and writes ` +
+        `“${other.word}”; its whole caption: “${chosen.words.join(" ")}”.` };
+    },
   };
 
   const STYLE = `
@@ -76,11 +99,20 @@
     .names { display: flex; gap: 3px; }
     .names span { flex: 1; text-align: center; font-size: .8em; overflow: hidden;
       text-overflow: ellipsis; white-space: nowrap; min-width: 0; }
+    .pictures { display: flex; gap: 1.2em; max-width: 30em; margin: .8em 0 .2em; }
+    .pictures > div { flex: 1; text-align: center; font-size: .9em; }
+    .picture { position: relative; aspect-ratio: 1; border: 1px solid currentColor; }
+    .picture img { position: absolute; width: 100%; height: 100%; left: 0;
+      image-rendering: pixelated; filter: var(--image); }
+    .cells { position: absolute; inset: 0; display: grid; }
+    .cells i { background: rgb(230 110 20 / var(--w, 0)); outline-offset: -3px; }
+    .cells .drawn { outline: 3px solid var(--mark); }
     [role=status] { margin: .5em 0 0; min-height: 2.9em; }
     @media print { label { display: none; } }
   `;
-  const LIGHT = { bar: "#0b6aa8", mark: "#b34700", focus: "#0b5cd0" };
-  const DARK = { bar: "#6fc3f7", mark: "#f5a25c", focus: "#9cc4ff" };
+  const LIGHT = { bar: "#0b6aa8", mark: "#b34700", focus: "#0b5cd0", image: "none" };
+  const DARK = { bar: "#6fc3f7", mark: "#f5a25c", focus: "#9cc4ff",
+    image: "invert(.93)" };
 
   const make = (tag, attributes = {}, ...children) => {
     const element = Object.assign(document.createElement(tag), attributes);
@@ -150,20 +182,43 @@
         });
         return make("label", {}, make("span", { textContent: label }), input, shown);
       });
-      this.bars = names.map(() => make("i"));
-      const columns = this.bars.map((bar) => make("div", {}, bar));
-      const stage = make("div", { className: "bars" }, ...columns);
-      stage.setAttribute("aria-hidden", "true");
-      const below = make("div", { className: "names" }, ...names.map((name) =>
-        make("span", { textContent: name, title: name })));
+      const stage = this.data.image ? [this.pictures()] : this.columns(names);
+      stage[0].setAttribute("aria-hidden", "true");
       this.status = make("p");
       this.status.setAttribute("role", "status");
-      this.box = make("div", { className: "box" }, ...rows, stage, below, this.status);
+      this.box = make("div", { className: "box" }, ...rows, ...stage, this.status);
+    }
+
+    columns(names) {
+      this.bars = names.map(() => make("i"));
+      const columns = this.bars.map((bar) => make("div", {}, bar));
+      return [make("div", { className: "bars" }, ...columns),
+        make("div", { className: "names" }, ...names.map((name) =>
+          make("span", { textContent: name, title: name })))];
+    }
+
+    pictures() {
+      const { image, grid } = this.data;
+      this.cells = [];
+      return make("div", { className: "pictures" }, ...["soft", "hard"].map((name) => {
+        const cells = Array.from({ length: grid * grid }, () => make("i"));
+        this.cells.push(cells);
+        const over = make("div", { className: "cells" }, ...cells);
+        over.style.gridTemplate = `repeat(${grid}, 1fr) / repeat(${grid}, 1fr)`;
+        const below = make("img", { src: `data:image/png;base64,${image}`, alt: "" });
+        return make("div", {}, make("div", { className: "picture" }, below, over), name);
+      }));
     }
 
     render() {
       const { low, high } = this.data;
-      const { bars, mark, text } = this.formula(this.data, this.values);
+      const { bars = [], pictures = [], mark, text } = this.formula(this.data, this.values);
+      pictures.forEach(({ weights, at }, number) => weights.forEach((weight, i) => {
+        const cell = this.cells[number][i];
+        cell.style.setProperty("--w", 0.85 * Math.sqrt(weight / 1000)); // as the drawings
+        cell.dataset.value = weight;
+        cell.classList.toggle("drawn", i === at);
+      }));
       const share = (value) =>
         100 * (Math.min(Math.max(value, low), high) - low) / (high - low);
       bars.forEach((value, index) => {

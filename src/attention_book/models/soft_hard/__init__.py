@@ -1,6 +1,7 @@
 """Show, attend and tell (Xu et al., 2015)."""
 
 from attention_book.models.soft_hard.config import (
+    BASELINES,
     KINDS,
     CaptionState,
     DecoderOutput,
@@ -9,12 +10,14 @@ from attention_book.models.soft_hard.config import (
 from attention_book.models.soft_hard.loss import (
     coverage_penalty,
     moving_average,
-    score_function_surrogate,
+    other_draws,
+    reinforce_surrogate,
     weights_entropy,
 )
 from attention_book.models.soft_hard.model import ShowAttendTell, mean_annotation
 
 __all__ = [
+    "BASELINES",
     "KINDS",
     "CaptionState",
     "DecoderOutput",
@@ -23,6 +26,7 @@ __all__ = [
     "coverage_penalty",
     "mean_annotation",
     "moving_average",
-    "score_function_surrogate",
+    "other_draws",
+    "reinforce_surrogate",
     "weights_entropy",
 ]

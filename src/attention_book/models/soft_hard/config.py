@@ -9,6 +9,7 @@ from torch import Tensor
 from attention_book.models.checks import check_sizes
 
 KINDS = ("soft", "hard", "gumbel", "mean")
+BASELINES = ("none", "moving average", "other draws")
 
 
 class CaptionState(NamedTuple):
@@ -60,6 +61,8 @@ class ShowAttendTellConfig:
             one location, drawn with the weights as probabilities, trained by REINFORCE;
             "gumbel": the same, trained by the straight-through gradient; "mean": the
             plain average, no attention.
+        glance: whether the decoder starts from the mean annotation, as in the paper;
+            False: from zeros, so that it knows only what it has looked at.
         gate: soft only: whether the average is multiplied by :math:`\beta_t`.
         penalty: soft only: :math:`\lambda` of the doubly stochastic penalty; 0: none.
         reward_scale: hard only: :math:`\lambda_r`; with 0 the scores learn only from
@@ -67,12 +70,19 @@ class ShowAttendTellConfig:
         entropy_weight: hard only: :math:`\lambda_e`; 0: none.
         expected_p: hard only: probability that an image of a training batch gets the
             averages instead of drawn locations, for all its words; 0: never.
-        baseline: hard only: whether the moving average is subtracted from the reward.
+        baseline: hard only: what is subtracted from the reward. "moving average": the
+            paper's, one number for all images; "other draws": for each draw the mean
+            reward of the other draws of the same image; "none": nothing.
+        num_draws: hard only: how often the locations of each image of a training batch
+            are drawn, the paper's :math:`N`.
+        reward_start: hard only: optimizer steps before rewards train the scores. Until
+            then the decoder learns to use what it sees where it happens to look.
         dropout: probability of setting a component to 0 before the output layer.
 
     Raises:
-        ValueError: if a size is not positive, ``kind`` is unknown, a weight of a term
-            is negative, ``expected_p`` not in [0, 1], or ``dropout`` not in [0, 1).
+        ValueError: if a size is not positive, ``kind`` or ``baseline`` is unknown, a
+            weight of a term is negative, ``expected_p`` not in [0, 1], ``dropout`` not
+            in [0, 1), or there are no other draws to be the baseline.
     """
 
     target_vocab: int
@@ -81,12 +91,15 @@ class ShowAttendTellConfig:
     hidden_dim: int = 64
     attention_dim: int = 32
     kind: str = "soft"
+    glance: bool = True
     gate: bool = True
     penalty: float = 1.0
     reward_scale: float = 0.1
     entropy_weight: float = 0.002
     expected_p: float = 0.5
-    baseline: bool = True
+    baseline: str = "moving average"
+    num_draws: int = 1
+    reward_start: int = 0
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -95,7 +108,16 @@ class ShowAttendTellConfig:
             raise ValueError(
                 f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}"
             )
-        for name in ("penalty", "reward_scale", "entropy_weight"):
+        if self.baseline not in BASELINES:
+            raise ValueError(
+                f"baseline must be one of {', '.join(BASELINES)}, got {self.baseline!r}"
+            )
+        if self.baseline == "other draws" and self.num_draws < 2:
+            raise ValueError(
+                'num_draws must be at least 2 for the baseline "other draws", got '
+                f"{self.num_draws}"
+            )
+        for name in ("penalty", "reward_scale", "entropy_weight", "reward_start"):
             if not getattr(self, name) >= 0:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"

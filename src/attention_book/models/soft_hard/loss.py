@@ -57,11 +57,11 @@ def weights_entropy(
     return -(weights * logs * mask[..., None]).sum(dim=(1, 2))
 
 
-def score_function_surrogate(
+def reinforce_surrogate(
     log_likelihood: Float[Tensor, " batch"],
     log_prob: Float[Tensor, " batch"],
-    baseline: Float[Tensor, ""] | float,
-    scale: float = 1.0,
+    baseline: Float[Tensor, " batch"] | Float[Tensor, ""] | float,
+    scale: Float[Tensor, ""] | float = 1.0,
 ) -> Float[Tensor, " batch"]:
     r"""A surrogate loss whose gradient is the paper's estimate (REINFORCE).
 
@@ -80,7 +80,7 @@ def score_function_surrogate(
         log_likelihood: :math:`\log p(y \mid \tilde s)` of each caption, in nats.
         log_prob: :math:`\log p(\tilde s)`, the sum over the caption's words; 0 where no
             location was drawn.
-        baseline: :math:`b`.
+        baseline: :math:`b`, one for all captions or one for each.
         scale: :math:`\lambda_r`.
 
     Source: arXiv:1502.03044, eq. 11, with the opposite sign.
@@ -101,3 +101,26 @@ def moving_average(
     Source: arXiv:1502.03044, 4.1.
     """
     return torch.lerp(baseline, reward, 0.1)
+
+
+def other_draws(
+    reward: Float[Tensor, "draws images"],
+) -> Float[Tensor, "draws images"]:
+    r"""A baseline for each draw: the mean reward of the other draws of its image.
+
+    .. math:: b^n = \frac{1}{N-1} \sum_{m \neq n} \log p(y \mid \tilde s^m)
+
+    The other draws know how hard the image is, and are independent of draw :math:`n`,
+    so that the estimate stays unbiased.
+
+    Args:
+        reward: :math:`\log p(y \mid \tilde s^n)`, at least two draws of each image.
+
+    Source: arXiv:1602.06725, 2.4, without its logarithm of a mean; not in
+        arXiv:1502.03044, which has one baseline for all images.
+
+    Example:
+        >>> other_draws(torch.tensor([[-1.0], [-2.0], [-6.0]])).flatten()
+        tensor([-4.0000, -3.5000, -1.5000])
+    """
+    return (reward.sum(dim=0) - reward) / (len(reward) - 1)

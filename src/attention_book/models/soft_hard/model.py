@@ -18,7 +18,8 @@ from attention_book.models.soft_hard.config import (
 from attention_book.models.soft_hard.loss import (
     coverage_penalty,
     moving_average,
-    score_function_surrogate,
+    other_draws,
+    reinforce_surrogate,
     weights_entropy,
 )
 
@@ -59,6 +60,7 @@ class ShowAttendTell(nn.Module):
 
     baseline: Tensor
     reward: Tensor
+    num_steps: Tensor
 
     def __init__(
         self, config: ShowAttendTellConfig, encoder: nn.Module | None = None
@@ -73,8 +75,9 @@ class ShowAttendTell(nn.Module):
             config.hidden_dim,
         )
         self.embedding = TokenEmbedding(config.target_vocab, embed)  # E
-        self.initial_hidden = _two_layers(annotation, hidden)  # f_init,h
-        self.initial_cell = _two_layers(annotation, hidden)  # f_init,c
+        if config.glance:
+            self.initial_hidden = _two_layers(annotation, hidden)  # f_init,h
+            self.initial_cell = _two_layers(annotation, hidden)  # f_init,c
         if config.kind != "mean":
             layer = AdditiveAttention if config.kind == "soft" else HardAttention
             self.attention = layer(hidden, annotation, config.attention_dim)  # f_att
@@ -91,6 +94,7 @@ class ShowAttendTell(nn.Module):
         self.register_buffer("baseline", torch.zeros(()))  # b
         # The mean reward of the last training batch, for the next baseline.
         self.register_buffer("reward", torch.zeros(()))
+        self.register_buffer("num_steps", torch.zeros((), dtype=torch.long))
 
     def forward(
         self,
@@ -120,8 +124,10 @@ class ShowAttendTell(nn.Module):
         annotations, mask = source, source_mask
         if self.encoder is not None:
             annotations, mask, _ = self.encoder(source, source_mask)
-        mean, _ = mean_annotation(annotations, mask)
-        hidden, cell = self.initial_hidden(mean), self.initial_cell(mean)
+        hidden = cell = annotations.new_zeros(len(annotations), self.config.hidden_dim)
+        if self.config.glance:
+            mean, _ = mean_annotation(annotations, mask)
+            hidden, cell = self.initial_hidden(mean), self.initial_cell(mean)
         attends = self.config.kind != "mean"
         keys = self.attention.project(annotations) if attends else None
         return CaptionState(hidden, cell, annotations, keys, mask)
@@ -177,7 +183,7 @@ class ShowAttendTell(nn.Module):
         logits, state = self.decode(ids[:, None], state)
         return logits[:, 0], state
 
-    def score(
+    def log_likelihood(
         self, batch: CaptionBatch, expected: Bool[Tensor, " batch"] | None = None
     ) -> tuple[Float[Tensor, " batch"], DecoderOutput]:
         r"""Return :math:`\log p(y \mid \tilde s, a)` of each caption, and the output.
@@ -198,39 +204,66 @@ class ShowAttendTell(nn.Module):
         """The training loss; in eval mode the negative log-likelihood alone.
 
         Both are sums over the captions divided by the number of words. The likelihood
-        is then in nats per token, and the terms keep the paper's proportions. In
-        training, a hard decoder notes the mean reward for :meth:`after_step`; calling
-        ``loss`` again with the same random state returns the same value.
+        is then in nats per token, and the terms keep the paper's proportions.
         """
-        config, expected = self.config, None
-        if self.training and config.kind == "hard" and config.expected_p > 0:
-            draws = torch.rand(len(batch), device=batch.target.device)
-            expected = draws < config.expected_p
-        log_likelihood, result = self.score(batch, expected)
-        loss, mask = -log_likelihood, batch.target_mask[:, 1:]
-        if self.training and config.kind == "soft" and config.penalty > 0:
-            loss = loss + config.penalty * coverage_penalty(result.weights, mask)
+        config = self.config
         if self.training and config.kind == "hard":
-            loss = score_function_surrogate(
-                log_likelihood,
-                (result.log_prob * mask).sum(dim=1),
-                self.baseline if config.baseline else 0.0,
-                config.reward_scale,
-            )
-            if config.entropy_weight > 0:
-                entropy = weights_entropy(result.weights, mask)
-                loss = loss - config.entropy_weight * entropy
-            self.reward = log_likelihood.detach().mean()
+            return self.hard_loss(batch)
+        log_likelihood, result = self.log_likelihood(batch)
+        loss = -log_likelihood
+        if self.training and config.kind == "soft" and config.penalty > 0:
+            mask = batch.target_mask[:, 1:]
+            loss = loss + config.penalty * coverage_penalty(result.weights, mask)
         return loss.sum() / batch.num_tokens
 
+    def hard_loss(self, batch: CaptionBatch) -> Float[Tensor, ""]:
+        """The surrogate whose gradient is the paper's estimate, in nats per token.
+
+        It notes the mean reward for :meth:`after_step`; calling it again with the same
+        random state returns the same value.
+        """
+        config, expected = self.config, None
+        if config.expected_p > 0:  # a coin for each image, the same for all its draws
+            coins = torch.rand(len(batch), device=batch.target.device)
+            expected = (coins < config.expected_p).repeat(config.num_draws)
+        batch = batch.repeated(config.num_draws)
+        log_likelihood, result = self.log_likelihood(batch, expected)
+        mask = batch.target_mask[:, 1:]
+        log_prob = (result.log_prob * mask).sum(dim=1)
+        scale = config.reward_scale * (self.num_steps >= config.reward_start)
+        baseline = self.reward_baseline(log_likelihood)
+        loss = reinforce_surrogate(log_likelihood, log_prob, baseline, scale)
+        if config.entropy_weight > 0:
+            entropy = weights_entropy(result.weights, mask)
+            loss = loss - config.entropy_weight * entropy
+        self.reward = log_likelihood.detach().mean()
+        return loss.sum() / batch.num_tokens
+
+    def reward_baseline(
+        self, log_likelihood: Float[Tensor, " rows"]
+    ) -> Float[Tensor, " rows"]:
+        r"""Return what is subtracted from the reward of each row of a training batch.
+
+        Args:
+            log_likelihood: :math:`\log p(y \mid \tilde s, a)`; the draws of an image
+                are as far apart as there are images.
+        """
+        if self.config.baseline == "moving average":
+            return self.baseline.expand_as(log_likelihood)
+        reward = log_likelihood.detach()
+        if self.config.baseline == "other draws":
+            return other_draws(reward.view(self.config.num_draws, -1)).flatten()
+        return torch.zeros_like(reward)
+
     def after_step(self) -> None:
-        """Move the baseline towards the reward of the last training batch.
+        """Move the baseline towards the reward of the last training batch; count steps.
 
         This comes after the loss, because a baseline that depends on the sample of its
         own step would bias the gradient.
         """
         if self.config.kind == "hard":
             self.baseline = moving_average(self.baseline, self.reward)
+            self.num_steps = self.num_steps + 1
 
     def _attend(
         self,
