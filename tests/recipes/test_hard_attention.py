@@ -146,7 +146,7 @@ def test_pairs_differ_in_one_thing():
 def test_the_study_scores_every_captioner(task, training, monkeypatch):
     given = []
     scores = captions.CaptionScores(0.5, 0.5, 0.5, 1.0)
-    model = captioner(task, "mean")
+    model = captioner(task, "soft")
 
     def train(name, own, *_args, **options):
         given.append((name, own))

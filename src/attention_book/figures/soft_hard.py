@@ -34,6 +34,7 @@ TEXT = {
     "score": r"$f_{att}$, softmax",
     "soft": r"soft: $\sum_i \alpha_{ti} a_i$, the same each time",
     "hard": r"hard: $a_{s_t}$, another one with each draw",
+    "unit": "LSTM",
     "word": r"next word, $h_t$",
     "written": "written",
     "right": "right",
@@ -192,7 +193,7 @@ def plot_step(
     draw_arrow(ax, (6.1, 3.6), (7.85, 2.65), color=CONTEXT)
     ax.text(7.05, 3.35, r"$\times\,\beta_t$", ha="left", va="bottom")
     draw_arrow(ax, (7.1, 0.95), (7.85, 1.97), color=CONTEXT)
-    draw_box(ax, 9.6, 2.3, "LSTM", QUERY, width=1.0)
+    draw_box(ax, 9.6, 2.3, TEXT["unit"], QUERY, width=1.0)
     draw_arrow(ax, (8.5, 2.3), (9.05, 2.3))
     draw_box(ax, 9.6, 0.75, "$h_{t-1}, Ey_{t-1}$", QUERY, width=1.75, fontsize=9)
     draw_arrow(ax, (9.6, 1.05), (9.6, 1.98))
@@ -318,7 +319,7 @@ def _picture(
         if location is not None:
             row, column = divmod(location, side)
             cell = edge / side
-            at = left + column * cell, bottom + edge - (row + 1) * cell
-            frame = Rectangle(at, cell, cell, fill=False, ec=_WEIGHT, lw=2)
+            below = left + column * cell, bottom + edge - (row + 1) * cell
+            frame = Rectangle(below, cell, cell, fill=False, ec=_WEIGHT, lw=2)
             ax.add_patch(frame)
     ax.add_patch(Rectangle((left, bottom), edge, edge, fill=False, ec="0.5", lw=0.8))

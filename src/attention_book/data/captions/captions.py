@@ -41,11 +41,13 @@ class CaptionBatch:
         """Return the whole batch so many times, one after the other."""
         if times == 1:
             return self
-        several = {
-            name: torch.cat([getattr(self, name)] * times)
-            for name in ("source", "target", "target_mask")
-        }
-        return replace(self, **several, num_tokens=times * self.num_tokens)
+        return replace(
+            self,
+            source=torch.cat([self.source] * times),
+            target=torch.cat([self.target] * times),
+            target_mask=torch.cat([self.target_mask] * times),
+            num_tokens=times * self.num_tokens,
+        )
 
     def to(self, device: torch.device | str) -> "CaptionBatch":
         """Return the same batch on ``device``."""
