@@ -10,6 +10,7 @@ from attention_book.chapters.records import Record, Run
 from attention_book.chapters.results import (
     answers_table,
     bins_text,
+    graded_table,
     recorded_bins,
     recorded_curve,
     recorded_results,
@@ -150,3 +151,18 @@ def test_answers_are_shown_or_the_command_that_records_them(settings, tmp_path):
         ["who ?", "ada", "the same", "1 of 7"],
         ["who ?", "bob", "ada", "4 of 7"],
     ]
+
+
+def test_grades_are_shown_or_the_command_that_records_them(settings, tmp_path):
+    table = graded_table(settings, "some", "A with B", folder=tmp_path)
+    command = 'attention-book sweep some -p "systems=A with B" --seeds 0-2'
+    assert table.rows == []
+    assert table.notes[0].endswith(f"`{command}`")
+    sample = {"first": "a man", "second": "a cat", "score": 1.25, "predicted": 2.5}
+    record = Record("some", "full")
+    values = {"some_a_with_b_samples": json.dumps([sample])}
+    own = dict(settings.presets["full"])
+    record.add(Run(parameters={"seed": 1}, settings=own, values=values))
+    record.write(tmp_path)
+    table = graded_table(settings, "some", "A with B", folder=tmp_path)
+    assert table.rows == [["a man", "a cat", "1.2", "2.5"]]

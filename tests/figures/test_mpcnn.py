@@ -1,45 +1,71 @@
-"""What is compared with what, and cosines with their weights, stand in their places."""
+"""The network, what is compared with what, and arms stand in their places."""
+
+from collections import Counter
 
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
-from attention_book.figures.mpcnn import plot_comparisons, plot_cosines
+from attention_book.figures.mpcnn import plot_arms, plot_comparisons, plot_network
+
+FIRST, SECOND = ["dogs", "chase", "cats"], ["animals", "chase"]
+WEIGHTS = [0.2, 0.5, 0.3], [0.75, 0.25]
 
 
-def test_comparisons():
-    ax = plot_comparisons("a cat", "a dog", num_filters=3, widths=("1", "2"))
+def test_the_network_has_what_is_new():
+    ax = plot_network(FIRST, SECOND, WEIGHTS)
+    found = Counter(to_hex(patch.get_edgecolor()) for patch in ax.patches)
+    words = len(FIRST) + len(SECOND)
+    assert found["#56b4e9"] == 2 * words  # words alone, and below the weighed ones
+    # Weighed words, bars of weights, the cosines, and the frame of the layer.
+    assert found["#d55e00"] == 2 * words + len(FIRST) * len(SECOND) + 1
+    # Per sentence: three filters, four widths and three poolings, and a window of
+    # words; the box where both are compared.
+    assert found["#0072b2"] == 2 * (3 * 4 * 3 + 1) + 1
+    # Per sentence: three filters, three widths and two poolings, and one dimension.
+    assert found["#009e73"] == 2 * (3 * 3 * 2 + 1) + 1
+    texts = [text.get_text() for text in ax.texts]
+    assert set(FIRST + SECOND) <= set(texts)
+    assert {"$A_0$", "$A_1$"} <= set(texts)
+    bars = [patch.get_height() for patch in ax.patches if patch.get_width() == 0.4]
+    assert bars == [*WEIGHTS[0], *WEIGHTS[1]]
+
+
+def test_comparisons_have_their_numbers():
+    first = torch.tensor([[4.0, 0.0], [3.0, 3.0]])
+    second = torch.tensor([[8.0, 4.0], [6.0, 3.0]])
+    ax = plot_comparisons(first, second, ("a cat", "a dog"))
+    texts = [text.get_text() for text in ax.texts]
+    assert {"a cat", "a dog", "filter 2", "width 1"} <= set(texts)
+    assert [t for t in texts if t.isdigit()] == list("40338463")
+    # Rows: (4, 0) and (8, 4), (3, 3) and (6, 3); columns: (4, 3) and (8, 6), (4, 3).
+    for cosine, distance in (0.89, 5.66), (0.95, 3), (1, 5), (1, 0):
+        assert f"cosine {cosine:.2f}\ndistance {distance:.2f}" in texts
+    assert sum("cosine" in text for text in texts) == 2 + 2
     frames = [patch for patch in ax.patches if not patch.get_fill()]
-    assert len(ax.patches) - len(frames) == 2 * 3 * 2
-    assert len(frames) == 3  # a row in each, a column in the first
-    arrows = [text for text in ax.texts if not text.get_text()]
-    assert len(arrows) == 1 + 2  # row with row; a column with each column
-    words = [text.get_text() for text in ax.texts]
-    assert "a cat" in words
-    assert "a dog" in words
+    assert len(frames) == 2 * 2 + 1  # the rows of both, a column of the first
+    assert texts.count("") == 2 + 2  # arrows: row with row, a column with each
 
 
-def test_cosines_and_weights():
-    cosines = torch.tensor([[1.0, 0.0, -1.0], [0.5, 0.2, 0.3]])
-    first, second = torch.tensor([0.25, 0.75]), torch.tensor([0.2, 0.3, 0.5])
-    figure = plot_cosines(cosines, ["a", "b"], ["x", "y", "z"], first, second)
-    ax, right, below, *_ = figure.axes
-    image = ax.images[0]
-    assert image.get_array().tolist() == [
-        pytest.approx(row.tolist()) for row in cosines
-    ]
-    assert image.get_clim() == (-1, 1)
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
-    assert [text.get_text() for text in ax.get_xticklabels()] == ["x", "y", "z"]
-    assert [bar.get_width() for bar in right.patches] == pytest.approx(first.tolist())
-    assert [bar.get_height() for bar in below.patches] == pytest.approx(second.tolist())
-    assert right.get_ylim() == ax.get_ylim()  # a bar stands beside its row
-    assert below.get_xlim() == ax.get_xlim()
+def test_arms_learn_above_what_they_reached():
+    curves = {"one": [1.0, 0.5], "all": [0.75, 0.25]}
+    reached = {"one": [0.5, 0.75], "all": [0.75]}
+    intervals = {"one": (0.25, 1.0), "all": (0.75, 0.75)}
+    labels = {"ylabel": "loss", "xlabel": "r"}
+    above, below = plot_arms(
+        curves, reached, intervals, baselines={"none": 0.5}, **labels
+    )
+    assert above.get_ylabel() == "loss"
+    assert [line.get_ydata().tolist() for line in above.lines] == list(curves.values())
+    assert above.lines[0].get_xdata().tolist() == [1, 2]
+    assert [text.get_text() for text in below.get_yticklabels()] == ["one", "all"]
+    assert below.get_xlabel() == "r"
 
 
 def test_errors(no_shape_checks):
-    with pytest.raises(ValueError, match="two widths or more, got 1 and 2"):
-        plot_comparisons("a", "b", num_filters=1, widths=("1", "2"))
-    with pytest.raises(ValueError, match=r"2 and 1 words, got \(1, 1\), 2 and 1"):
-        plot_cosines(
-            torch.ones(1, 1), ["a", "b"], ["c"], torch.ones(2) / 2, torch.ones(1)
-        )
+    with pytest.raises(ValueError, match="two words or more, got 1 and 2"):
+        plot_network(["a"], SECOND, ([1.0], [0.5, 0.5]))
+    with pytest.raises(ValueError, match=r"weights must be 3 and 2, .* got 2 and 2"):
+        plot_network(FIRST, SECOND, ([0.5, 0.5], [0.5, 0.5]))
+    with pytest.raises(ValueError, match=r"with 2 columns, got \(2, 2\) and \(2, 3\)"):
+        plot_comparisons(torch.eye(2), torch.eye(2, 3), ("a", "b"))

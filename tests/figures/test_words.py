@@ -11,7 +11,7 @@ from attention_book.figures.attention_over_attention import plot_reader, plot_re
 from attention_book.figures.bahdanau import plot_search
 from attention_book.figures.global_local import plot_window
 from attention_book.figures.heatmap import plot_weights
-from attention_book.figures.mpcnn import plot_comparisons, plot_cosines
+from attention_book.figures.mpcnn import plot_comparisons, plot_network
 from attention_book.figures.multi_head import plot_two_heads
 from attention_book.figures.self_attention import plot_asking
 from attention_book.figures.seq2seq import plot_bottleneck
@@ -44,10 +44,10 @@ TABLE = torch.full((4, 4), 0.25)
         lambda: plot_asking(ODD, FOUR.tolist(), 1),
         lambda: plot_block(ODD, ODD),
         lambda: plot_match_scores(TABLE, torch.eye(5), ODD, ODD, 2),
-        lambda: plot_comparisons(*ODD[:2]),
+        lambda: plot_comparisons(TABLE[:2, :2], TABLE[:2, :2], (ODD[0], ODD[1])),
         lambda: plot_reader(ODD, ODD),
         lambda: plot_reading(TABLE, FOUR, FOUR, ODD, ODD, answer=ODD[0]),
-        lambda: plot_cosines(TABLE, ODD, ODD, FOUR, FOUR),
+        lambda: plot_network(ODD, ODD, (FOUR.tolist(), FOUR.tolist())),
         lambda: plot_two_heads(ODD, FOUR.tolist(), FOUR.tolist(), ODD[0]),
         lambda: plot_look(torch.zeros(8, 8), FOUR, title=ODD[0]),
     ],

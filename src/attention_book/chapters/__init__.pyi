@@ -11,6 +11,7 @@ from .report import (
 from .results import (
     answers_table,
     bins_text,
+    graded_table,
     recorded_bins,
     recorded_curve,
     recorded_results,
@@ -45,6 +46,7 @@ __all__ = [
     "choose_settings",
     "end_of_partial_run",
     "glue",
+    "graded_table",
     "recorded_bins",
     "recorded_curve",
     "recorded_results",

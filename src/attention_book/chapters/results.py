@@ -230,3 +230,32 @@ def answers_table(
         notes = [f"{caption}: no run has kept any yet. To record them: `{command}`"]
     header = ["question", "ranked first", "best right answer", "its rank"]
     return Table(caption, header, rows, notes=notes)
+
+
+def graded_table(
+    settings: Settings, chapter: str, system: str, **options: Any
+) -> Table:
+    """Show test pairs with the grade that they have and the one a system gives them.
+
+    Without such a record the command is shown that makes one.
+
+    Args:
+        settings: the chapter's, from ``choose_settings``.
+        chapter: its slug.
+        system: its name, as ``report_pair_system`` got it.
+        **options: as for :func:`recorded_results`.
+    """
+    caption = f"Pairs of the test set: their grade, and the one that {system} predicts"
+    name = f"{result_prefix(chapter, system)}_samples"
+    options = {"preset": "full"} | options
+    (first, *_) = recorded_results(settings, chapter, name, **options) or [[]]
+    rows = [
+        [one["first"], one["second"], f"{one['score']:.1f}", f"{one['predicted']:.1f}"]
+        for one in first
+    ]
+    notes = []
+    if not rows:
+        command = f'attention-book sweep {chapter} -p "systems={system}" --seeds 0-2'
+        notes = [f"{caption}: no run has kept any yet. To record them: `{command}`"]
+    header = ["first sentence", "second sentence", "grade", "predicted"]
+    return Table(caption, header, rows, notes=notes)

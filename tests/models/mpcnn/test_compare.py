@@ -51,6 +51,16 @@ def test_algorithm_2(outputs):
         assert_close(found[b], torch.stack(features))
 
 
+def test_algorithm_2_with_equal_widths(outputs):
+    found = vertical(*outputs, all_widths=False)
+    for b, (first, second) in enumerate(zip(*outputs, strict=True)):
+        features = []
+        for p in range(POOLINGS):
+            for ws in range(WIDTHS):
+                features += loop_com_u1(first[p, ws], second[p, ws])
+        assert_close(found[b], torch.stack(features))
+
+
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1.0])
 def test_equal_vectors_have_finite_gradients(scale):
     x = (scale * torch.randn(B, FILTERS)).requires_grad_()

@@ -23,6 +23,11 @@ def test_features_of_the_paper():
         # Vectors of 600 numbers are no width beside 300 filters.
         ({"attention": True}, 6 * 300 + 27 * 302 + 3 * 602 + 120 * 602),
         ({"attention": True, "num_filters": 600}, 6 * 600 + 48 * 602 + 120 * 602),
+        ({"comparison": "equal widths"}, 6 * 300 + 12 * 302 + 120 * 302),
+        ({"comparison": "once"}, 2 + 12 * 300 + 120 * 300),
+        ({"comparison": "once", **LIGHT, "attention": True}, 2 + 3 * 300 + 600),
+        ({"comparison": "one vector"}, 302),
+        ({"comparison": "one vector", "vector_dim": 7}, 9),
     ],
 )
 def test_features_without_a_part(settings, count):
@@ -43,6 +48,8 @@ def test_features_without_a_part(settings, count):
         ({"widths": ()}, r"widths must be at least 1, got \(\)"),
         ({"widths": (0, 1)}, r"widths must be at least 1, got \(0, 1\)"),
         ({"grades": (5, 1)}, r"grades must be lowest and highest, got \(5, 1\)"),
+        ({"comparison": "twice"}, "comparison must be one of all widths, equal wid"),
+        ({"vector_dim": 0}, "vector_dim must be at least 1, got 0"),
         ({"l2": -1.0}, r"l2 must not be negative, got -1.0"),
         (
             {"horizontal": False, "vertical": False, "num_dim_filters": 0},
@@ -64,6 +71,8 @@ def test_settings_of_the_paper_for_sick():
         "poolings": ("max", "min", "mean"),
         "dim_poolings": ("max", "min"),
         "whole_sentence": True,
+        "comparison": "all widths",
+        "vector_dim": None,
         "horizontal": True,
         "vertical": True,
         "attention": False,

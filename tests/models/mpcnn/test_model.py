@@ -111,6 +111,33 @@ def group_b(model, w, p, f, sentence):
     return pool(out, config.dim_poolings[p])
 
 
+def compared_once(model, group, sentences):
+    """Everything pooled of a sentence as one vector, or projected to a shorter one."""
+    config, vectors = model.config, []
+    for side, sentence in enumerate(sentences):
+        parts = [
+            group[w, p, side]
+            for p in range(len(config.poolings))
+            for w in range(len(config.widths) + config.sentence_is_a_width)
+        ]
+        if config.whole_sentence and not config.sentence_is_a_width:
+            infinity = len(config.widths)
+            parts += [group[infinity, p, side] for p in range(len(config.poolings))]
+        if config.num_dim_filters:
+            parts += [
+                group_b(model, w, p, f, sentence)
+                for p in range(len(config.dim_poolings))
+                for w in range(len(config.widths))
+                for f in range(config.num_dim_filters)
+            ]
+        vector = torch.cat(parts)
+        if config.comparison == "one vector":
+            layer = model.vector_proj
+            vector = torch.tanh(layer.weight @ vector + layer.bias)
+        vectors.append(vector)
+    return torch.stack(com_u1(*vectors))
+
+
 def loop_features(model, first, second):
     config = model.config
     if config.attention:
@@ -124,6 +151,8 @@ def loop_features(model, first, second):
         for p in range(len(config.poolings))
         for side in (0, 1)
     }
+    if not config.by_widths:
+        return compared_once(model, group, (first, second))
     if config.horizontal:
         for p in range(len(config.poolings)):
             M = [
@@ -135,6 +164,8 @@ def loop_features(model, first, second):
         for p in range(len(config.poolings)):
             for w1 in rows:
                 for w2 in rows:
+                    if config.comparison == "equal widths" and w1 != w2:
+                        continue
                     features += com_u1(group[w1, p, 0], group[w2, p, 1])
         if config.whole_sentence and not config.sentence_is_a_width:
             for p in range(len(config.poolings)):
@@ -159,6 +190,12 @@ def loop_features(model, first, second):
         LIGHT,
         {"horizontal": False, "num_dim_filters": 0, "whole_sentence": False},
         {"vertical": False, "widths": (2,), "dim_poolings": ("min",)},
+        {"comparison": "equal widths"},
+        {"comparison": "equal widths", "num_filters": DIM},
+        {"comparison": "once", "vertical": False},
+        {"comparison": "once", "num_filters": DIM, "attention": True, **LIGHT},
+        {"comparison": "one vector", "whole_sentence": False},
+        {"comparison": "one vector", "vector_dim": 11, "num_filters": DIM},
     ],
     ids=str,
 )

@@ -9,6 +9,7 @@ from attention_book.evaluation.ranking import rank
 from attention_book.recipes.sentence_pairs.comparison import (
     MEASURES,
     PairedGain,
+    graded_samples,
     item_quality,
     main_measure,
     measure,
@@ -124,3 +125,37 @@ def test_samples_are_the_first_right_ones_and_the_first_wrong_ones(ranking, clas
     tied = ranked_samples(ranking, np.zeros(9))
     assert [sample["place"] for sample in tied] == [3, 3, 3]
     assert ranked_samples(classes, SCORES) == []
+
+
+def test_graded_samples_are_good_ones_of_each_grade_and_the_worst(graded):
+    pairs = graded.pairs["test"]
+    truth = np.array([pair.score for pair in pairs])
+    scores = truth + np.array([0.3, -0.1, 0.2, 2.0, -0.4, 0.5, -1.5, 0.05, 0.6])
+    errors, grades = np.abs(scores - truth), np.round(truth)
+    samples = graded_samples(graded, scores, count=2)
+    best = [min(errors[grades == grade]) for grade in np.unique(grades)]
+    found = [abs(one["predicted"] - one["score"]) for one in samples]
+    assert found[: len(best)] == pytest.approx(best, abs=0.011)
+    rest = sorted(set(errors) - set(best))
+    assert found[len(best) :] == pytest.approx(rest[:-3:-1], abs=0.011)
+    texts = [(" ".join(pair.first), " ".join(pair.second)) for pair in pairs]
+    for one in samples:
+        at = texts.index((one["first"], one["second"]))
+        assert one["score"] == pytest.approx(truth[at], abs=0.01)
+
+
+def test_only_grades_have_graded_samples(classes):
+    assert graded_samples(classes, SCORES) == []
+
+
+@pytest.mark.parametrize(
+    ("seeds", "groups", "said"),
+    [
+        ((-0.1, 0.1), (-0.2, 0.3), "both include 0"),
+        ((0.1, 0.2), (-0.3, -0.2), "neither includes 0"),
+        ((-0.1, 0.1), (0.2, 0.3), "only the one over seeds includes 0"),
+        ((0.1, 0.2), (-0.2, 0.3), "only the one over functions includes 0"),
+    ],
+)
+def test_which_intervals_include_0(seeds, groups, said):
+    assert PairedGain(0.0, seeds, groups).certainty == said

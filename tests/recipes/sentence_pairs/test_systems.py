@@ -6,8 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from attention_book.models.mpcnn.config import LIGHT
-from attention_book.recipes.sentence_pairs.comparison import measure, ranked_samples
+from attention_book.models.mpcnn.config import LIGHT, MPCNNConfig
+from attention_book.recipes.sentence_pairs.comparison import (
+    graded_samples,
+    measure,
+    ranked_samples,
+)
 from attention_book.recipes.sentence_pairs.study import study_variants
 from attention_book.recipes.sentence_pairs.systems import (
     ABCNN_SYSTEMS,
@@ -35,7 +39,7 @@ def test_names_of_the_systems():
     two = {"variant": "ABCNN-2", "num_blocks": 2}
     assert ABCNN_SYSTEMS["ABCNN-2 with two blocks"] == two
     assert ABCNN_SYSTEMS["ABCNN-1 with words"]["map_values"] == "words"
-    assert (len(ABCNN_SYSTEMS), len(MPCNN_SYSTEMS)) == (11, 3)
+    assert (len(ABCNN_SYSTEMS), len(MPCNN_SYSTEMS)) == (11, 12)
 
 
 def test_an_abcnn_is_that_of_the_study(ranking):
@@ -116,6 +120,37 @@ def test_an_mpcnn_is_measured_on_dev_and_test(kind, request):
     assert losses == pytest.approx(history.dev_loss, abs=1e-4)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert values["mpcnn_attention_parameters"] == trained
+    samples = json.loads(values["mpcnn_attention_samples"])
+    assert samples == graded_samples(task, pair_scores(model, task))
+    assert bool(samples) == (kind == "graded")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("one vector", {"comparison": "one vector"}),
+        ("compared once", {"comparison": "once"}),
+        ("equal widths", {"comparison": "equal widths"}),
+        ("light", {}),
+        ("light with single words", {"widths": (1,)}),
+        ("light with minima and means", {"poolings": ("max", "min", "mean")}),
+        ("light with attention", {"attention": True}),
+    ],
+)
+def test_systems_of_the_light_mpcnn(classes, name, changes):
+    config = MPCNNConfig(embed_dim=5, **MPCNN_SYSTEMS[name])
+    assert config == MPCNNConfig(embed_dim=5, **(LIGHT | changes))
+    run = run_mpcnn_system(classes, name, TRAINING, seed=1, **SMALL)
+    values = run.values("mpcnn")
+    assert 0 <= values[f"mpcnn_{name.replace(' ', '_')}_accuracy"] <= 1
+
+
+def test_block_b_is_added_to_the_light_mpcnn():
+    options = MPCNN_SYSTEMS["light with block B"]
+    config = MPCNNConfig(embed_dim=5, num_dim_filters=2, **options)
+    light = MPCNNConfig(embed_dim=5, **LIGHT)
+    more = len(light.widths) * 2 * (2 + 5)  # a unit for each width and filter number
+    assert config.num_features == light.num_features + more
 
 
 def test_uniform_weights_are_uniform(classes):

@@ -114,6 +114,20 @@ def test_a_loader_mixes_by_its_seed_alone(classes):
     assert labels(3) == labels(3) != labels(None)
 
 
+def test_a_loader_by_length_mixes_batches_and_not_pairs(classes):
+    def sizes(seed):
+        loader = classes.loader("train", batch_size=8, seed=seed, by_length=True)
+        return [[batch.first.tolist() for batch in loader] for _ in range(2)]
+
+    batches = [b.first.tolist() for b in classes.batches("train", batch_size=8).batches]
+    assert sizes(None) == [batches, batches]
+    once, again = sizes(3)
+    assert sizes(3) == [once, again]
+    assert once != again
+    for epoch in once, again:
+        assert sorted(epoch) == sorted(batches)
+
+
 def test_groups_are_questions_or_single_pairs(classes, ranking):
     assert ranking.groups("test").tolist() == [100] * 3 + [101] * 3 + [102] * 3
     assert classes.groups("test").tolist() == list(range(9))

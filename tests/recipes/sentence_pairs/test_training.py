@@ -10,16 +10,18 @@ from torch.testing import assert_close
 
 from attention_book.models.abcnn.config import VARIANTS
 from attention_book.models.mpcnn.config import LIGHT
-from attention_book.recipes.sentence_pairs.comparison import measure
+from attention_book.recipes.sentence_pairs.comparison import main_measure, measure
 from attention_book.recipes.sentence_pairs.training import (
     EvaluatedRun,
     PairTraining,
     build_abcnn,
+    fit_mpcnn,
     pair_features,
     pair_scores,
     train_abcnn,
     train_mpcnn,
 )
+from attention_book.training import loop
 
 TRAINING = PairTraining(
     epochs=2, batch_size=8, learning_rate=0.01, device="cpu", evaluations=2
@@ -52,6 +54,22 @@ def test_a_model_is_prepared_before_it_is_trained(classes):
     assert len(seen) == 1
     for before, after in zip(seen[0], trained, strict=True):
         assert (before != after).any()
+
+
+def test_the_best_epoch_or_the_last_one_is_kept(task, monkeypatch):
+    """The loss on dev is made to rise, so that the first epoch is the best."""
+    rising = iter(range(1, 100))
+    monkeypatch.setattr(loop, "evaluate", lambda *_, **__: float(next(rising)))
+    best, history = fit_mpcnn(task, TRAINING, seed=1, **SMALL)
+    assert (history.best_epoch, history.dev_score) == (0, [])
+    once = replace(TRAINING, epochs=1)
+    last, followed = fit_mpcnn(task, replace(TRAINING, keep="last"), seed=1, **SMALL)
+    wanted = pair_scores(train_mpcnn(task, once, seed=1, **SMALL), task)
+    np.testing.assert_array_equal(pair_scores(best, task), wanted)
+    assert (pair_scores(last, task) != wanted).any()
+    assert len(followed.dev_score) == 2
+    scores = pair_scores(last, task, "dev")
+    assert followed.dev_score[-1] == pytest.approx(main_measure(task, scores, "dev"))
 
 
 def test_the_last_layer_starts_as_it_is_told(ranking):

@@ -1,11 +1,12 @@
 """MPCNN (He, Gimpel and Lin, 2015) with its attention layer (2016)."""
 
 from attention_book.models.mpcnn.compare import com_u1, com_u2, horizontal, vertical
-from attention_book.models.mpcnn.config import LIGHT, MPCNNConfig
+from attention_book.models.mpcnn.config import COMPARISONS, LIGHT, MPCNNConfig
 from attention_book.models.mpcnn.filters import (
     POOLINGS,
     HolisticFilters,
     PerDimensionFilters,
+    filter_and_pool,
     masked_pool,
     window_mask,
 )
@@ -18,6 +19,7 @@ from attention_book.models.mpcnn.loss import (
 from attention_book.models.mpcnn.model import MPCNN
 
 __all__ = [
+    "COMPARISONS",
     "LIGHT",
     "MPCNN",
     "POOLINGS",
@@ -26,6 +28,7 @@ __all__ = [
     "PerDimensionFilters",
     "com_u1",
     "com_u2",
+    "filter_and_pool",
     "graded_loss",
     "hinge_loss",
     "horizontal",

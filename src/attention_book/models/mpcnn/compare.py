@@ -73,6 +73,8 @@ def horizontal(
 def vertical(
     first: Float[Tensor, "batch poolings widths filters"],
     second: Float[Tensor, "batch poolings widths filters"],
+    *,
+    all_widths: bool = True,
 ) -> Float[Tensor, "batch features"]:
     """Algorithm 2 for block A: compare the outputs of all filters at two widths.
 
@@ -82,7 +84,11 @@ def vertical(
     Args:
         first: pooled outputs of block A for the first sentence.
         second: the same for the second.
+        all_widths: whether each width is compared with each, as in the paper; otherwise
+            each with itself only.
     """
+    if not all_widths:
+        return com_u1(first, second).flatten(1)
     widths = first.shape[2]
     ours = first[:, :, :, None].expand(-1, -1, -1, widths, -1)
     theirs = second[:, :, None].expand(-1, -1, widths, -1, -1)

@@ -8,6 +8,9 @@ from attention_book.models.mpcnn.filters import POOLINGS
 LIGHT = {"poolings": ("max",), "num_dim_filters": 0}
 """Settings of the light version, ``MPCNNConfig(**LIGHT, ...)``: block A with maxima."""
 
+COMPARISONS = ("all widths", "equal widths", "once", "one vector")
+"""Ways to compare two sentences; the first one is the paper's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MPCNNConfig:
@@ -26,7 +29,13 @@ class MPCNNConfig:
         dim_poolings: poolings of block B.
         whole_sentence: whether the poolings of the word vectors themselves are
             compared: the filter width "infinity".
-        horizontal: whether algorithm 1 is part of the comparison.
+        comparison: one of :data:`COMPARISONS`. "all widths": algorithms 1 and 2 of the
+            paper. "equal widths": the same, but algorithm 2 compares each width with
+            itself only. "once": everything that was pooled of a sentence is one long
+            vector, compared once. "one vector": the long vector is projected to
+            ``vector_dim`` components first.
+        vector_dim: size of that one vector; None: ``num_filters``.
+        horizontal: whether algorithm 1 is part of the comparison, if that is by widths.
         vertical: whether algorithm 2 for block A is.
         attention: whether attention reweights the words first (He et al., 2016); a
             word's vector is then twice as large.
@@ -48,6 +57,8 @@ class MPCNNConfig:
     poolings: tuple[str, ...] = POOLINGS
     dim_poolings: tuple[str, ...] = ("max", "min")
     whole_sentence: bool = True
+    comparison: str = COMPARISONS[0]
+    vector_dim: int | None = None
     horizontal: bool = True
     vertical: bool = True
     attention: bool = False
@@ -76,6 +87,13 @@ class MPCNNConfig:
             raise ValueError(f"widths must be at least 1, got {self.widths}")
         if self.grades is not None and self.grades[0] >= self.grades[1]:
             raise ValueError(f"grades must be lowest and highest, got {self.grades}")
+        if self.comparison not in COMPARISONS:
+            raise ValueError(
+                f"comparison must be one of {', '.join(COMPARISONS)}, got "
+                f"{self.comparison!r}"
+            )
+        if self.vector_dim is not None:
+            check_counts(vector_dim=self.vector_dim)
         if self.l2 < 0:
             raise ValueError(f"l2 must not be negative, got {self.l2}")
         if not self.num_features:
@@ -104,15 +122,33 @@ class MPCNNConfig:
         return self.grades[1] - self.grades[0] + 1
 
     @property
+    def by_widths(self) -> bool:
+        """Whether algorithms 1 and 2 compare the sentences."""
+        return self.comparison in COMPARISONS[:2]
+
+    @property
+    def num_pooled(self) -> int:
+        """Number of components of all that is pooled of one sentence."""
+        filters = len(self.poolings) * len(self.widths) * self.num_filters
+        words = len(self.poolings) * self.word_dim if self.whole_sentence else 0
+        groups = len(self.dim_poolings) * len(self.widths)
+        return filters + words + groups * self.num_dim_filters * self.word_dim
+
+    @property
     def num_features(self) -> int:
         """Number of features in the whole comparison."""
+        if self.comparison == "one vector":
+            return 2 + (self.vector_dim or self.num_filters)
+        if self.comparison == "once":
+            return 2 + self.num_pooled
         poolings, widths = len(self.poolings), len(self.widths)
         rows = widths + self.sentence_is_a_width
         count = 0
         if self.horizontal:
             count += poolings * self.num_filters * 2
         if self.vertical:
-            count += poolings * rows**2 * (2 + self.num_filters)
+            columns = rows**2 if self.comparison == "all widths" else rows
+            count += poolings * columns * (2 + self.num_filters)
             if self.whole_sentence and not self.sentence_is_a_width:
                 count += poolings * (2 + self.word_dim)
         groups = len(self.dim_poolings) * widths

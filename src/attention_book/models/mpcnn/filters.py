@@ -107,7 +107,7 @@ class HolisticFilters(nn.Module):
         mask: Bool[Tensor, "batch tokens"],
     ) -> Float[Tensor, "batch poolings widths filters"]:
         """Return the pooled output of every filter; ``mask`` is True at real words."""
-        pooled = _pooled(self.convs, self.widths, words, mask, 1, self.poolings)
+        pooled = filter_and_pool(self.convs, self.widths, words, mask, 1, self.poolings)
         return pooled.squeeze(-1)
 
 
@@ -158,10 +158,11 @@ class PerDimensionFilters(nn.Module):
     ) -> Float[Tensor, "batch poolings widths filters dim"]:
         """Return the pooled output of every filter; ``mask`` is True at real words."""
         groups = words.shape[-1]
-        return _pooled(self.convs, self.widths, words, mask, groups, self.poolings)
+        given = self.convs, self.widths, words, mask, groups, self.poolings
+        return filter_and_pool(*given)
 
 
-def _pooled(
+def filter_and_pool(
     convs: Iterable[nn.Module],
     widths: tuple[int, ...],
     words: Float[Tensor, "batch tokens dim"],
@@ -169,7 +170,17 @@ def _pooled(
     groups: int,
     poolings: tuple[str, ...],
 ) -> Float[Tensor, "batch poolings widths filters groups"]:
-    """Convolve with each width, then apply each pooling to its filters."""
+    """Convolve with each width, then apply each pooling to its filters.
+
+    Args:
+        convs: for each width all filters of all poolings, side by side.
+        widths: of the filters, in words.
+        words: vectors of the words.
+        mask: True at real words.
+        groups: how many parts of a word vector have filters of their own: 1 in block A,
+            all dimensions in block B.
+        poolings: of "max", "min" and "mean".
+    """
     channels = words.masked_fill(~mask[..., None], 0.0).transpose(1, 2)
     missing = max(0, max(widths) - mask.shape[1])
     channels, mask = F.pad(channels, (0, missing)), F.pad(mask, (0, missing))

@@ -77,6 +77,11 @@ class MPCNN(nn.Module):
             if config.num_dim_filters
             else None
         )
+        self.vector_proj = (
+            nn.Linear(config.num_pooled, config.vector_dim or config.num_filters)
+            if config.comparison == "one vector"
+            else None
+        )
         self.hidden_proj = nn.Linear(config.num_features, config.hidden_dim)
         self.output_proj = nn.Linear(config.hidden_dim, config.num_outputs)
         self.dropout = nn.Dropout(config.dropout)
@@ -100,7 +105,12 @@ class MPCNN(nn.Module):
             ValueError: if the sentences are not equally many, or as
                 :func:`attention_book.models.checks.check_padding`.
         """
-        features = self.compare(first, first_mask, second, second_mask)
+        return self.read(self.compare(first, first_mask, second, second_mask))
+
+    def read(
+        self, features: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Return the logits for the features of pairs: a hidden and a linear layer."""
         hidden = self.hidden_proj(features).tanh()
         return self.output_proj(self.dropout(hidden))
 
@@ -117,25 +127,49 @@ class MPCNN(nn.Module):
         not be compared with the others; algorithm 2 for block B.
         """
         words, mask = self._words(first, first_mask, second, second_mask)
-        config, features = self.config, []
-        blocks = self.holistic(words, mask)
-        if config.whole_sentence:
-            pooled = [
-                masked_pool(words.transpose(1, 2), mask, p) for p in config.poolings
-            ]
-            whole = torch.stack(pooled, dim=1)[:, :, None]
-        if config.sentence_is_a_width:
-            blocks = torch.cat([blocks, whole], dim=2)
+        blocks, apart = self.pool(words, mask)
+        config = self.config
+        if not config.by_widths:
+            pooled = torch.cat([x.flatten(1) for x in (blocks, *apart)], dim=1)
+            if self.vector_proj is not None:
+                pooled = self.vector_proj(pooled).tanh()
+            return com_u1(*pooled.chunk(2))
+        features, every = [], config.comparison == "all widths"
         if config.horizontal:
             features.append(horizontal(*blocks.chunk(2)))
         if config.vertical:
-            features.append(vertical(*blocks.chunk(2)))
-            if config.whole_sentence and not config.sentence_is_a_width:
-                features.append(com_u1(*whole.chunk(2)).flatten(1))
-        if self.per_dimension is not None:
-            outputs = self.per_dimension(words, mask)
-            features.append(com_u1(*outputs.chunk(2)).flatten(1))
+            features.append(vertical(*blocks.chunk(2), all_widths=every))
+        features += [com_u1(*outputs.chunk(2)).flatten(1) for outputs in apart]
         return torch.cat(features, dim=1)
+
+    def pool(
+        self,
+        words: Float[Tensor, "sentences tokens dim"],
+        mask: Bool[Tensor, "sentences tokens"],
+    ) -> tuple[Float[Tensor, "sentences poolings widths filters"], list[Tensor]]:
+        """Return the pooled outputs of block A, and what is compared apart from them.
+
+        Width infinity is the last of block A's widths if its vectors have the same size
+        as those of the filters. Otherwise it stands apart, and so does block B; the
+        last axis is the one that is compared.
+
+        Args:
+            words: vectors of the words, after attention if there is any.
+            mask: True at real words.
+        """
+        config, apart = self.config, []
+        blocks = self.holistic(words, mask)
+        if config.whole_sentence:
+            channels = words.transpose(1, 2)
+            pooled = [masked_pool(channels, mask, p) for p in config.poolings]
+            whole = torch.stack(pooled, dim=1)[:, :, None]
+            if config.sentence_is_a_width:
+                blocks = torch.cat([blocks, whole], dim=2)
+            elif config.vertical or not config.by_widths:
+                apart.append(whole)
+        if self.per_dimension is not None:
+            apart.append(self.per_dimension(words, mask))
+        return blocks, apart
 
     def features(self, batch: SentencePairBatch) -> Float[Tensor, "batch features"]:
         """Return the comparison of the batch's pairs, as :meth:`compare` does."""
@@ -146,7 +180,13 @@ class MPCNN(nn.Module):
         return self(*_sentences(batch))
 
     def score(self, batch: SentencePairBatch) -> Float[Tensor, " batch"]:
-        r"""Return a similarity for each pair: higher means more alike.
+        """Return a similarity for each pair, as :meth:`similarity` does."""
+        return self.similarity(self.logits(batch))
+
+    def similarity(
+        self, logits: Float[Tensor, "batch outputs"]
+    ) -> Float[Tensor, " batch"]:
+        r"""Turn logits into a similarity for each pair: higher means more alike.
 
         With grades it is their mean :math:`\hat y = \sum_i i \hat f_i`; with two
         classes the logit of class 1 minus that of class 0.
@@ -154,7 +194,6 @@ class MPCNN(nn.Module):
         Raises:
             ValueError: if there are more than two classes, which have no order.
         """
-        logits = self.logits(batch)
         if self.config.grades is None:
             if self.config.num_classes != 2:
                 raise ValueError(

@@ -1,5 +1,6 @@
 """Comparing two sentences: from data to trained models, baselines and paired gains."""
 
+from attention_book.recipes.sentence_pairs.arms import ArmStudy, study_arms
 from attention_book.recipes.sentence_pairs.baselines import (
     BASELINES,
     average_scores,
@@ -12,6 +13,7 @@ from attention_book.recipes.sentence_pairs.comparison import (
     MEASURES,
     PairedGain,
     describe_runs,
+    graded_samples,
     item_quality,
     main_measure,
     measure,
@@ -19,6 +21,16 @@ from attention_book.recipes.sentence_pairs.comparison import (
     ranked_samples,
     refit_scores,
     results_rows,
+)
+from attention_book.recipes.sentence_pairs.perspectives import (
+    WeightStatistics,
+    compare_unlike,
+    feature_groups,
+    legible_pair,
+    pair_weights,
+    strongest_windows,
+    trace_decision,
+    weight_statistics,
 )
 from attention_book.recipes.sentence_pairs.probes import (
     MatchStatistics,
@@ -76,6 +88,7 @@ __all__ = [
     "MPCNN_SYSTEMS",
     "PARTS",
     "PUBLIC",
+    "ArmStudy",
     "EvaluatedRun",
     "MatchStatistics",
     "OrderedBatches",
@@ -85,6 +98,7 @@ __all__ = [
     "PairedGain",
     "PublicPairs",
     "VariantStudy",
+    "WeightStatistics",
     "answer_task",
     "average_scores",
     "baseline_scores",
@@ -92,10 +106,14 @@ __all__ = [
     "best_threshold",
     "build_abcnn",
     "column_sizes",
+    "compare_unlike",
     "describe_runs",
     "describe_scores",
+    "feature_groups",
     "fit_mpcnn",
+    "graded_samples",
     "item_quality",
+    "legible_pair",
     "main_measure",
     "make_task",
     "match_statistics",
@@ -105,6 +123,7 @@ __all__ = [
     "padding_effects",
     "pair_features",
     "pair_scores",
+    "pair_weights",
     "paired_gain",
     "paraphrase_task",
     "public_task",
@@ -116,10 +135,14 @@ __all__ = [
     "run_mpcnn_system",
     "scaled_matrix",
     "shuffle_second",
+    "strongest_windows",
+    "study_arms",
     "study_variants",
     "telling_pair",
     "tfidf_scores",
+    "trace_decision",
     "train_abcnn",
     "train_mpcnn",
     "uniform_weights",
+    "weight_statistics",
 ]

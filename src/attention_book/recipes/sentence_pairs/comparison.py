@@ -104,6 +104,21 @@ class PairedGain:
         low, high = self.over_groups
         return f"{self.mean:+.3f} ({low:+.3f} to {high:+.3f})"
 
+    @property
+    def certainty(self) -> str:
+        """Which of the two intervals include 0, as a clause: "both include 0".
+
+        Example:
+            >>> PairedGain(0.1, (-0.1, 0.3), (0.05, 0.2)).certainty
+            'only the one over seeds includes 0'
+        """
+        seeds, groups = (
+            low <= 0 <= high for low, high in (self.over_seeds, self.over_groups)
+        )
+        if seeds == groups:
+            return "both include 0" if seeds else "neither includes 0"
+        return f"only the one over {'seeds' if seeds else 'functions'} includes 0"
+
 
 def paired_gain(
     quality: Sequence[np.ndarray],
@@ -229,6 +244,44 @@ def ranked_samples(
         }
         found[place == 1].append(sample)
     return found[True][:count] + found[False][:count]
+
+
+def graded_samples(
+    task: PairTask, scores: np.ndarray, *, part: str = "test", count: int = 3
+) -> list[dict[str, str | float]]:
+    """Choose graded pairs to read: a good prediction of each grade, and the worst.
+
+    Args:
+        task: of the kind "grades"; others have no such samples.
+        scores: one for each pair, in the order of the data.
+        part: "train", "dev" or "test".
+        count: how many of the worst.
+
+    Returns:
+        The pair that is predicted best among those of each whole grade, the lowest
+        grade first, then the pairs with the largest errors. Of each pair the texts of
+        both sentences, ``first`` and ``second``, its ``score`` and what was
+        ``predicted``. No grades: an empty list.
+    """
+    if task.kind != "grades":
+        return []
+    wanted = _grades(task, part)
+    errors = np.abs(np.asarray(scores) - wanted)
+    order = np.argsort(errors, kind="stable")
+    nearest: dict[int, int] = {}
+    for at in order.tolist():
+        nearest.setdefault(round(float(wanted[at])), at)
+    chosen = [nearest[grade] for grade in sorted(nearest)]
+    chosen += [at for at in order[::-1].tolist() if at not in chosen][:count]
+    return [
+        {
+            "first": " ".join(task.pairs[part][at].first),
+            "second": " ".join(task.pairs[part][at].second),
+            "score": round(float(wanted[at]), 2),
+            "predicted": round(float(scores[at]), 2),
+        }
+        for at in chosen
+    ]
 
 
 def refit_scores(

@@ -9,8 +9,11 @@ import torch
 from torch import nn
 
 from attention_book.models.abcnn.config import VARIANTS
+from attention_book.models.mpcnn.config import LIGHT
+from attention_book.models.mpcnn.filters import POOLINGS
 from attention_book.models.mpcnn.model import MPCNN
 from attention_book.recipes.sentence_pairs.comparison import (
+    graded_samples,
     item_quality,
     measure,
     ranked_samples,
@@ -42,12 +45,27 @@ def uniform_weights(model: MPCNN) -> None:
     model.attention.register_forward_pre_hook(zero_query)
 
 
-MPCNN_SYSTEMS: dict[str, dict[str, Any]] = {
-    "no attention": {},
+_ATTENTION: dict[str, dict[str, Any]] = {
     "attention": {"attention": True},
     "uniform weights": {"attention": True, "prepare": uniform_weights},
 }
-"""For each system of the MPCNN chapter the options of its training."""
+
+MPCNN_SYSTEMS: dict[str, dict[str, Any]] = {
+    "no attention": {},
+    **_ATTENTION,
+    "one vector": {**LIGHT, "comparison": "one vector"},
+    "compared once": {**LIGHT, "comparison": "once"},
+    "equal widths": {**LIGHT, "comparison": "equal widths"},
+    "light": LIGHT,
+    "light with single words": LIGHT | {"widths": (1,)},
+    "light with minima and means": LIGHT | {"poolings": POOLINGS},
+    "light with block B": {"poolings": ("max",), "dim_poolings": ("max",)},
+    **{f"light with {name}": LIGHT | own for name, own in _ATTENTION.items()},
+}
+"""For each system of the MPCNN chapter the options of its training. The first three are
+the whole network. From "one vector", a siamese network, to "light" each has one change
+to the one before; those below have one change to "light" each, and the last two differ
+in the weights alone."""
 
 ABCNN_SYSTEMS: dict[str, dict[str, Any]] = {
     f"{variant}{blocks}": {"variant": variant, "num_blocks": number, **changes}
@@ -121,6 +139,9 @@ def run_mpcnn_system(
 ) -> PairSystemRun:
     """Train an MPCNN, and measure it on dev and on test.
 
+    "samples" are some test pairs of a graded task, with their true and predicted
+    grades.
+
     Args:
         task: classes or grades.
         name: one of :data:`MPCNN_SYSTEMS`.
@@ -130,19 +151,21 @@ def run_mpcnn_system(
     """
     options = {**sizes, **MPCNN_SYSTEMS[name], "name": f"{task.name}, {name}"}
     model, history = fit_mpcnn(task, training, seed=seed, **options)
-    results = _named(measure(task, pair_scores(model, task)))
+    scores = pair_scores(model, task)
+    results = _named(measure(task, scores))
     results |= _named(measure(task, pair_scores(model, task, "dev"), "dev"), "dev_")
-    best = history.best_epoch
+    best = None if training.keep == "last" else history.best_epoch
     return PairSystemRun(
         name=name,
         task=task,
         results=results,
         details={
-            "chosen_epoch": 0 if best is None else best + 1,
+            "chosen_epoch": len(history.epoch_loss) if best is None else best + 1,
             "epochs": len(history.epoch_loss),
             "dev_losses": json.dumps([round(x, 4) for x in history.dev_loss]),
             "seconds": round(history.seconds, 1),
             "parameters": _num_trained(model),
+            "samples": json.dumps(graded_samples(task, scores), ensure_ascii=False),
         },
     )
 

@@ -1,9 +1,11 @@
 """Sentence pairs ready for training: three parts, word vectors, batches."""
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -167,7 +169,12 @@ class PairTask:
         return self._cache[key]
 
     def loader(
-        self, part: str, *, batch_size: int, seed: int | None = None
+        self,
+        part: str,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        by_length: bool = False,
     ) -> DataLoader:
         """Batches of pairs as they come, or mixed anew in each epoch.
 
@@ -175,7 +182,18 @@ class PairTask:
             part: one of :data:`PARTS`.
             batch_size: pairs in a batch.
             seed: of the order; None: the order of the data, in each epoch.
+            by_length: whether the batches are those of :meth:`batches`, which need
+                little padding; only the order of the batches is then mixed.
         """
+        if by_length:
+            batches = self.batches(part, batch_size=batch_size).batches
+            return DataLoader(
+                batches,  # type: ignore[arg-type]
+                batch_size=None,  # they are batches already
+                shuffle=seed is not None,
+                generator=torch.Generator().manual_seed(operator.index(seed or 0)),
+                collate_fn=lambda batch: batch,
+            )
         return sentence_pair_loader(
             self.pairs[part],
             self.vocab,

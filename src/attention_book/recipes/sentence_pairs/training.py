@@ -1,16 +1,14 @@
 """Train models of sentence pairs, measure them on the way, read their features."""
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from attention_book.data.sentence_pairs.pairs import SentencePairBatch
 from attention_book.evaluation.scores import score_all
@@ -18,7 +16,7 @@ from attention_book.models.abcnn.config import ABCNNConfig
 from attention_book.models.abcnn.model import ABCNN
 from attention_book.models.mpcnn.config import MPCNNConfig
 from attention_book.models.mpcnn.model import MPCNN
-from attention_book.recipes.sentence_pairs.comparison import measure
+from attention_book.recipes.sentence_pairs.comparison import main_measure, measure
 from attention_book.recipes.sentence_pairs.tasks import PairTask
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import History, fit
@@ -40,6 +38,9 @@ class PairTraining:
         device: "auto", "cpu", "cuda" or a device.
         evaluations: how often in an epoch a run is measured on dev and on test, for
             :func:`train_abcnn`.
+        keep: what :func:`fit_mpcnn` keeps: "best", the epoch with the lowest loss on
+            dev, or "last", the last one. Then dev chooses nothing, and the main measure
+            on it is followed in place of the loss.
         checkpoints: give each run, by its name and seed, its file.
     """
 
@@ -49,6 +50,7 @@ class PairTraining:
     optimizer: str = "adam"
     device: str | torch.device = "auto"
     evaluations: int = 1
+    keep: Literal["best", "last"] = "best"
     checkpoints: CheckpointFiles = no_checkpoints
 
 
@@ -98,12 +100,14 @@ def fit_mpcnn(
     name: str = "MPCNN",
     **sizes: Any,
 ) -> tuple[MPCNN, History]:
-    """Train an MPCNN; it keeps the epoch with the lowest loss on the dev part.
+    """Train an MPCNN.
+
+    Batches hold pairs of similar length; the order of the batches is random.
 
     Args:
         task: classes or grades.
-        training: how to train.
-        seed: of the weights, the dropout and the order of the pairs.
+        training: how to train, and which epoch's weights the model keeps.
+        seed: of the weights, the dropout and the order of the batches.
         prepare: changes the model before it is trained; None: nothing does.
         name: of the run, apart from its seed.
         **sizes: settings of :class:`attention_book.models.mpcnn.config.MPCNNConfig`
@@ -117,16 +121,26 @@ def fit_mpcnn(
     model = MPCNN(config, task.matrix)
     if prepare is not None:
         prepare(model)
+    size, device = training.batch_size, training.device
+
+    def follow(model: nn.Module) -> tuple[float, float]:
+        score = main_measure(task, pair_scores(model, task, "dev"), "dev")
+        return -score, score  # nothing is chosen, so that no loss is needed
+
+    watched: dict[str, Any] = {"dev_measure": follow, "keep": "last"}
+    if training.keep == "best":
+        dev = task.loader("dev", batch_size=size, by_length=True)
+        watched = {"dev_loader": dev}
     history = fit(
         model,
-        task.loader("train", batch_size=training.batch_size, seed=seed),
+        task.loader("train", batch_size=size, seed=seed, by_length=True),
         epochs=training.epochs,
         learning_rate=training.learning_rate,
         optimizer=training.optimizer,
-        dev_loader=task.loader("dev", batch_size=training.batch_size),
-        device=training.device,
+        device=device,
         checkpoint=training.checkpoints(f"{name}, seed {seed}"),
         description=f"{name}, seed {seed}",
+        **watched,
     )
     return model, history
 
@@ -203,16 +217,10 @@ def train_abcnn(
         seed: of the order of the batches.
         name: of the run, apart from its seed.
     """
-    batches = task.batches("train", batch_size=training.batch_size).batches
-    loader: DataLoader = DataLoader(
-        batches,  # type: ignore[arg-type]
-        batch_size=None,  # they are batches already
-        shuffle=True,
-        generator=torch.Generator().manual_seed(operator.index(seed)),
-        collate_fn=lambda batch: batch,
-    )
+    size = training.batch_size
+    loader = task.loader("train", batch_size=size, seed=seed, by_length=True)
     trained = [p for p in model.parameters() if p.requires_grad]
-    total = training.epochs * len(batches)
+    total = training.epochs * len(loader)
     times = np.linspace(0, total, training.epochs * training.evaluations + 1)
     times = times.astype(int)[1:]
 
