@@ -1,4 +1,4 @@
-"""The chapter's figures: lines as thick as weights, heads in their places."""
+"""The chapter's figures: arrows as thick as weights, matrices, heads as a kernel."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,26 +7,71 @@ import torch
 
 from attention_book.figures.self_attention import (
     plot_asking,
+    plot_budgets,
     plot_distance_scores,
-    plot_image_scores,
+    plot_image_trials,
     plot_kernel_heads,
     plot_layer_costs,
+    plot_matrices,
     plot_score_spreads,
 )
 
 
-def test_lines_lead_from_every_word_to_the_asking_one(grow_evenly):
+def written(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_values_flow_through_weights_into_the_context(grow_evenly):
     _, ax = plt.subplots()
-    words, weights = ["the", "cup", "fell"], [0.125, 0.75, 0.125]
+    words, weights = ["animal", "street", "tired"], [0.125, 0.75, 0.125]
     assert plot_asking(words, weights, 2, ax=ax) is ax
-    for x, line in enumerate(ax.lines):
-        assert list(line.get_xdata()) == [x, 2]
-    grow_evenly((line.get_linewidth() for line in ax.lines), weights)
-    texts = [text.get_text() for text in ax.texts]
+    texts = written(ax)
     for word in words:
-        assert texts.count(word) == 2
-    assert texts.count(".75") == 1
-    assert len(ax.patches) == 6
+        assert texts.count(word) == 1
+    for name in ("$k_1$", "$v_3$", "$q_3$", "$c_3$", "0.75"):
+        assert texts.count(name) == 1
+    assert "$q_1$" not in texts
+    arrows = [t.arrow_patch for t in ax.texts if getattr(t, "arrow_patch", None)]
+    thick = [
+        arrow for arrow in arrows if arrow.get_edgecolor()[:2] == (230 / 255, 159 / 255)
+    ]
+    widths = [arrow.get_linewidth() for arrow in thick]
+    grow_evenly(widths[::2], weights)  # from the values, then to the context
+    grow_evenly(widths[1::2], weights)
+
+
+def matrices():
+    sizes = {"X": 3, "Q": 2, "K": 2, "V": 2, "E": 3, "A": 3, "C": 2}
+    return {name: torch.full((3, size), 0.25) for name, size in sizes.items()}
+
+
+def test_matrices_have_their_numbers_and_shapes():
+    features = ["living", "place", "noun"]
+    given = matrices() | {"C": torch.tensor([[4.0, -4], [2, 1 / 3], [0.123, 1e-7]])}
+    ax = plot_matrices(["a", "b", "c"], features, given, row=1)
+    texts = written(ax)
+    assert texts.count("1/4") == 9 + 3 * 6 + 2 * 9
+    for number in ("4", "-4", "2", "1/3", "0.12", "0"):
+        assert number in texts
+    for name in ("$X$", "$Q$", "$A$", "$C$", "$W^V$", "$n \\times n$", "living"):
+        assert name in texts
+    cells = [one for one in ax.patches if one.get_height() == 1]
+    assert len(cells) == 9 + 3 * 6 + 2 * 9 + 6
+    outlines = [one for one in ax.patches if one.get_height() > 1]
+    assert len(outlines) == 5
+    plain = plot_matrices(["a", "b", "c"], features, given)
+    assert all(one.get_height() == 1 for one in plain.patches)
+
+
+def test_matrices_that_do_not_fit_are_errors():
+    given = matrices()
+    with pytest.raises(
+        ValueError, match="X must have a row for each of 2 words, got 3"
+    ):
+        plot_matrices(["a", "b"], [], given)
+    del given["E"]
+    with pytest.raises(ValueError, match=r"must have all of X, Q, .* not \['E'\]"):
+        plot_matrices(["a", "b", "c"], [], given)
 
 
 @pytest.mark.parametrize(("weights", "asking"), [([1.0], 0), ([0.5, 0.5], 2)])
@@ -79,13 +124,30 @@ def test_costs_are_drawn_on_axes_of_powers():
     assert labels == ["64", "1,024"]
 
 
-def test_image_scores_are_means_with_cut_off_intervals():
+def test_image_trials_have_a_panel_for_each_number_of_images():
     scores = {"GRU": np.array([[0.5, 0.7], [0.9, 0.8]])}
-    ax = plot_image_scores([60, 250], scores, {"GRU": [(0.1, 0.9), (0.6, 1.3)]})
-    assert list(ax.lines[0].get_ydata()) == pytest.approx([0.6, 0.85])
-    tops = [path.vertices[:, 1].max() for path in ax.collections[0].get_paths()]
-    assert max(tops) == pytest.approx(1.0)
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["60", "250"]
+    figure = plot_image_trials([60, 250], scores, {"GRU": [(0.5, 0.7), (0.6, 0.9)]})
+    upper, lower = figure.axes
+    assert upper.get_title() == "60 training images"
+    rings, interval, mean = lower.lines
+    assert list(rings.get_xdata()) == [0.9, 0.8]
+    assert list(interval.get_xdata()) == [0.6, 0.9]
+    assert list(mean.get_xdata()) == pytest.approx([0.85])
+    assert lower.get_xlabel() == "accuracy on test images"
+
+
+def test_budgets_are_means_over_runs():
+    curves = {
+        60: {"GRU": [[0.5, 0.7], [0.9, 0.9]], "other": [[0.2], [0.3]]},
+        250: {"GRU": [[0.1], [0.2]], "other": [[0.3], [0.4]]},
+    }
+    figure = plot_budgets([200, 1000], curves)
+    left, right = figure.axes
+    assert list(left.lines[0].get_ydata()) == pytest.approx([0.6, 0.9])
+    assert list(right.lines[1].get_ydata()) == pytest.approx([0.3, 0.4])
+    assert [label.get_text() for label in left.get_xticklabels()] == ["200", "1,000"]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["GRU", "other"]
 
 
 def test_chance_is_a_line_below_the_scores():

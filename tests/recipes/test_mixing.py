@@ -7,12 +7,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.attention.self_attention import SelfAttention
 from attention_book.data.sequences import adding_problem
 from attention_book.data.sequences.digit_pixels import SIDE, digit_pixels
-from attention_book.evaluation.intervals import student_interval
-from attention_book.functional import attend
 from attention_book.models.self_attention import (
     AddingModel,
     MixingConfig,
@@ -35,6 +32,9 @@ def study():
         distances=(2, 3),
         sequences=20,
         more_trials=3,
+        word_steps=2,
+        study_steps=(2, 3, 4),
+        study_rates=(1e-3, 2e-2),
     )
     return mixing.MixingStudy(preset=preset, epochs=1, seed=4, device=CPU)
 
@@ -80,7 +80,7 @@ def test_every_run_has_a_name_of_its_own(study, monkeypatch):
     named.more_trials(8)
     named.more_trials(8, lambda attention: None, name="start small")
     named.learn_adding("self-attention", 8, 0, name="additive", score="additive")
-    assert len(set(names)) == len(names) == 3 * 2 * 2 + 2 * 2 * 2 + 2 * 3 + 1
+    assert len(set(names)) == len(names) == 4 * 2 * 2 + 2 * 2 * 2 + 2 * 3 + 1
     assert names[0] == "convolution, 7 images, seed 8"
     assert names[-1] == "additive, distance 8, seed 0"
 
@@ -95,51 +95,60 @@ def test_image_trials_train_every_kind_on_every_count(
 
     monkeypatch.setattr(mixing.MixingStudy, "train", count)
     trials = study.image_trials()
-    assert list(trials.scores) == list(mixing.IMAGE_KINDS)
-    assert steps == [(7, 3, 1e-2), (11, 3, 1e-2)] * 6
+    assert list(trials.scores()) == list(mixing.IMAGE_KINDS)
+    assert steps == ([(7, 3, 1e-2)] * 2 + [(11, 3, 1e-2)] * 2) * 4
     of_numpy = replace(study, seed=np.int64(study.seed)).image_trials()
-    np.testing.assert_equal(of_numpy.scores, trials.scores)
-    assert len(trials.models) == 3 * 2 * 2
-    first = trials.models["convolution", 7, 0]
-    again = trials.models["convolution", 11, 0]
+    np.testing.assert_equal(of_numpy.scores(), trials.scores())
+    assert len(trials.trials) == 4 * 2 * 2
+    (first, _), (again, _) = (trials.models("convolution", n) for n in (7, 11))
     assert_close(first.state_dict(), again.state_dict())  # one seed for each trial
-    test = digit_pixels(dev=200, test=300, seed=8).test
-    share = study.accuracy(first, test.pixels, test.labels)
-    assert trials.scores["convolution"][0, 0] == share
-    shuffled = trials.models["convolution, shuffled pixels", 7, 0]
+    splits = digit_pixels(dev=200, test=300, seed=8)
+    train = splits.train.pixels[:7], splits.train.labels[:7]
+    parts = {"test": splits.test, "dev": splits.dev}
+    shares = {
+        part: study.accuracy(first, found.pixels, found.labels)
+        for part, found in parts.items()
+    }
+    shares["train"] = study.accuracy(first, *train)
+    for part, share in shares.items():
+        assert trials.scores(part)["convolution"][0, 0] == share
+    shuffled, _ = trials.models("convolution, shuffled pixels", 7)
     assert_close(shuffled.state_dict(), first.state_dict())
 
 
-def test_shuffled_pixels_are_those_of_the_trials_order(study, monkeypatch):
+@pytest.mark.parametrize("mixer", ["convolution", "self-attention"])
+def test_shuffled_pixels_are_those_of_the_trials_order(study, monkeypatch, mixer):
     monkeypatch.setattr(mixing.MixingStudy, "train", lambda *_args, **_how: None)
-    trials = study.image_trials()
     order = torch.randperm(SIDE**2, generator=torch.Generator().manual_seed(9))
     test = digit_pixels(dev=200, test=300, seed=9, order=order).test
-    model = trials.models["convolution, shuffled pixels", 11, 1]
-    share = study.accuracy(model, test.pixels, test.labels)
-    assert trials.scores["convolution, shuffled pixels"][1, 1] == share
+    trial = study.learn_image(f"{mixer}, shuffled pixels", 11, 9)
+    assert trial.test == study.accuracy(trial.model, test.pixels, test.labels)
+    in_order = study.learn_image(mixer, 11, 9)
+    assert_close(trial.model.state_dict(), in_order.model.state_dict())
 
 
-def test_tables_have_a_row_for_each_setting():
-    rows = np.array([[0.5, 0.7], [0.9, 1.0]])
-    images = mixing.ImageTrials({"convolution": rows}, {})
-    low, high = student_interval(rows[1])
-    assert high > 1, "and is cut off"
-    lines = images.table([60, 250]).splitlines()
-    cell = f" 95.0% ({low:6.1%} to 100.0%)"
-    assert lines[2] == f"   250{cell:>30}"
-    assert images.intervals()["convolution"][1] == (low, high)
-    far = mixing.AddingTrials({"GRU": rows, "convolution": rows}, {})
-    lines = far.table([8, 16]).splitlines()
-    assert lines[0].split() == ["distance", "GRU", "convolution"]
-    assert lines[1].split() == ["8", "0.50", "0.70", "0.50", "0.70"]
-    costs = mixing.LayerCosts({"GRU": [1.5, 3.0]}, {"GRU": [0.25, 2.0]})
-    assert costs.table([64, 128]).splitlines()[2].split() == [
-        "128",
-        "3.00",
-        "(",
-        "2.00)",
-    ]
+def test_the_study_of_digits_trains_for_longer_and_at_other_rates(
+    study, monkeypatch, no_shape_checks
+):
+    runs, names = [], []
+
+    def note(self, model, inputs, labels, **how):
+        runs.append((len(inputs), how["steps"], how["learning_rate"]))
+        names.append(how["name"])
+
+    monkeypatch.setattr(mixing.MixingStudy, "train", note)
+    values = list(study.digit_study())
+    budgets = [(n, steps, 1e-2) for n in (7, 11) for steps in (2, 3, 4)]
+    assert runs == budgets * 4 + [(11, 3, 1e-3), (11, 3, 2e-2)] * 2
+    assert len(set(names)) == len(names) == len(values) / 2
+    keys = [key for key, _ in values]
+    assert len(set(keys)) == len(keys)
+    assert "test_attention_shuffled_11_4" in keys
+    assert "dev_convolution_rate_200" in keys
+    assert all(key.isidentifier() for key in keys)
+    bare = replace(study, preset=replace(study.preset, study_rates=()))
+    with pytest.raises(ValueError, match="must have settings for the study"):
+        next(bare.digit_study())
 
 
 def test_adding_is_learned_in_the_same_way_for_the_same_seed(study):
@@ -238,17 +247,14 @@ def test_spread_of_scores_grows_with_the_dimension():
     assert_close(jacobian, one)
     assert plain.gradient[1] < divided.gradient[1]
     assert plain.variance[1] > 100
-    assert divided.text(1) == (
-        f"{divided.variance[1]:8.2f}    {divided.largest[1]:.2f}"
-        f"    {divided.gradient[1]:.3f}"
-    )
 
 
-def test_additive_score_is_that_of_its_layer():
-    layer = AdditiveAttention(2, 3, 5)
-    query, key = torch.randn(1, 4, 2), torch.randn(1, 7, 3)
-    scores = mixing.additive_score(layer)(query, key)
-    assert_close(attend(scores, key), layer(query, key, key))
+def test_scores_can_be_made_smaller(adder):
+    attention, x = adder.block.mixer.attention, torch.randn(2, 5, 16)
+    before = attention(x, x, x, need_weights=True)[1].log()
+    mixing.scores_times(0.25)(attention)
+    after = attention(x, x, x, need_weights=True)[1].log()
+    assert_close(after.diff(dim=-1), before.diff(dim=-1) / 4)
 
 
 def test_layers_map_tokens_to_tokens_and_cost_something():

@@ -1,33 +1,38 @@
 """Figures of the chapter on self-attention."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY
+from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY, VALUE
 from attention_book.figures.curves import plot_curves
+from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.seeds import plot_seeds
 from attention_book.figures.words import draw_word
 
 # What is written on the figures.
 TEXT = {
-    "inputs": "tokens: keys and values",
-    "outputs": "tokens after the layer",
+    "scores": "compare:\nscores, softmax",
+    "average": "average",
+    "tokens": "tokens",
+    "images": "{:,} training images",
     "head": "head {}",
-    "components": "d, numbers of a query",
+    "components": "d, components of a query",
     "variance": "variance of the scores",
     "largest": "largest weight",
     "gradient": "size of the derivatives",
-    "tokens": "tokens",
-    "images": "training images",
     "image accuracy": "accuracy on test images",
+    "steps": "optimizer steps",
     "distance": "distance between the two tokens",
     "accuracy": "accuracy",
+    "softmax": "softmax of\neach row",
 }
 
 
@@ -38,11 +43,15 @@ def plot_asking(
     *,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the query of one word, which attends to all words, itself included.
+    """Draw how one token of a sentence gets its context from all tokens.
+
+    Each word gives a key and a value, and the asking one a query as well. The query is
+    compared with all keys; the weights decide how much of each value reaches the
+    context.
 
     Args:
         words: words of the sentence.
-        weights: weights of the words; the larger the weight, the thicker the line.
+        weights: weights of the words; the larger the weight, the thicker the arrow.
         asking: position of the query, from 0.
         ax: where to draw; None: the axes of a new figure.
 
@@ -51,9 +60,9 @@ def plot_asking(
             position in the sentence.
 
     Example:
-        >>> ax = plot_asking(["the", "cup"], [0.2, 0.8], asking=0)
-        >>> [text.get_text() for text in ax.texts][-1]
-        'tokens after the layer'
+        >>> ax = plot_asking(["the", "cup"], [0.25, 0.75], asking=0)
+        >>> "$q_1$" in [text.get_text() for text in ax.texts]
+        True
     """
     if len(words) != len(weights) or not 0 <= asking < len(words):
         raise ValueError(
@@ -61,37 +70,178 @@ def plot_asking(
             f"asking as one of their positions, got {len(weights)} weights and asking "
             f"{asking}"
         )
-    ax = ax or plt.figure(figsize=(5.6, 3.6)).subplots()
-    for x, (word, weight) in enumerate(zip(words, weights, strict=True)):
-        own = x == asking
-        _box(ax, x, 0.0, word, QUERY if own else KEY)
-        _box(ax, x, 2.6, word, CONTEXT, faint=not own)
-        ax.plot(
-            [x, asking],
-            [0.28, 2.32],
-            color=INK,
-            lw=0.4 + 6 * weight,
-            ls="-",
-            marker="",
-            solid_capstyle="butt",
-            zorder=0,
-        )
-        # On the line, a third of the way up, where the lines are still apart.
-        ax.text(
-            x + (asking - x) * 0.3,
-            0.28 + 2.04 * 0.3,
-            f"{weight:.2f}".removeprefix("0"),
-            ha="center",
-            va="center",
-            fontsize=8,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )
-    middle = (len(words) - 1) / 2
-    for y, name in (-0.62, "inputs"), (3.2, "outputs"):
-        ax.text(middle, y, TEXT[name], ha="center", va="center", fontsize=9, color=INK)
-    ax.set(xlim=(-0.6, len(words) - 0.4), ylim=(-0.85, 3.4))
+    ax = ax or plt.figure(figsize=(5.6, 4.4)).subplots()
+    last = 2.2 * (len(words) - 1)
+    query = (2.2 * asking, 1.25)
+    top = last / 2, 4.2
+    for number, (word, weight) in enumerate(zip(words, weights, strict=True)):
+        x = 2.2 * number
+        draw_word(ax, x, -0.3, word, fontsize=10)
+        for dx, y, name, color in (
+            (-0.45, 1.25, "k", KEY),
+            (0.45, 1.25, "v", VALUE),
+        ):
+            shift = -0.35 if number == asking else 0.0
+            at = x + dx + shift
+            draw_arrow(ax, (x, 0.0), (at, y - 0.3))
+            draw_box(ax, at, y, f"${name}_{number + 1}$", color, width=0.5)
+        at = x + (0.1 if number == asking else 0.45)
+        draw_box(ax, at, 2.55, f"{weight:.2f}", QUERY, width=0.62, height=0.36)
+        width = 0.5 + 5 * weight
+        style: dict[str, Any] = {"lw": width, "color": VALUE}
+        draw_arrow(ax, (at, 1.55), (at, 2.3), **style)
+        end = top[0] + (at - top[0]) * 0.1, top[1] - 0.32
+        draw_arrow(ax, (at, 2.8), end, **style)
+    x, y = query[0] + 0.95, query[1]
+    draw_arrow(ax, (query[0], 0.0), (x, y - 0.3))
+    draw_box(ax, x, y, f"$q_{asking + 1}$", QUERY, width=0.5)
+    # The query sets all weights.
+    dashed: dict[str, Any] = {"color": QUERY, "ls": "--", "lw": 1.3, "marker": ""}
+    ax.plot([x, x], [y + 0.3, 1.95], **dashed)
+    ax.plot([-0.45, x], [1.95, 1.95], **dashed)
+    for number in range(len(words)):
+        at = 2.2 * number - 0.45 + (-0.35 if number == asking else 0.0)
+        ax.plot([at, at], [1.55, 1.95], **dashed)
+        end = 2.2 * number + (0.1 if number == asking else 0.45) - 0.36
+        draw_arrow(ax, (at, 1.95), (end, 2.45), color=QUERY, ls="--", lw=1.3)
+    ax.text(last + 1.3, 2.3, TEXT["scores"], fontsize=8, va="center")
+    draw_box(ax, *top, f"$c_{asking + 1}$", CONTEXT, width=0.6)
+    ax.text(top[0] + 0.5, top[1], TEXT["average"], fontsize=8, va="center")
+    ax.set(xlim=(-1.2, last + 2.9), ylim=(-0.6, 4.6))
     ax.axis("off")
     return ax
+
+
+def plot_matrices(
+    words: Sequence[str],
+    features: Sequence[str],
+    matrices: Mapping[str, Float[Tensor, "rows columns"]],
+    *,
+    row: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw self-attention as products of matrices, with numbers and shapes.
+
+    From left to right: the tokens, their projections to queries, keys and values, the
+    scores of all pairs, the weights, and the contexts.
+
+    Args:
+        words: one for each token.
+        features: names of the features of a token.
+        matrices: "X", "Q", "K", "V", "E", "A" and "C", with their numbers.
+        row: position of a token whose way from its query to its context is outlined;
+            None: none.
+        ax: where to draw; None: the axes of a new figure.
+
+    Raises:
+        ValueError: if a matrix is missing, or has not one row for each word.
+
+    Example:
+        >>> import torch
+        >>> small = {name: torch.ones(2, 2) for name in "XQKVEAC"}
+        >>> ax = plot_matrices(["a", "b"], ["noun", "verb"], small)
+        >>> "$C$" in [text.get_text() for text in ax.texts]
+        True
+    """
+    n = len(words)
+    if missing := [name for name in "XQKVEAC" if name not in matrices]:
+        raise ValueError(
+            f"matrices must have all of X, Q, K, V, E, A, C, not {missing}"
+        )
+    for name, matrix in matrices.items():
+        if len(matrix) != n:
+            raise ValueError(
+                f"{name} must have a row for each of {n} words, got {len(matrix)}"
+            )
+    ax = ax or plt.figure(figsize=(7.6, 5.0)).subplots()
+    middle = 4.2
+    wide = {name: matrix.shape[1] for name, matrix in matrices.items()}
+    at = {"X": (0.0, middle)}  # the lower left corners
+    second = wide["X"] + 2.6
+    at["Q"], at["K"], at["V"] = (
+        (second, middle + step) for step in (n + 1.7, 0.0, -n - 1.7)
+    )
+    third = second + max(wide[name] for name in "QKV") + 2.2
+    at["E"] = (third, middle + (n + 1.7) / 2)
+    fourth = third + wide["E"] + 2.3
+    at["A"] = (fourth, middle + (n + 1.7) / 2)
+    fifth = fourth + wide["A"] + 1.9
+    at["C"] = (fifth, middle)
+    colors = {"X": INK, "Q": QUERY, "K": KEY, "V": VALUE, "C": CONTEXT}
+    shapes = dict.fromkeys("QKVC", "n \\times d")
+    shapes |= {"X": "n \\times d_x", "E": "n \\times n", "A": "n \\times n"}
+    names = {"E": "QK^\\top / \\sqrt{d}"}
+    for name, (x, y) in at.items():
+        _matrix(ax, x, y, matrices[name], colors.get(name, QUERY))
+        ax.text(
+            x + wide[name] / 2, y + n + 0.42, f"${names.get(name, name)}$",
+            ha="center", va="center", fontsize=11,
+        )  # fmt: skip
+        ax.text(
+            x + wide[name] / 2, y - 0.4, f"${shapes[name]}$",
+            ha="center", va="center", fontsize=8, color=INK,
+        )  # fmt: skip
+    for number, word in enumerate(words):
+        y = middle + n - 0.5 - number
+        draw_word(ax, -0.2, y, word, ha="right", fontsize=9)
+        draw_word(ax, fifth + wide["C"] + 0.2, y, word, ha="left", fontsize=9)
+    for column, feature in enumerate(features):
+        draw_word(
+            ax, column + 0.5, middle - 0.85, feature, rotation=90, va="top", fontsize=8
+        )
+    for name in "XQEAC" if row is not None else "":
+        (x, y), size = at[name], wide[name]
+        corner = (x - 0.06, y + n - 1.06 - (row or 0))
+        outline = Rectangle(corner, size + 0.12, 1.12, fill=False, ec=INK, lw=2)
+        ax.add_patch(outline)
+    right = {name: (x + wide[name] + 0.15, y + n / 2) for name, (x, y) in at.items()}
+    left = {name: (x - 0.15, y + n / 2) for name, (x, y) in at.items()}
+    for name in "QKV":
+        draw_arrow(ax, right["X"], left[name])
+        x, y = (np.add(right["X"], left[name]) / 2).tolist()
+        ax.text(
+            x, y + 0.1, f"$W^{name}$", ha="center", va="center", fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
+    for name in "QK":
+        draw_arrow(ax, right[name], left["E"], color=colors[name])
+    draw_arrow(ax, right["E"], left["A"])
+    x, y = (np.add(right["E"], left["A"]) / 2).tolist()
+    ax.text(x, y + 0.25, TEXT["softmax"], ha="center", va="bottom", fontsize=8)
+    draw_arrow(ax, right["A"], left["C"])
+    draw_arrow(ax, right["V"], left["C"], color=VALUE)
+    low = at["V"][1] - 0.8
+    ax.set(xlim=(-2.1, fifth + wide["C"] + 2.0), ylim=(low, at["Q"][1] + n + 1))
+    ax.set_aspect("equal")
+    ax.axis("off")
+    return ax
+
+
+def _matrix(ax: Axes, x: float, y: float, matrix: Tensor, color: str) -> None:
+    """Draw a matrix as cells with numbers, its lower left corner at a point."""
+    rows, columns = matrix.shape
+    for i in range(rows):
+        for j in range(columns):
+            corner = (x + j, y + rows - 1 - i)
+            ax.add_patch(Rectangle(corner, 1, 1, fc=color + "33", ec=color, lw=0.8))
+            ax.text(
+                corner[0] + 0.5, corner[1] + 0.5, _number(matrix[i, j].item()),
+                ha="center", va="center", fontsize=8,
+            )  # fmt: skip
+
+
+def _number(value: float) -> str:
+    """A number for a cell: an integer, a simple fraction or two decimals.
+
+    Example:
+        >>> _number(-3.0), _number(0.25), _number(2 / 3), _number(0.123)
+        ('-3', '1/4', '2/3', '0.12')
+    """
+    for bottom in (1, 2, 3, 4, 6, 8):
+        top = value * bottom
+        if abs(top - round(top)) < 1e-4:
+            return f"{round(top)}" + f"/{bottom}" * (bottom > 1)
+    return f"{value:.2f}"
 
 
 def plot_kernel_heads(
@@ -185,38 +335,74 @@ def plot_layer_costs(
     return figure
 
 
-def plot_image_scores(
+def plot_image_trials(
     counts: Sequence[int],
     scores: Mapping[str, Float[np.ndarray, "counts trials"]],
-    intervals: Mapping[str, Sequence[tuple[float, float]]],
-) -> Axes:
-    """Draw accuracy by the number of training images.
+    ranges: Mapping[str, Sequence[tuple[float, float]]],
+) -> Figure:
+    """Draw the accuracy of each trial, one panel for each number of training images.
 
     Args:
         counts: numbers of images.
-        scores: of each name, a row for each number of images.
-        intervals: of each name, low and high for each number of images; drawn no
-            further than from 0 to 1.
+        scores: of each kind of model, a row for each number of images.
+        ranges: of each kind, low and high for each number of images.
 
     Example:
-        >>> scores = {"GRU": np.array([[0.5], [0.9]])}
-        >>> bands = {"GRU": [(0.2, 0.8), (0.8, 1.4)]}
-        >>> plot_image_scores([60, 250], scores, bands).get_ylabel()
-        'accuracy on test images'
+        >>> scores = {"GRU": np.array([[0.5, 0.6], [0.9, 0.8]])}
+        >>> ranges = {"GRU": [(0.5, 0.6), (0.8, 0.9)]}
+        >>> figure = plot_image_trials([60, 250], scores, ranges)
+        >>> [ax.get_title() for ax in figure.axes]
+        ['60 training images', '250 training images']
     """
-    ax = plot_curves(
-        counts,
-        {name: rows.mean(axis=1) for name, rows in scores.items()},
-        intervals={name: np.clip(band, 0, 1) for name, band in intervals.items()},
-        xlabel=TEXT["images"],
-        ylabel=TEXT["image accuracy"],
+    figure = plt.figure(figsize=(5.6, (0.9 + 0.35 * len(scores)) * len(counts)))
+    panels = figure.subplots(len(counts), 1, squeeze=False)[:, 0]
+    for row, (ax, count) in enumerate(zip(panels, counts, strict=True)):
+        ends = {name: own[row] for name, own in ranges.items()}
+        own = {name: rows[row].tolist() for name, rows in scores.items()}
+        plot_seeds(own, ends, xlabel="", ax=ax)
+        ax.set_title(TEXT["images"].format(count), fontsize=10)
+    panels[-1].set_xlabel(TEXT["image accuracy"])
+    figure.tight_layout()
+    return figure
+
+
+def plot_budgets(
+    steps: Sequence[int],
+    curves: Mapping[int, Mapping[str, Sequence[Sequence[float]]]],
+) -> Figure:
+    """Draw accuracy by the number of training steps, a panel for each number of images.
+
+    Args:
+        steps: optimizer steps of the training runs, rising.
+        curves: by number of training images and kind of model, the values of some runs
+            for each of ``steps``; their means are drawn.
+
+    Example:
+        >>> figure = plot_budgets([200, 1000], {60: {"GRU": [[0.5, 0.7], [0.9, 0.9]]}})
+        >>> figure.axes[0].lines[0].get_ydata().tolist()
+        [0.6, 0.9]
+    """
+    figure = plt.figure(figsize=(7.4, 3.4))
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    for ax, (count, lines) in zip(panels, curves.items(), strict=True):
+        plot_curves(
+            steps,
+            {name: [float(np.mean(x)) for x in own] for name, own in lines.items()},
+            xlabel=TEXT["steps"],
+            ylabel=TEXT["image accuracy"],
+            ax=ax,
+        )
+        ax.set_title(TEXT["images"].format(count), fontsize=10)
+        ax.set_xscale("log")
+        ax.set_xticks(steps, [f"{number:,}" for number in steps])
+        ax.minorticks_off()
+        ax.legend().remove()
+    figure.tight_layout()
+    names = list(next(iter(curves.values()))) if curves else []
+    figure.legend(
+        panels[0].lines, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2
     )
-    ax.set_xscale("log")
-    ax.set_xticks(counts, [f"{count:,}" for count in counts])
-    ax.minorticks_off()
-    ax.set_ylim(0.3, 1.02)
-    ax.legend(loc="lower right")
-    return ax
+    return figure
 
 
 def plot_distance_scores(
@@ -248,21 +434,3 @@ def plot_distance_scores(
     ax.set_ylim(0.25, 1.03)
     ax.legend(loc="lower left")
     return ax
-
-
-def _box(
-    ax: Axes, x: int, y: float, text: str, color: str, *, faint: bool = False
-) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            (x - 0.4, y - 0.2),
-            0.8,
-            0.4,
-            boxstyle="round,pad=0.03",
-            fc="white" if faint else color,
-            ec=color,
-            alpha=0.5 if faint else 0.9,
-        )
-    )
-    ink = INK if faint else "black"
-    draw_word(ax, x, y, text, fontsize=9, color=ink)

@@ -1,9 +1,11 @@
 """Self-attention beside a convolution and a GRU: what they cost and what they learn."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attention_book.attention.bahdanau import AdditiveAttention
-from attention_book.attention.global_local.scores import ConcatScore
 from attention_book.attention.self_attention import SelfAttention
 from attention_book.data.sequences.adding_problem import adding_problem
 from attention_book.data.sequences.digit_pixels import SIDE, digit_pixels
 from attention_book.data.sequences.labelled import labelled_batches
 from attention_book.evaluation.cost import peak_bytes, seconds_in_turns
-from attention_book.evaluation.intervals import student_interval
-from attention_book.functional import additive_scores, dot_scores
+from attention_book.functional import dot_scores
 from attention_book.models.self_attention import (
     AddingModel,
     MixingConfig,
@@ -56,6 +55,10 @@ class MixingPreset:
         sequences: number of its training sequences.
         more_trials: number of models at one distance that are looked into.
         sequence_rate: learning rate on sequences.
+        words: number of training sentences with a pronoun.
+        word_steps: optimizer steps on them.
+        study_steps: optimizer steps on images, in the longer comparison.
+        study_rates: learning rates on images, in the longer comparison.
     """
 
     epochs: int
@@ -66,18 +69,26 @@ class MixingPreset:
     image_rate: float
     distances: tuple[int, ...]
     sequences: int = 6400
-    more_trials: int = 30
+    more_trials: int
     sequence_rate: float = 1e-2
+    words: int = 5000
+    word_steps: int
+    study_steps: tuple[int, ...] = ()
+    study_rates: tuple[float, ...] = ()
 
 
 MIXING_PRESETS = {
     "quick": MixingPreset(
         epochs=1,
-        trials=3,
-        image_counts=(60, 250, 1297),
+        trials=2,
+        image_counts=(60, 1297),
         image_steps=200,
         image_rate=2e-2,
         distances=(8, 16, 32, 64),
+        more_trials=10,
+        word_steps=300,
+        study_steps=(200, 1000, 2500),
+        study_rates=(5e-3, 1e-2, 2e-2),
     ),
     "full": MixingPreset(
         epochs=10,
@@ -86,49 +97,72 @@ MIXING_PRESETS = {
         image_steps=300,
         image_rate=1e-2,
         distances=(4, 8, 16, 32, 64, 96, 128),
+        more_trials=30,
+        word_steps=300,
     ),
 }
-"""The chapter's settings by name: a minute on two CPU cores, and hours of one."""
+"""The chapter's settings by name: less than a minute on one CPU core, and hours."""
+
+STUDIES = ("digits",)
+"""Comparisons that take longer than a quick run, for records."""
 
 
 IMAGE_KINDS = {
     "convolution": ("convolution", False),
     "convolution, shuffled pixels": ("convolution", True),
     "self-attention": ("self-attention", False),
+    "self-attention, shuffled pixels": ("self-attention", True),
 }
 """By name the mixer, and whether the pixels of all images are shuffled in one order."""
 
 
-class ImageTrials(NamedTuple):
-    """Accuracies and models by kind.
+class ImageTrial(NamedTuple):
+    """One model of images.
 
     Attributes:
-        scores: of each kind, a row for each number of training images.
-        models: by kind, number of images and trial.
+        model: the model, trained.
+        train: accuracy on the images that it was trained on.
+        dev: accuracy on the development images.
+        test: accuracy on the test images.
     """
 
-    scores: dict[str, Shares]
-    models: dict[tuple[str, int, int], PixelClassifier]
+    model: PixelClassifier
+    train: float
+    dev: float
+    test: float
 
-    def intervals(self) -> dict[str, list[tuple[float, float]]]:
-        """Student's 95 % interval of each mean over the trials."""
-        return {
-            name: [student_interval(row) for row in rows]
-            for name, rows in self.scores.items()
+
+class ImageTrials(NamedTuple):
+    """Models of images by kind, number of images and trial.
+
+    Attributes:
+        counts: numbers of training images, rising.
+        trials: the models with their accuracies.
+    """
+
+    counts: list[int]
+    trials: dict[tuple[str, int, int], ImageTrial]
+
+    def scores(self, part: str = "test") -> dict[str, Shares]:
+        """Accuracies of each kind: a row for each number of images.
+
+        Args:
+            part: "train", "dev" or "test".
+        """
+        found: dict[str, list[list[float]]] = {
+            kind: [[] for _ in self.counts] for kind, _, _ in self.trials
         }
+        for (kind, count, _), trial in self.trials.items():
+            found[kind][self.counts.index(count)].append(getattr(trial, part))
+        return {kind: np.array(rows) for kind, rows in found.items()}
 
-    def table(self, counts: Sequence[int]) -> str:
-        """Means with their intervals as text, a row for each number of images."""
-        intervals = self.intervals()
-        lines = ["images" + "".join(f"{name:>30}" for name in self.scores)]
-        for i, count in enumerate(counts):
-            line = f"{count:6}"
-            for name, rows in self.scores.items():
-                low, high = intervals[name][i]
-                cell = f"{rows[i].mean():6.1%} ({low:6.1%} to {min(high, 1):6.1%})"
-                line += f"{cell:>30}"
-            lines.append(line)
-        return "\n".join(lines)
+    def models(self, kind: str, count: int) -> list[PixelClassifier]:
+        """The models of one kind and number of images, one for each trial."""
+        return [
+            trial.model
+            for (name, images, _), trial in self.trials.items()
+            if (name, images) == (kind, count)
+        ]
 
 
 class AddingTrials(NamedTuple):
@@ -141,16 +175,6 @@ class AddingTrials(NamedTuple):
 
     scores: dict[str, Shares]
     models: dict[tuple[str, int, int], AddingModel]
-
-    def table(self, distances: Sequence[int]) -> str:
-        """The accuracy of each trial as text, a row for each distance."""
-        lines = ["distance" + "".join(f"{name:>26}" for name in self.scores)]
-        for i, distance in enumerate(distances):
-            line = f"{distance:8}"
-            for rows in self.scores.values():
-                line += f"{' '.join(f'{score:.2f}' for score in rows[i]):>26}"
-            lines.append(line)
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,45 +261,98 @@ class MixingStudy:
         ]
         return (torch.cat(guesses) == labels).float().mean().item()
 
+    def learn_image(
+        self,
+        kind: str,
+        count: int,
+        seed: int,
+        *,
+        steps: int | None = None,
+        learning_rate: float | None = None,
+        name: str = "",
+    ) -> ImageTrial:
+        """Train a model on digits.
+
+        Args:
+            kind: one of ``IMAGE_KINDS``.
+            count: number of training images.
+            seed: of the split, of the model and, if they are shuffled, of the pixels.
+            steps: optimizer steps of one epoch; None: as the preset says.
+            learning_rate: of the first step; None: as the preset says.
+            name: of the run, apart from kind, number of images and seed.
+        """
+        mixer, shuffled = IMAGE_KINDS[kind]
+        order = None
+        if shuffled:
+            generator = torch.Generator().manual_seed(operator.index(seed))
+            order = torch.randperm(SIDE**2, generator=generator)
+        splits = digit_pixels(dev=200, test=300, seed=seed, order=order)
+        pixels, labels = splits.train.pixels[:count], splits.train.labels[:count]
+        seed_everything(seed)
+        config = MixingConfig(
+            mixer=mixer, num_classes=10, kernel_size=3, block_parameters=4500
+        )
+        model = PixelClassifier(config, SIDE)
+        self.train(
+            model,
+            pixels,
+            labels,
+            steps=min(steps or self.preset.image_steps, self.limit or sys.maxsize),
+            learning_rate=learning_rate or self.preset.image_rate,
+            seed=seed,
+            name=f"{kind}, {count} images{name}",
+        )
+        parts = (
+            (pixels, labels),
+            *((part.pixels, part.labels) for part in (splits.dev, splits.test)),
+        )
+        return ImageTrial(model, *(self.accuracy(model, *part) for part in parts))
+
     def image_trials(self) -> ImageTrials:
-        """Train on digits, for each of ``IMAGE_KINDS``, trial and number of images."""
-        scores = {
-            name: np.zeros((len(self.image_counts), self.preset.trials))
-            for name in IMAGE_KINDS
+        """Train on digits, for each of ``IMAGE_KINDS``, number of images and trial."""
+        trials = {
+            (kind, count, trial): self.learn_image(kind, count, seed)
+            for kind in IMAGE_KINDS
+            for count in self.image_counts
+            for trial, seed in enumerate(self.trial_seeds)
         }
-        models = {}
-        most = self.limit or max(self.preset.image_counts)
-        for name, (mixer, shuffled) in IMAGE_KINDS.items():
-            for trial, seed in enumerate(self.trial_seeds):
-                order = None
-                if shuffled:
-                    generator = torch.Generator().manual_seed(operator.index(seed))
-                    order = torch.randperm(SIDE**2, generator=generator)
-                splits = digit_pixels(dev=200, test=300, seed=seed, order=order)
-                for row, count in enumerate(self.image_counts):
-                    seed_everything(seed)
-                    config = MixingConfig(
-                        mixer=mixer,
-                        num_classes=10,
-                        kernel_size=3,
-                        block_parameters=4500,
-                    )
-                    model = PixelClassifier(config, SIDE)
-                    self.train(
-                        model,
-                        splits.train.pixels[:count],
-                        splits.train.labels[:count],
-                        steps=min(self.preset.image_steps, most),
-                        learning_rate=self.preset.image_rate,
-                        seed=seed,
-                        name=f"{name}, {count} images",
-                    )
-                    test = splits.test
-                    scores[name][row, trial] = self.accuracy(
-                        model, test.pixels, test.labels
-                    )
-                    models[name, count, trial] = model
-        return ImageTrials(scores, models)
+        return ImageTrials(self.image_counts, trials)
+
+    def digit_study(self) -> Iterator[tuple[str, float]]:
+        """Train on digits for longer, and with other learning rates.
+
+        One model for each of ``IMAGE_KINDS``, number of images and number of steps; and
+        the two mixers on images in order, with most images and the middle number of
+        steps, at each learning rate.
+
+        Returns:
+            Accuracies by name: part, kind, number of images and number of steps; or
+            part, mixer and learning rate.
+
+        Raises:
+            ValueError: if the preset has no settings for it.
+        """
+        preset, most = self.preset, max(self.image_counts)
+        if not preset.study_steps or not preset.study_rates:
+            raise ValueError("the preset must have settings for the study of digits")
+        seed = self.seed
+        for kind in IMAGE_KINDS:
+            for count, steps in product(self.image_counts, preset.study_steps):
+                run = f", {steps} steps"
+                trial = self.learn_image(kind, count, seed, steps=steps, name=run)
+                of = f"{kind_name(kind)}_{count}_{steps}"
+                yield f"train_{of}", trial.train
+                yield f"test_{of}", trial.test
+        steps = sorted(preset.study_steps)[len(preset.study_steps) // 2]
+        for kind, rate in product(
+            ("convolution", "self-attention"), preset.study_rates
+        ):
+            trial = self.learn_image(
+                kind, most, seed, steps=steps, learning_rate=rate, name=f", rate {rate}"
+            )
+            of = f"{kind_name(kind)}_{rate_name(rate)}"
+            yield f"dev_{of}", trial.dev
+            yield f"test_{of}", trial.test
 
     def learn_adding(
         self,
@@ -412,17 +489,25 @@ def mixing_study(
     )
 
 
-def additive_score(
-    layer: AdditiveAttention | ConcatScore,
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The score with one hidden layer, as a function of queries and keys.
+def kind_name(kind: str) -> str:
+    """The name of a kind of model in the names of results.
 
-    Args:
-        layer: whose weights it has.
+    Example:
+        >>> kind_name("self-attention, shuffled pixels")
+        'attention_shuffled'
     """
-    return lambda query, key: additive_scores(
-        layer.query_proj(query), layer.key_proj(key), layer.score_proj.weight
-    )
+    mixer, _, shuffled = kind.partition(", ")
+    return mixer.removeprefix("self-") + "_shuffled" * bool(shuffled)
+
+
+def rate_name(rate: float) -> str:
+    """A learning rate in the names of results, in units of 0.0001.
+
+    Example:
+        >>> rate_name(2e-2)
+        'rate_200'
+    """
+    return f"rate_{round(1e4 * rate)}"
 
 
 def near_pixels() -> Tensor:
@@ -510,13 +595,6 @@ class ScoreSpread(NamedTuple):
     largest: list[float]
     gradient: list[float]
 
-    def text(self, row: int) -> str:
-        """The three numbers of one dimension."""
-        return (
-            f"{self.variance[row]:8.2f}    {self.largest[row]:.2f}"
-            f"    {self.gradient[row]:.3f}"
-        )
-
 
 def score_spreads(
     dims: Sequence[int], scales: Mapping[str, float | None]
@@ -545,6 +623,21 @@ def score_spreads(
     return found
 
 
+def scores_times(factor: float) -> Callable[[SelfAttention], None]:
+    """A change of a layer of self-attention: its scores become larger or smaller.
+
+    Args:
+        factor: of all scores; its root multiplies queries and keys.
+    """
+
+    @torch.no_grad()
+    def change(attention: SelfAttention) -> None:
+        for projection in (attention.query_proj, attention.key_proj):
+            projection.weight.mul_(factor**0.5)
+
+    return change
+
+
 def compared_layers(width: int) -> dict[str, Layer]:
     """Layers from (batch, tokens, width) to the same; initial values are random."""
     attention = SelfAttention(width, width)
@@ -568,17 +661,6 @@ class LayerCosts(NamedTuple):
 
     milliseconds: dict[str, list[float]]
     mebibytes: dict[str, list[float]]
-
-    def table(self, token_counts: Sequence[int]) -> str:
-        """Milliseconds and, in brackets, MiB as text, a row for each length."""
-        lines = ["tokens" + "".join(f"{name:>20}" for name in self.milliseconds)]
-        for i, count in enumerate(token_counts):
-            cells = (
-                f"{times[i]:9.2f} ({self.mebibytes[name][i]:7.2f})"
-                for name, times in self.milliseconds.items()
-            )
-            lines.append(f"{count:6} " + " ".join(cells))
-        return "\n".join(lines)
 
 
 def layer_costs(

@@ -14,6 +14,7 @@ from attention_book.models.self_attention.model import (
     MixingConfig,
     PixelClassifier,
 )
+from attention_book.models.self_attention.pronouns import PronounConfig, PronounModel
 
 __all__ = [
     "MIXERS",
@@ -23,6 +24,8 @@ __all__ = [
     "MixingConfig",
     "PixelClassifier",
     "PixelConvolution",
+    "PronounConfig",
+    "PronounModel",
     "Recurrence",
     "SelfAttentionMixer",
     "Tokens",
