@@ -354,7 +354,8 @@ def pronoun_table(scores: Mapping[str, PronounScores]) -> Table:
         ]
         for name, s in scores.items()
     ]
-    header = ["", "right pronoun", "weight on the noun meant", "on the other noun"]
+    header = ["", "right pronoun, if genders differ", "weight on the noun meant"]
+    header.append("on the other noun")
     header.append("largest weight on the noun meant")
     caption = "Sentences with pairs of nouns that training did not have"
     return Table(caption, header, rows, numeric=True)

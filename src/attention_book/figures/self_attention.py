@@ -9,6 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY, VALUE
@@ -72,19 +73,15 @@ def plot_asking(
         )
     ax = ax or plt.figure(figsize=(5.6, 4.4)).subplots()
     last = 2.2 * (len(words) - 1)
-    query = (2.2 * asking, 1.25)
     top = last / 2, 4.2
     for number, (word, weight) in enumerate(zip(words, weights, strict=True)):
         x = 2.2 * number
         draw_word(ax, x, -0.3, word, fontsize=10)
-        for dx, y, name, color in (
-            (-0.45, 1.25, "k", KEY),
-            (0.45, 1.25, "v", VALUE),
-        ):
-            shift = -0.35 if number == asking else 0.0
+        shift = -0.35 if number == asking else 0.0
+        for dx, name, color in ((-0.45, "k", KEY), (0.45, "v", VALUE)):
             at = x + dx + shift
-            draw_arrow(ax, (x, 0.0), (at, y - 0.3))
-            draw_box(ax, at, y, f"${name}_{number + 1}$", color, width=0.5)
+            draw_arrow(ax, (x, 0.0), (at, 0.95))
+            draw_box(ax, at, 1.25, f"${name}_{number + 1}$", color, width=0.5)
         at = x + (0.1 if number == asking else 0.45)
         draw_box(ax, at, 2.55, f"{weight:.2f}", QUERY, width=0.62, height=0.36)
         width = 0.5 + 5 * weight
@@ -92,18 +89,18 @@ def plot_asking(
         draw_arrow(ax, (at, 1.55), (at, 2.3), **style)
         end = top[0] + (at - top[0]) * 0.1, top[1] - 0.32
         draw_arrow(ax, (at, 2.8), end, **style)
-    x, y = query[0] + 0.95, query[1]
-    draw_arrow(ax, (query[0], 0.0), (x, y - 0.3))
+    x, y = 2.2 * asking + 0.95, 1.25
+    draw_arrow(ax, (2.2 * asking, 0.0), (x, y - 0.3))
     draw_box(ax, x, y, f"$q_{asking + 1}$", QUERY, width=0.5)
     # The query sets all weights.
     dashed: dict[str, Any] = {"color": QUERY, "ls": "--", "lw": 1.3, "marker": ""}
     ax.plot([x, x], [y + 0.3, 1.95], **dashed)
-    ax.plot([-0.45, x], [1.95, 1.95], **dashed)
+    ax.plot([-0.8 if asking == 0 else -0.45, x], [1.95, 1.95], **dashed)
     for number in range(len(words)):
         at = 2.2 * number - 0.45 + (-0.35 if number == asking else 0.0)
         ax.plot([at, at], [1.55, 1.95], **dashed)
-        end = 2.2 * number + (0.1 if number == asking else 0.45) - 0.36
-        draw_arrow(ax, (at, 1.95), (end, 2.45), color=QUERY, ls="--", lw=1.3)
+        side = 2.2 * number + (0.1 if number == asking else 0.45) - 0.36
+        draw_arrow(ax, (at, 1.95), (side, 2.45), color=QUERY, ls="--", lw=1.3)
     ax.text(last + 1.3, 2.3, TEXT["scores"], fontsize=8, va="center")
     draw_box(ax, *top, f"$c_{asking + 1}$", CONTEXT, width=0.6)
     ax.text(top[0] + 0.5, top[1], TEXT["average"], fontsize=8, va="center")
@@ -361,8 +358,8 @@ def plot_image_trials(
         own = {name: rows[row].tolist() for name, rows in scores.items()}
         plot_seeds(own, ends, xlabel="", ax=ax)
         ax.set_title(TEXT["images"].format(count), fontsize=10)
+        ax.xaxis.set_major_locator(MaxNLocator(6))
     panels[-1].set_xlabel(TEXT["image accuracy"])
-    figure.tight_layout()
     return figure
 
 
@@ -397,11 +394,8 @@ def plot_budgets(
         ax.set_xticks(steps, [f"{number:,}" for number in steps])
         ax.minorticks_off()
         ax.legend().remove()
-    figure.tight_layout()
     names = list(next(iter(curves.values()))) if curves else []
-    figure.legend(
-        panels[0].lines, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2
-    )
+    figure.legend(panels[0].lines, names, loc="outside upper center", ncols=2)
     return figure
 
 

@@ -97,7 +97,7 @@ MIXING_PRESETS = {
         image_steps=300,
         image_rate=1e-2,
         distances=(4, 8, 16, 32, 64, 96, 128),
-        more_trials=30,
+        more_trials=20,
         word_steps=300,
     ),
 }

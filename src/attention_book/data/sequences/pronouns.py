@@ -133,25 +133,25 @@ def pronoun_sentences(
     generator = torch.Generator().manual_seed(operator.index(seed))
     # Within a gender the nouns are shuffled, so that genders are mixed in both parts.
     ranks = [torch.randperm(len(LIVING), generator=generator).tolist() for _ in "ab"]
-    known, held_out = [], []
+    known: list[tuple[str, str]] = []
+    held_out: list[tuple[str, str]] = []
     for i, living in enumerate(LIVING):
         for j, place in enumerate(PLACES):
             residue = (ranks[0][i] + ranks[1][j]) % _RESIDUES
             (known if residue else held_out).append((living, place))
-    verbs, lasts = (*_BY_LIVING, *_BY_PLACE), list(LAST_WORDS)
+    verbs, lasts = [*_BY_LIVING, *_BY_PLACE], list(LAST_WORDS)
 
     def draw(count: int) -> int:
         return int(torch.randint(count, (), generator=generator))
 
-    learned = [
-        pronoun_sentence(
-            *known[draw(len(known))], lasts[draw(len(lasts))], verbs[draw(len(verbs))]
-        )
-        for _ in range(train)
-    ]
+    learned = []
+    for _ in range(train):
+        living, place = known[draw(len(known))]
+        last, verb = lasts[draw(len(lasts))], verbs[draw(len(verbs))]
+        learned.append(pronoun_sentence(living, place, last, verb))
     tested = [
-        pronoun_sentence(*pair, last, verbs[draw(len(verbs))])
-        for pair in held_out
+        pronoun_sentence(living, place, last, verbs[draw(len(verbs))])
+        for living, place in held_out
         for last in lasts
     ]
     return learned, tested
