@@ -121,6 +121,12 @@ def test_without_a_record_the_command_is_shown(tmp_path):
         assert f"`{command}`" in str(table)
 
 
+def test_runs_without_any_of_the_quantities_are_no_record(folder):
+    table = show(folder, {"of none": "some_d", "difference": "some_a-some_d"})
+    assert not table.rows
+    assert "no run is recorded yet. To record them: " in table.notes[0]
+
+
 def test_a_record_of_failed_runs_only(tmp_path):
     record = Record("some", "quick")
     record.add(Run(parameters={"seed": 0}, error={"type": "E", "message": "no"}))

@@ -157,8 +157,8 @@ def seeds_table(
     """Show what a record holds over its seeds: one row for each quantity.
 
     Below the table one line says where the numbers come from. A record of other
-    settings than the chapter has now is shown with a line that says so; where there is
-    none, the command that makes it is shown in place of the table.
+    settings than the chapter has now is shown with a line that says so; where no
+    run has any of the quantities, the command that records them is shown instead.
 
     Args:
         settings: the chapter's, from ``choose_settings``.
@@ -179,7 +179,9 @@ def seeds_table(
     """
     preset = preset or settings.preset
     selection = recorded_runs(settings, chapter, preset, folder, **parameters)
-    if not selection.runs:
+    names = [name.partition(":")[0] for name in quantities.values()]
+    # Runs of single systems have none of the quantities of the others.
+    if not any(values_of(selection.runs, name) for name in names):
         failed = f" ({selection.failed} failed)" if selection.failed else ""
         command = _command(chapter, preset, parameters)
         note = f"{caption}: no run is recorded yet{failed}. To record them: `{command}`"
