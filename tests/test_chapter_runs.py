@@ -31,7 +31,7 @@ LARGE = {"soft_hard": "flickr8k/Flickr8k_Dataset.zip"}
 SHORT = {"seed": 3, "epochs": 1, "limit": 32, "device": "cpu"}
 FULL = {"preset": "full", "epochs": 1, "limit": 4, "device": "cpu"}
 # Of many large systems some, where a run of the full preset trains all by itself.
-SYSTEMS = {"global_local": ["general", "local-p general with feeding"]}
+SYSTEMS = {"global_local": "general, local-p with feeding"}
 BETWEEN = "=== the end of a run ==="
 # What a chapter needs besides the package: nothing but what runs it.
 BESIDES = {"attention-book", "setuptools", "pip"}
