@@ -185,7 +185,7 @@ def test_the_table_as_text_has_all_rows_and_columns():
 
 def test_the_chart_leads_to_every_mechanism():
     places = {
-        "one sequence that asks another": "distinctive",
+        "one sequence that attends to another": "distinctive",
         "two texts of equal standing": "co-attention",
         "one text, to be summarised": "self",
         "one sequence, each token to be changed": "self",

@@ -78,7 +78,7 @@ DECISION = "What do you have?"
 """The first question of the chart that leads from a task to a mechanism."""
 
 DECISIONS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
-    "one sequence that asks another": (
+    "one sequence that attends to another": (
         "Which keys may have weight?",
         {
             "all of them": ("additive", "projected dot", "global"),
@@ -120,8 +120,9 @@ DECISIONS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
 QUESTIONS = (
     (
         "positions",
-        "local",
-        "Local attention is soft inside a window. Number of positions?",
+        "hard",
+        "Hard attention draws one key from the weights of soft attention. Number of "
+        "positions?",
     ),
     (
         "sequences",

@@ -8,7 +8,7 @@
   if (customElements.get(NAME)) return;
 
   const STYLE = `
-    :host { display: block; margin: 1em 0; }
+    :host { display: block; margin: 1em 0; text-align: left; }
     .box { font: inherit; color: inherit; line-height: 1.4; }
     .sides { display: flex; flex-wrap: wrap; gap: 1em 2em; }
     .side { min-width: 0; max-width: 100%; }

@@ -9,14 +9,15 @@
   if (customElements.get(NAME)) return;
 
   const STYLE = `
-    :host { display: block; margin: 1em 0; }
+    :host { display: block; margin: 1em 0; text-align: left; }
     .box { font: inherit; color: inherit; line-height: 1.4; }
     .controls { display: grid; gap: .5em .8em;
-      grid-template-columns: repeat(auto-fill, minmax(11em, 1fr)); }
+      grid-template-columns: repeat(auto-fill, minmax(9.5em, 1fr)); }
     .controls label { display: grid; gap: .1em; font-size: .9em; min-width: 0; }
     select, button, input { font: inherit; color: inherit; }
     select, button { background: transparent; border: 1px solid currentColor;
       border-radius: 4px; min-height: 30px; padding: 0 .4em; max-width: 100%; }
+    .controls select { width: 100%; }
     select.set { border-width: 2px; font-weight: 600; }
     option { color: #202020; background: #fff; }
     option:disabled { color: #767676; }
