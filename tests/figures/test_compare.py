@@ -183,7 +183,7 @@ def test_numbers_can_be_read_in_both_themes(show):
         page = opened(show, example(sides=shades), style=style)
         cells = (
             page.locator("table.map")
-            .first.locator("td")
+            .first.locator("tbody td")
             .evaluate_all(
                 "cells => cells.map(c => [c.style.backgroundColor, c.style.color])"
             )
@@ -196,7 +196,7 @@ def test_numbers_can_be_read_in_both_themes(show):
     page.evaluate("document.body.style.color = '#222'")
     page.wait_for_function(
         "first => document.querySelector('compare-view-1').shadowRoot"
-        ".querySelector('table.map td').style.backgroundColor === first",
+        ".querySelector('table.map tbody td').style.backgroundColor === first",
         arg=seen[0][0][0],
     )
 

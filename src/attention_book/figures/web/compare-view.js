@@ -23,7 +23,7 @@
     .map thead th { vertical-align: bottom; text-align: center; }
     .map thead span { writing-mode: vertical-rl; transform: rotate(180deg);
       padding: 4px 0; display: inline-block; max-height: 9em; }
-    .map td { min-width: 36px; height: 28px; border-radius: 2px; padding: 0;
+    .map tbody td { min-width: 36px; height: 28px; border-radius: 2px; padding: 0;
       text-align: center; font-size: .85em; font-variant-numeric: tabular-nums; }
     .word { background: transparent; border: 0; border-radius: 4px; cursor: pointer;
       padding: 0 .4em; min-height: 28px; min-width: 28px; white-space: pre; }
@@ -42,6 +42,8 @@
     fieldset { border: 1px solid currentColor; border-radius: 6px; margin: 0 0 .8em;
       padding: .3em .8em .6em; min-width: 0; }
     fieldset label { margin-right: 1em; min-height: 28px; }
+    @media (max-width: 500px) {
+      .facts { font-size: .85em; } .facts tbody th { width: 34%; } }
     @media print { fieldset { display: none; } }
   `;
   // Colours of no weight and of all of it, and of the frame of a query.
@@ -213,7 +215,7 @@
       this.words = [0, 1].map((side) => {
         const panel = data.panels[state.sides[side]];
         const words = panel.queries.map((name) => this.word(name));
-        const head = make("tr", {}, make("th"), ...panel.keys.map((key) =>
+        const head = make("tr", {}, make("td"), ...panel.keys.map((key) =>
           make("th", { scope: "col" }, make("span", { textContent: key }))));
         const rows = words.map((word, query) => make("tr", {},
           make("th", { scope: "row" }, word),
