@@ -166,7 +166,7 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
 def count_unmet(layer: AdditiveAttention) -> None:
     r"""Set an additive score by hand to twice the features that a key lacks, negative.
 
-    .. math:: e = 2 \sum_k \bigl(\tanh k_k - \tanh(q_k + k_k)\bigr)
+    .. math:: e = 2 \sum_f \bigl(\tanh k_f - \tanh(q_f + k_f)\bigr)
 
     With features that are 0 or large, a term is 0 unless the query has the feature and
     the key has not; then it is -1.

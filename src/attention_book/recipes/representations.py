@@ -39,7 +39,8 @@ class TwoViews:
     """Report the true vector of a word from two views, each of which may not know it.
 
     A view is a linear map of the true vector. Of three words in ten it knows nothing
-    and is the same vector for all of them; at least one of the two knows each word.
+    and is the same vector for all of them. Where both views would know nothing, the
+    first one knows the word after all.
 
     Args:
         dim: size of the true vectors.
