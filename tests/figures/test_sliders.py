@@ -15,6 +15,7 @@ from attention_book.figures.sliders import (
     decoding_view,
     looks_view,
     rotation_view,
+    rows_view,
     temperature_view,
     window_view,
 )
@@ -50,6 +51,20 @@ def test_temperature_is_a_softmax_of_scaled_scores(show):
         assert f"largest weight {expected.max():.2f}, entropy {entropy:.2f}" in said
         gradient = (expected * (1 - expected)).mean()
         assert f"by {gradient:.3f} on average" in said
+    assert page.errors == []
+
+
+def test_each_choice_has_its_own_row(show):
+    rows = torch.rand(2, 3, 5)
+    texts = [f"order {i}, {j} removed" for i in (1, 2) for j in range(3)]
+    page = show(rows_view(rows, KEYS, {"order": 1, "removed": 0}, texts, alt="Bars."))
+    for order, removed in ((1, 0), (2, 1), (1, 2), (2, 2)):
+        slide(page, "order", order)
+        slide(page, "removed", removed)
+        values, _ = bars(page)
+        assert_close(values, rows[order - 1, removed], atol=1e-3, rtol=0)
+        said = page.get_by_role("status").text_content()
+        assert said == f"order {order}, {removed} removed"
     assert page.errors == []
 
 
@@ -201,6 +216,14 @@ def test_without_scripts_there_is_an_image(show):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (
+            lambda: rows_view(SCORES[None], KEYS, {"a": 0, "b": 0}, [""], alt=""),
+            r"each of 2 sliders and one for 5 bars, got \(1, 5\)",
+        ),
+        (
+            lambda: rows_view(SCORES[None], KEYS, {"a": 0}, ["", ""], alt=""),
+            "texts must be 1, one for each row, got 2",
+        ),
         (lambda: temperature_view(SCORES[:3], KEYS), "for each of 5 keys, got"),
         (lambda: temperature_view(SCORES[:0], []), "for each of 0 keys, got"),
         (lambda: window_view(SCORES, KEYS, centre=4.5), "from 0 to 4, got 4.5"),

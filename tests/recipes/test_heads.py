@@ -101,6 +101,43 @@ def test_a_removed_head_contributes_nothing(model, task):
     )
 
 
+def test_mean_outputs_are_those_of_real_tokens(model, task):
+    batch = task.batch(task.test)
+    means = heads.mean_outputs(model, batch)
+    assert list(means) == NAMES
+    layer = model.encoder.layers[0].self_attention  # reads embeddings alone
+    sums, count = torch.zeros(3, 2), 0
+    with torch.no_grad():
+        tokens = model.source_positions(model.source_embedding(batch.source))
+        for row, real in enumerate(batch.source_mask.sum(dim=1).tolist()):
+            own = tokens[row, :real][None]
+            query, key, value = layer.project_qkv(own)
+            weights = (query @ key.mT / 2**0.5).softmax(dim=-1)
+            sums += (weights @ value)[0].sum(dim=1)
+            count += real
+    assert_close(means["encoder 1"], sums / count)
+
+
+def test_a_mean_in_its_place_is_a_constant(model, task):
+    batch = task.batch(task.test)
+    means = heads.mean_outputs(model, batch)
+    layer = heads.attentions(model)["decoder 1"]
+    with heads.heads_removed(model, [("decoder 1", 2)], means=means):
+        without = heads.score_sentences(model, batch, whole=False).loss
+    kept = layer.out_proj.weight.detach().clone(), layer.out_proj.bias.detach().clone()
+    with torch.no_grad():
+        layer.out_proj.bias += layer.out_proj.weight[:, 4:] @ means["decoder 1"][2]
+        layer.out_proj.weight[:, 4:] = 0
+        by_hand = heads.score_sentences(model, batch, whole=False).loss
+        layer.out_proj.weight.copy_(kept[0])
+        layer.out_proj.bias.copy_(kept[1])
+    np.testing.assert_allclose(without, by_hand, rtol=1e-5)
+    costs = heads.costs_of_heads(model, batch, whole=False, means=means)
+    before = heads.score_sentences(model, batch, whole=False).loss
+    cost = costs.loss["decoder 1", 2]
+    assert cost == pytest.approx((without - before).mean(), abs=1e-6)
+
+
 def test_a_head_that_is_not_there_is_refused(model):
     with (
         pytest.raises(ValueError, match=r"no heads \[\('encoder 3', 0\)\]"),
@@ -192,40 +229,11 @@ def test_a_table_has_a_row_for_each_head_and_one_for_uniform_weights(model, task
     label, head = table.best("same")
     assert table.labels.index(label) == table.column("same").argmax()
     assert head == (label.split(",")[0], int(label[-1]) - 1)
-    lines = str(table).splitlines()
-    assert len(lines) == 1 + 6 + 1
-    assert lines[0].split()[-2:] == ["entropy", "distance"]
-    assert lines[-1].startswith("uniform ")
     rows, names, _ = table.panel()
     assert rows.shape == (7, 6)
     assert names[-1] == "uniform"
-
-
-def test_across_sentences_there_is_no_distance(model, task):
-    weights = heads.head_weights(model, task.batch(task.test))
-    table = heads.head_table(weights, heads.attention_uses(task, task.test)["cross"])
-    assert table.distance is None
-    assert str(table).splitlines()[0].split()[-1] == "entropy"
-
-
-def test_two_heads_learn_what_one_cannot(no_shape_checks):
-    generator = torch.Generator().manual_seed(0)
-    at, values, wanted = heads.neighbour_values(3, 16, generator, offsets=(1, -2))
-    for token in range(8):
-        neighbours = values[:, (token - 1) % 8, :4], values[:, (token + 2) % 8, :4]
-        assert_close(wanted[:, token], torch.cat(neighbours, dim=-1))
-    assert at.shape == values.shape == (3, 8, 16)
-    one, _ = heads.learn_neighbours(1, seed=0, steps=150)
-    two, weights = heads.learn_neighbours(2, seed=0, steps=150)
-    assert two < one
-    assert weights.shape == (2, 8, 8)
-    total = torch.cat([torch.eye(4), torch.eye(4)])
-    summed, _ = heads.learn_neighbours(1, seed=0, steps=150, readout=total)
-    assert summed != one
-    error, of_numpy = (
-        heads.learn_neighbours(1, seed=seed, steps=1)[0] for seed in (5, np.int64(5))
-    )
-    assert error == of_numpy
+    assert len(table.entropies) == 7
+    assert table.entropies[-1] == table.uniform_entropy
 
 
 def test_presets_train(task):
@@ -236,6 +244,9 @@ def test_presets_train(task):
         warmup_steps=3,
         num_layers=1,
         compare=((1, 1),),
+        kept=(2, 1),
+        tune_steps=4,
+        tune_rate=1e-3,
         sizes={"embed_dim": 8, "hidden_dim": 5, "dropout": 0.0},
     )
     model = heads.train_heads(task, preset, 1, 2, seed=0, epochs=3)
@@ -245,3 +256,22 @@ def test_presets_train(task):
     assert {layer.num_heads for layer in heads.attentions(model).values()} == {2}
     quick, full = heads.HEAD_PRESETS.values()
     assert vars(quick).keys() == vars(full).keys()
+
+
+def test_examples_and_their_weights(model, task):
+    example = heads.choose_example(task.train, "und")
+    assert "und" in example.target
+    assert 5 <= len(example.target) <= 8
+    assert heads.choose_example(task.test[:2], "nothing") == task.test[0]
+    weights = heads.head_weights(model, task.batch([example]))
+    own = heads.weights_by_use(weights)
+    assert own["cross"].shape[:2] == (2, 3)
+    assert_close(own["decoder"][1], weights["decoder 2"][0])
+
+
+def test_heads_cost_no_parameters_and_no_multiplications():
+    cost = heads.count_heads(8, 5, counts=(1, 2), batch=3, rounds=1)
+    assert set(cost.parameters.values()) == {4 * 8 * 8 + 4 * 8}
+    assert set(cost.products.values()) == {3 * (4 * 5 * 8 * 8 + 2 * 5 * 5 * 8)}
+    assert cost.ratio["h = 1, fused"] == 1
+    assert list(cost.ratio)[-1] == "2 of full width, fused"

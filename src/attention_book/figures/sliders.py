@@ -3,7 +3,7 @@
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import matplotlib.pyplot as plt
@@ -41,6 +41,50 @@ def temperature_view(
     alt = "Weights of one query as bars, which a slider makes more or less equal."
     weights = scores.softmax(dim=0)
     return _element(data, [slider], keys, weights.tolist(), alt)
+
+
+def rows_view(
+    rows: Float[Tensor, "*choices bars"],
+    names: Sequence[str],
+    sliders: Mapping[str, int],
+    texts: Sequence[str],
+    *,
+    alt: str,
+) -> PageElement:
+    """Show bars that were computed before, one row of them for each choice.
+
+    Args:
+        rows: heights from 0 to 1; one axis for each slider, and one for the bars.
+        names: of the bars.
+        sliders: by its label, the number at which each slider starts. A slider counts
+            from that number on.
+        texts: what is said of each choice, in the order of ``rows.flatten(0, -2)``.
+        alt: what the figure shows, in words.
+
+    Raises:
+        ValueError: if sliders, names or texts do not fit the rows.
+    """
+    *sizes, bars = rows.shape
+    if len(sizes) != len(sliders) or len(names) != bars or not rows.numel():
+        raise ValueError(
+            f"rows must have an axis for each of {len(sliders)} sliders and one for "
+            f"{len(names)} bars, got {tuple(rows.shape)}"
+        )
+    flat = rows.detach().float().cpu().reshape(-1, bars)
+    if len(texts) != len(flat):
+        raise ValueError(
+            f"texts must be {len(flat)}, one for each row, got {len(texts)}"
+        )
+    made = [
+        _slider(label, label, low, low + size - 1, 1, low)
+        for (label, low), size in zip(sliders.items(), sizes, strict=True)
+    ]
+    data = {
+        "kind": "rows",
+        "rows": [[round(height, 3) for height in row] for row in flat.tolist()],
+        "texts": [*texts],
+    }
+    return _element(data, made, names, flat[0].tolist(), alt)
 
 
 def window_view(

@@ -1,35 +1,34 @@
 """Heads of a translating Transformer: what they attend to, what their removal costs."""
 
-import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from attention_book.attention.multi_head import MultiHeadAttention, mask_heads
 from attention_book.data.translation.pairs import Pair, PairBatch
 from attention_book.data.vocab import BOS, EOS, UNK
+from attention_book.evaluation.cost import multiplications, seconds_in_turns
 from attention_book.evaluation.heads import (
     Weights,
     keys_at,
     last_marked,
-    mean_distance,
     mean_entropy,
     share_of_weight,
 )
-from attention_book.functional import Mask, causal_mask
+from attention_book.functional import Mask, causal_mask, run_uncompiled
 from attention_book.models.transformer import Transformer, TransformerConfig
 from attention_book.observe import record_weights
 from attention_book.recipes.translation import TrainingPlan, TranslationTask
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
-from attention_book.training.runtime import seed_everything
 from attention_book.training.schedules import linear_decay
 
 Head = tuple[str, int]
@@ -55,6 +54,11 @@ class HeadPreset:
         num_heads: of each of its layers.
         compare: layers and heads of the models beside it.
         examined: number of sentences whose weights are looked at.
+        kept: numbers of heads that pruned models keep.
+        tune_steps: optimizer steps of a pruned model that is trained on.
+        tune_rate: learning rate of these steps, after a warm-up.
+        study: layers and heads of the models that are trained for longer, for records.
+        study_epochs: runs through the pairs of each of these.
         sizes: all other fields of a
             :class:`~attention_book.models.transformer.config.TransformerConfig`.
     """
@@ -67,6 +71,11 @@ class HeadPreset:
     num_heads: int = 4
     compare: tuple[tuple[int, int], ...]
     examined: int = 300
+    kept: tuple[int, ...]
+    tune_steps: int
+    tune_rate: float
+    study: tuple[tuple[int, int], ...] = ()
+    study_epochs: int = 0
     sizes: Mapping[str, Any]
 
 
@@ -77,7 +86,13 @@ HEAD_PRESETS = {
         learning_rate=4e-3,
         warmup_steps=50,
         num_layers=2,
-        compare=((1, 1), (1, 2), (1, 4), (1, 8), (2, 1)),
+        compare=((1, 1), (1, 4), (2, 1)),
+        kept=(12, 6),
+        tune_steps=60,
+        tune_rate=1e-3,
+        examined=200,
+        study=tuple((layers, heads) for layers in (1, 2) for heads in (1, 2, 4, 8)),
+        study_epochs=3,
         sizes={
             "embed_dim": 64,
             "hidden_dim": 128,
@@ -92,7 +107,10 @@ HEAD_PRESETS = {
         learning_rate=3e-3,
         warmup_steps=500,
         num_layers=4,
-        compare=((1, 1), (1, 2), (1, 4), (1, 8), (4, 1)),
+        compare=((1, 1), (1, 4), (4, 1)),
+        kept=(24, 12),
+        tune_steps=500,
+        tune_rate=1e-3,
         sizes={
             "embed_dim": 128,
             "hidden_dim": 256,
@@ -113,9 +131,13 @@ def train_heads(
     *,
     seed: int,
     epochs: int,
+    removed: Collection[Head] = (),
     checkpoints: CheckpointFiles = no_checkpoints,
 ) -> Transformer:
     """Train a Transformer; the number of heads changes nothing else.
+
+    With ``removed``, these heads are missing from the first step on. All other weights
+    start as they would have, and see the same batches.
 
     Args:
         task: what it translates.
@@ -124,28 +146,44 @@ def train_heads(
         num_heads: of each layer; the heads share ``embed_dim`` of the preset.
         seed: of the model and of the order of the pairs.
         epochs: runs through the training pairs.
+        removed: heads that are missing; they are also to be removed when the model is
+            used.
         checkpoints: give the run its file.
     """
     sizes = {**preset.sizes, "num_layers": num_layers, "num_heads": num_heads}
     model = task.build(Transformer, TransformerConfig, seed, **sizes)
-    plan = TrainingPlan(
+    name = f"{num_layers} layers, {num_heads} heads"
+    if removed:
+        name += f", {len(removed)} missing"
+    with heads_removed(model, removed):
+        task.fit(
+            model,
+            head_plan(preset),
+            epochs=epochs,
+            seed=seed,
+            checkpoint=checkpoints(name),
+            description=name,
+        )
+    return model
+
+
+def head_plan(
+    preset: HeadPreset, *, learning_rate: float | None = None
+) -> TrainingPlan:
+    """How the chapter's translators are trained.
+
+    Args:
+        preset: sizes and training.
+        learning_rate: at the end of the warm-up; None: that of the preset.
+    """
+    return TrainingPlan(
         batch=preset.batch,
-        learning_rate=preset.learning_rate,
+        learning_rate=learning_rate or preset.learning_rate,
         optimizer="adam_transformer",
         schedule=lambda steps: linear_decay(
             steps, min(preset.warmup_steps, steps // 4)
         ),
     )
-    name = f"{num_layers} layers, {num_heads} heads"
-    task.fit(
-        model,
-        plan,
-        epochs=epochs,
-        seed=seed,
-        checkpoint=checkpoints(name),
-        description=name,
-    )
-    return model
 
 
 def attentions(model: nn.Module) -> dict[str, MultiHeadAttention]:
@@ -180,6 +218,88 @@ def head_weights(model: Transformer, batch: PairBatch) -> dict[str, Weights]:
     with record_weights(model) as recorded:
         model.loss(batch)
     return {_short(name): calls[0].cpu() for name, calls in recorded.items()}
+
+
+def choose_example(pairs: Sequence[Pair], word: str) -> Pair:
+    """Choose a short sentence with many different words and a certain one.
+
+    Args:
+        pairs: to choose from; the first one is taken if none fits.
+        word: of the target side.
+    """
+    fitting = [p for p in pairs if word in p.target and 5 <= len(p.target) <= 8]
+    return max(fitting or pairs[:1], key=lambda pair: len(set(pair.target)))
+
+
+def weights_by_use(
+    weights: Mapping[str, Weights],
+) -> dict[str, Float[Tensor, "layers heads queries keys"]]:
+    """The weights of the first sentence: all layers of each use of attention.
+
+    Args:
+        weights: by the attention's short name, as from :func:`head_weights`.
+    """
+    layers: dict[str, list[Tensor]] = {}
+    for name, table in weights.items():
+        layers.setdefault(name.split()[0], []).append(table[0])
+    return {use: torch.stack(tables) for use, tables in layers.items()}
+
+
+class HeadCount(NamedTuple):
+    """What layers of attention cost, by their number of heads.
+
+    Attributes:
+        parameters: of a layer.
+        products: multiplications for the whole batch.
+        ratio: seconds, as a multiple of those of one head without its weights; by
+            "h = 8, fused", "h = 8, with weights" or "8 of full width, fused".
+    """
+
+    parameters: dict[int, int]
+    products: dict[int, int]
+    ratio: dict[str, float]
+
+
+@torch.no_grad()
+def count_heads(
+    embed_dim: int, num_tokens: int, *, counts: Sequence[int], batch: int, rounds: int
+) -> HeadCount:
+    """Count and time layers of self-attention that differ in their heads alone.
+
+    Args:
+        embed_dim: size of a token.
+        num_tokens: of a sentence.
+        counts: numbers of heads, the first one being 1.
+        batch: sentences.
+        rounds: how often each layer is timed; the fastest counts, because other
+            programs can only make a round slower.
+    """
+    tokens = torch.randn(batch, num_tokens, embed_dim)
+    layers = {count: MultiHeadAttention(embed_dim, count) for count in counts}
+    most = max(counts)
+    wide = [MultiHeadAttention(embed_dim, 1) for _ in range(most)]
+
+    def attend(*members: MultiHeadAttention, need_weights: bool = False) -> None:
+        for member in members:
+            member(tokens, tokens, tokens, need_weights=need_weights)
+
+    steps = {f"h = {h}, fused": partial(attend, own) for h, own in layers.items()}
+    steps[f"h = {most}, with weights"] = partial(
+        attend, layers[most], need_weights=True
+    )
+    steps[f"{most} of full width, fused"] = partial(attend, *wide)
+    seconds = {
+        name: min(times)
+        for name, times in seconds_in_turns(steps, rounds=rounds).items()
+    }
+    return HeadCount(
+        {h: sum(p.numel() for p in own.parameters()) for h, own in layers.items()},
+        {
+            h: multiplications(partial(attend, own, need_weights=True))
+            for h, own in layers.items()
+        },
+        {name: own / seconds["h = 1, fused"] for name, own in seconds.items()},
+    )
 
 
 class SentenceScores(NamedTuple):
@@ -231,9 +351,20 @@ def score_pairs(
     return SentenceScores(np.concatenate(losses), np.concatenate(rights))
 
 
+HeadMeans = Mapping[str, Float[Tensor, "heads head_dim"]]
+"""The mean output of every head of a model, by the short name of its attention."""
+
+
 @contextmanager
-def heads_removed(model: nn.Module, removed: Iterable[Head]) -> Iterator[None]:
+def heads_removed(
+    model: nn.Module, removed: Iterable[Head], *, means: HeadMeans | None = None
+) -> Iterator[None]:
     """Let some heads of a model contribute nothing inside a ``with`` block.
+
+    Args:
+        model: a Transformer.
+        removed: the heads.
+        means: what stands in for them, as from :func:`mean_outputs`; None: zeros.
 
     Raises:
         ValueError: if the model has no such head.
@@ -247,8 +378,47 @@ def heads_removed(model: nn.Module, removed: Iterable[Head]) -> Iterator[None]:
             for head in range(layer.num_heads):
                 if (name, head) in gone:
                     gates[head] = 0.0
-            blocks.enter_context(mask_heads(layer, gates))
+            if gates.all():
+                continue
+            instead = None if means is None else means[name]
+            blocks.enter_context(mask_heads(layer, gates, means=instead))
         yield
+
+
+@torch.no_grad()
+def mean_outputs(model: Transformer, batch: PairBatch) -> dict[str, Tensor]:
+    """The mean output of each head over the real tokens of a batch.
+
+    Args:
+        model: the model, which reads the right translations.
+        batch: on the model's device.
+
+    Returns:
+        For each attention, by its short name, (heads, head_dim).
+    """
+    found: dict[str, Tensor] = {}
+    hooks = []
+
+    def keep(name: str, layer: MultiHeadAttention) -> None:
+        source = name.startswith("encoder")
+        real = batch.source_mask if source else batch.target_mask[:, 1:]
+
+        def look(_module: nn.Module, args: tuple[Tensor]) -> None:
+            (side_by_side,) = args  # what W^O gets
+            heads = side_by_side[real].mean(dim=0)
+            found[name] = heads.unflatten(0, (layer.num_heads, -1))
+
+        hooks.append(layer.out_proj.register_forward_pre_hook(look))
+
+    for name, layer in attentions(model).items():
+        keep(name, layer)
+    try:
+        with run_uncompiled():
+            model.loss(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
 
 
 class HeadCosts(NamedTuple):
@@ -263,13 +433,25 @@ class HeadCosts(NamedTuple):
     right: dict[Head, Float[np.ndarray, " sentences"]]
 
 
-def costs_of_heads(model: Transformer, batch: PairBatch, *, whole: bool) -> HeadCosts:
-    """Remove each head in turn; arguments as for :func:`score_sentences`."""
-    with heads_removed(model, []):
-        before = score_sentences(model, batch, whole=whole)
+def costs_of_heads(
+    model: Transformer,
+    batch: PairBatch,
+    *,
+    whole: bool,
+    means: HeadMeans | None = None,
+) -> HeadCosts:
+    """Remove each head in turn.
+
+    Args:
+        model: the model.
+        batch: on the model's device.
+        whole: as for :func:`score_sentences`.
+        means: as for :func:`heads_removed`.
+    """
+    before = score_sentences(model, batch, whole=whole)
     costs = HeadCosts({}, {})
     for head in heads_of(model):
-        with heads_removed(model, [head]):
+        with heads_removed(model, [head], means=means):
             after = score_sentences(model, batch, whole=whole)
         costs.loss[head] = float((after.loss - before.loss).mean())
         costs.right[head] = before.right - after.right
@@ -277,10 +459,23 @@ def costs_of_heads(model: Transformer, batch: PairBatch, *, whole: bool) -> Head
 
 
 def right_without(
-    model: Transformer, removed: Iterable[Head], batch: PairBatch, *, whole: bool
+    model: Transformer,
+    removed: Iterable[Head],
+    batch: PairBatch,
+    *,
+    whole: bool,
+    means: HeadMeans | None = None,
 ) -> float:
-    """Mean share that comes out right without some heads."""
-    with heads_removed(model, removed):
+    """Mean share that comes out right without some heads.
+
+    Args:
+        model: the model.
+        removed: the heads.
+        batch: on the model's device.
+        whole: as for :func:`score_sentences`.
+        means: as for :func:`heads_removed`.
+    """
+    with heads_removed(model, removed, means=means):
         return float(score_sentences(model, batch, whole=whole).right.mean())
 
 
@@ -390,28 +585,23 @@ def attention_uses(
 
 @dataclass(frozen=True)
 class HeadTable:
-    """Scores of all heads of one use of attention; printed, it is a table.
+    """Scores of all heads of one use of attention.
 
     Attributes:
         labels: name and number of each head, from 1.
         relations: names of the columns of ``shares``.
         shares: share of weight on the keys of each relation, from 0 to 1.
         entropy: mean entropy of the rows of each head, in nats.
-        distance: mean distance of the key from the query in tokens; None where keys and
-            queries are not of one sentence.
         uniform_shares: the shares of a head that attends to all keys alike.
         uniform_entropy: its entropy.
-        uniform_distance: its distance.
     """
 
     labels: list[str]
     relations: list[str]
     shares: Float[Tensor, "heads relations"]
     entropy: Float[Tensor, " heads"]
-    distance: Float[Tensor, " heads"] | None
     uniform_shares: Float[Tensor, "1 relations"]
     uniform_entropy: float
-    uniform_distance: float | None
 
     def column(self, relation: str) -> Float[Tensor, " heads"]:
         """The shares of all heads for one relation."""
@@ -427,25 +617,20 @@ class HeadTable:
         name, head = label.split(", head ")
         return label, (name, int(head) - 1)
 
+    def best_at(self, relation: str) -> tuple[int, int]:
+        """Layer and head with the largest share, from 0."""
+        _, (name, head) = self.best(relation)
+        return int(name.split()[1]) - 1, head
+
     def panel(self) -> tuple[Float[Tensor, "rows relations"], list[str], list[str]]:
         """The shares with uniform weights in the last row, its rows and columns."""
         rows = torch.cat([self.shares, self.uniform_shares])
         return rows, [*self.labels, "uniform"], self.relations
 
-    def __str__(self) -> str:
-        """A row for each head, and one for uniform weights."""
-        rows, labels, _ = self.panel()
-        head = f"{'':19}" + "".join(f"{name:>11}" for name in self.relations)
-        lines = [head + "    entropy" + "   distance" * (self.distance is not None)]
-        entropy = [*self.entropy.tolist(), self.uniform_entropy]
-        distance: list[float] = []
-        if self.distance is not None and self.uniform_distance is not None:
-            distance = [*self.distance.tolist(), self.uniform_distance]
-        for row, label in enumerate(labels):
-            cells = "".join(f"{share:11.2f}" for share in rows[row].tolist())
-            far = f"{distance[row]:11.1f}" if distance else ""
-            lines.append(f"{label:19}{cells}{entropy[row]:11.2f}{far}")
-        return "\n".join(lines)
+    @property
+    def entropies(self) -> list[float]:
+        """The entropies of the rows of :meth:`panel`, in nats."""
+        return [*self.entropy.tolist(), self.uniform_entropy]
 
 
 def head_table(weights: Mapping[str, Weights], use: AttentionUse) -> HeadTable:
@@ -457,10 +642,6 @@ def head_table(weights: Mapping[str, Weights], use: AttentionUse) -> HeadTable:
     """
     tables = {name: x for name, x in weights.items() if name.startswith(use.name)}
     alike, real = use.uniform, use.real
-    distance = uniform_distance = None
-    if use.name != "cross":
-        distance = torch.cat([mean_distance(x, real) for x in tables.values()])
-        uniform_distance = mean_distance(alike, real).item()
     return HeadTable(
         labels=[
             f"{name}, head {head + 1}"
@@ -470,94 +651,9 @@ def head_table(weights: Mapping[str, Weights], use: AttentionUse) -> HeadTable:
         relations=list(use.relations),
         shares=torch.cat([use.shares(table) for table in tables.values()]),
         entropy=torch.cat([mean_entropy(table, real) for table in tables.values()]),
-        distance=distance,
         uniform_shares=use.shares(alike),
         uniform_entropy=mean_entropy(alike, real).item(),
-        uniform_distance=uniform_distance,
     )
-
-
-NEIGHBOUR_TOKENS, NEIGHBOUR_VALUES = 8, 4
-
-
-def neighbour_values(
-    batch: int,
-    width: int,
-    generator: Generator,
-    offsets: Sequence[int] = (1, -1),
-) -> tuple[
-    Float[Tensor, "batch tokens width"],
-    Float[Tensor, "batch tokens width"],
-    Float[Tensor, "batch tokens wanted"],
-]:
-    """A task that one head cannot solve: report the values of several neighbours.
-
-    Eight tokens stand in a circle, each with a position and four random values.
-
-    Args:
-        batch: number of circles.
-        width: size of queries, keys and values, at least 8; filled up with zeros.
-        generator: draws the values.
-        offsets: of the neighbours: 1 is the token before, -1 the token behind.
-
-    Returns:
-        The positions (one-hot, queries and keys of the task), the values, and for each
-        token the values of its neighbours, side by side.
-    """
-    positions = torch.eye(NEIGHBOUR_TOKENS, width).expand(
-        batch, NEIGHBOUR_TOKENS, width
-    )
-    shape = batch, NEIGHBOUR_TOKENS, NEIGHBOUR_VALUES
-    values = torch.randn(shape, generator=generator)
-    wanted = torch.cat([values.roll(offset, dims=1) for offset in offsets], dim=-1)
-    return positions, F.pad(values, (0, width - NEIGHBOUR_VALUES)), wanted
-
-
-def learn_neighbours(
-    num_heads: int,
-    width: int = 16,
-    *,
-    seed: int,
-    offsets: Sequence[int] = (1, -1),
-    readout: Float[Tensor, "wanted read"] | None = None,
-    steps: int = 400,
-) -> tuple[float, Float[Tensor, "heads queries keys"]]:
-    """Train one layer on :func:`neighbour_values`.
-
-    Args:
-        num_heads: heads of the layer.
-        width: size of the layer.
-        seed: of the layer and of the values.
-        offsets: of the neighbours.
-        readout: what is asked for is ``wanted @ readout``; None: all values.
-        steps: optimizer steps of 32 circles each.
-
-    Returns:
-        The mean squared error on 5,000 new circles, and the weights on one of them.
-    """
-    seed_everything(seed)
-    layer = MultiHeadAttention(width, num_heads)
-    optimizer = torch.optim.Adam(layer.parameters(), lr=1e-2)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-    generator = torch.Generator().manual_seed(operator.index(seed))
-
-    def draw(batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        at, values, wanted = neighbour_values(batch, width, generator, offsets)
-        return at, values, wanted if readout is None else wanted @ readout
-
-    def error(found: Tensor, wanted: Tensor) -> Tensor:
-        return (found[..., : wanted.shape[-1]] - wanted).square().mean()
-
-    for _ in range(steps):
-        at, values, wanted = draw(32)
-        optimizer.zero_grad()
-        error(layer(at, at, values)[0], wanted).backward()
-        optimizer.step()
-        schedule.step()
-    at, values, wanted = draw(5000)
-    with torch.no_grad():
-        found, weights = layer(at, at, values, need_weights=True)
-    return error(found, wanted).item(), weights[0]
 
 
 def _short(name: str) -> str:

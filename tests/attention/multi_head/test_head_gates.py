@@ -68,6 +68,19 @@ def test_removing_a_head_is_setting_its_columns_to_0(layer, x):
     assert_close(got, layer(x, x, x)[0])
 
 
+def test_a_mean_stands_in_for_what_a_gate_takes_away(layer, x):
+    means, gates = torch.randn(H, HEAD).double(), torch.tensor([1.0, 0.0, 0.5])
+    queries, keys, values = layer.project_qkv(x)
+    heads = (queries @ keys.mT / HEAD**0.5).softmax(dim=-1) @ values
+    want = layer.out_proj.bias.expand(B, N, -1)
+    for head in range(H):
+        part = layer.out_proj.weight[:, HEAD * head : HEAD * (head + 1)]
+        mixed = gates[head] * heads[:, head] + (1 - gates[head]) * means[head]
+        want = want + mixed @ part.T
+    with mask_heads(layer, gates, means=means):
+        assert_close(layer(x, x, x)[0], want)
+
+
 def test_blocks_end_nest_and_leave_the_weights(layer, x):
     model = nn.ModuleList([layer, MultiHeadAttention(H * HEAD, H).double()])
     want = [part(x, x, x, need_weights=True) for part in model]
@@ -104,5 +117,12 @@ def test_errors(layer, no_shape_checks):
     with (
         pytest.raises(ValueError, match=r"gates must have shape \(3,\).*got \(4,\)"),
         mask_heads(layer, torch.ones(4)),
+    ):
+        pass
+    with (
+        pytest.raises(
+            ValueError, match=r"means must have shape \(3, 4\).*got \(3, 5\)"
+        ),
+        mask_heads(layer, torch.ones(3), means=torch.zeros(3, 5)),
     ):
         pass

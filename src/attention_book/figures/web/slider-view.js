@@ -19,6 +19,12 @@
   // Each takes the data and the sliders' values, and returns the heights of the bars,
   // or the weights over the images, and what is to be said of them.
   const FORMULAS = {
+    // What was computed before, for each choice; the last slider moves fastest.
+    rows({ rows, texts, sliders }, values) {
+      const at = sliders.reduce((sum, { name, min, max }) =>
+        sum * (max - min + 1) + values[name] - min, 0);
+      return { bars: rows[at], text: texts[at] };
+    },
     temperature({ scores }, { scale }) {
       const bars = softmax(scores.map((score) => score * scale));
       const gradient = bars.reduce((sum, w) => sum + w * (1 - w), 0) / bars.length;
