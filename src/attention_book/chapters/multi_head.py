@@ -132,6 +132,7 @@ def look_values(
     for name, use, relation in (
         ("last_power", "decoder", "last power"),
         ("power", "encoder", "power"),
+        ("mark", "encoder", "mark"),
         ("partner", "cross", "partner"),
     ):
         table = looks[use]
