@@ -194,6 +194,15 @@ def test_the_still_image_shows_the_scores_at_the_start(monkeypatch):
     assert_close(torch.tensor(heights, dtype=torch.float64), rotated @ query)
 
 
+def test_the_still_image_of_a_bandit_shows_the_score_that_is_asked_for(monkeypatch):
+    heights = []
+    monkeypatch.setattr(
+        Axes, "bar", lambda axes, x, height: heights.extend(height), raising=True
+    )
+    bandit_view([0.5, 0.25, 0.25], [-6.0, -2.0, -6.0], baseline=-5, place=2)
+    assert heights == [0.25, 2.25, 0.25, 0.75]
+
+
 def test_several_figures_on_a_page(show):
     page = show(*[temperature_view(SCORES, KEYS) for _ in range(3)])
     page.locator("slider-view-1[ready]").nth(2).wait_for()
@@ -244,6 +253,7 @@ def test_without_scripts_there_is_an_image(show):
             "width must be from 1 to 5, got 7",
         ),
         (lambda: bandit_view([0.5, 0.5], [-1.0]), "for each weight, got 1 and 2"),
+        (lambda: bandit_view([1.0], [-1.0], place=2), "from 1 to 1, got 2"),
         (lambda: looks_view(torch.rand(8, 8), look(["a"], 0), []), "got none"),
         (
             lambda: rotation_view(SCORES[:4], SCORES[:4], SCORES[:3]),

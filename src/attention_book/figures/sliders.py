@@ -247,6 +247,7 @@ def bandit_view(
     rewards: Sequence[float],
     *,
     baseline: float | int = 0,
+    place: int = 1,
 ) -> PageElement:
     r"""Show what a baseline does to the estimate of REINFORCE.
 
@@ -259,19 +260,22 @@ def bandit_view(
         weights: probability of each location; they sum to 1.
         rewards: reward of each location, not above 0.
         baseline: b at first.
+        place: the location, from 1, whose score is shown at first.
 
     Raises:
-        ValueError: if there is not one reward for each weight.
+        ValueError: if there is not one reward for each weight, or no such location.
     """
     if len(weights) != len(rewards) or not weights:
         raise ValueError(
             f"there must be one reward for each weight, got {len(rewards)} and "
             f"{len(weights)}"
         )
+    if not 1 <= place <= len(weights):
+        raise ValueError(f"place must be from 1 to {len(weights)}, got {place}")
     lowest = math.floor(2 * min(rewards))
     sliders = [
         _slider("baseline", "baseline b", lowest, 0, 0.5, baseline),
-        _slider("place", "score of location", 1, len(weights), 1, 1),
+        _slider("place", "score of location", 1, len(weights), 1, place),
     ]
     names = [f"draw {number}" for number in range(1, len(weights) + 1)]
     data = {"kind": "bandit", "weights": [*weights], "rewards": [*rewards]}
@@ -280,8 +284,8 @@ def bandit_view(
         "and a bar for their mean, which the baseline leaves as it is."
     )
     push = [
-        (reward - baseline) * ((number == 0) - weights[0])
-        for number, reward in enumerate(rewards)
+        (reward - baseline) * ((number == place) - weights[place - 1])
+        for number, reward in enumerate(rewards, start=1)
     ]
     mean = sum(w * height for w, height in zip(weights, push, strict=True))
     most = -lowest / 2

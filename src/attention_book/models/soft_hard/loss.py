@@ -116,8 +116,8 @@ def other_draws(
     Args:
         reward: :math:`\log p(y \mid \tilde s^n)`, at least two draws of each image.
 
-    Source: arXiv:1602.06725, 2.4, without its logarithm of a mean; not in
-        arXiv:1502.03044, which has one baseline for all images.
+    Source: the other samples as a baseline are those of arXiv:1602.06725;
+        arXiv:1502.03044 has one baseline for all images.
 
     Example:
         >>> other_draws(torch.tensor([[-1.0], [-2.0], [-6.0]])).flatten()
