@@ -27,10 +27,13 @@ OPTIONS = {  # one name for one thing in the whole package
     "linear",
     "mode",
     "need_weights",
+    "previous_weights",
     "projected_key",
     "projected_kv",
     "scale",
+    "sharpening",
     "step",
+    "window",
 }
 B, Q, K = 2, 3, 5  # batch, queries, keys; the sizes of the rows differ from these
 CASES = {

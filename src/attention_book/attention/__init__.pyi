@@ -53,6 +53,12 @@ from .graph_attention import (
 from .han import (
     LearnedQueryAttention,
 )
+from .location_aware import (
+    LocationAwareAttention,
+    backward_mass,
+    median_position,
+    median_window,
+)
 from .memory_network import (
     MemoryRead,
     WordFactors,
@@ -135,6 +141,7 @@ __all__ = [
     "LearnedPositions",
     "LearnedQueryAttention",
     "LocalAttention",
+    "LocationAwareAttention",
     "LocationScore",
     "MemoryRead",
     "MultiHeadAttention",
@@ -153,6 +160,7 @@ __all__ = [
     "WordFactors",
     "add_self_loops",
     "attention_from_convolution",
+    "backward_mass",
     "check_bias",
     "check_shapes",
     "check_tokens",
@@ -174,6 +182,8 @@ __all__ = [
     "mask_heads",
     "masked_mean",
     "match_scores",
+    "median_position",
+    "median_window",
     "noisy_time_indices",
     "pointer_sum",
     "position_encoding",

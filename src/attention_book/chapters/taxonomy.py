@@ -84,6 +84,7 @@ DECISIONS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             "all of them": ("additive", "projected dot", "global"),
             "all, in several subspaces": ("multi-head", "scaled dot"),
             "those in a window": ("local",),
+            "all, read in order from the last weights": ("location-aware",),
             "one, drawn at random": ("hard",),
             "facts, looked up repeatedly": ("memory",),
         },
@@ -420,6 +421,9 @@ _LUONG = {"query_dim": 3, "key_dim": 5}
 _ONE = {"query": 12, "key": 12, "value": 12}
 _HEADS = {"query": 6, "key": 6, "value": 6, "heads": 4}
 _BY_POSITION = {"order": "the scores depend on the positions of the keys"}
+_LAST_WEIGHTS = {
+    "order": "the last weights are read around each key, so that neighbours matter"
+}
 _MATCH = {"sum": "match scores are not normalised"}
 _NO_MASK = "it has no mask: a frame of zeros surrounds the image"
 _FIXED_VIEWS = "the number of views is fixed, and each has its own projection"
@@ -498,6 +502,22 @@ MECHANISMS = (
                 breaks={
                     **_BY_POSITION,
                     "sum": "the Gaussian comes after the softmax"}))),
+    Mechanism(
+        name="location-aware", paper="chorowski2015", appeared="2015-06",
+        chapter="bahdanau", path="attention.location_aware.LocationAwareAttention",
+        **_DECODER, key="frames of speech", scored_by=("additive", "position"),
+        score="additive, of key and last weights around it",
+        normaliser="softmax or normalised sigmoid",
+        examples=(
+            Example(
+                sizes=_THREE, arguments={**_HIDDEN, "num_filters": 4, "width": 3},
+                breaks=_LAST_WEIGHTS),
+            Example(
+                sizes=_THREE,
+                arguments={**_HIDDEN, "num_filters": 4, "width": 5,
+                           "normaliser": "sigmoid"},
+                options={"window": 2},
+                breaks=_LAST_WEIGHTS))),
     Mechanism(
         name="input", paper="he2016semeval", appeared="2016-06", chapter="mpcnn",
         path="attention.mpcnn.InputAttention",

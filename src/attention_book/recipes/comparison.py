@@ -89,6 +89,9 @@ def weight_tables(
 
     whole = ["the sentence"]
     found["global, general"] = WeightTable("global", weights("global"), queries, keys)
+    found["location-aware"] = WeightTable(
+        "location-aware", weights("location-aware"), queries, keys
+    )
     found["input"] = WeightTable("input", weights("input"), whole, keys)
     found["ABCNN-2"] = WeightTable("ABCNN-2", weights("ABCNN-2"), queries, keys)
     with record_weights(layers["ABCNN-3"]) as recorded:

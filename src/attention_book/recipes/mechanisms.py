@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attention_book.attention.bahdanau import AdditiveAttention
+from attention_book.attention.location_aware import LocationAwareAttention
 from attention_book.attention.positions.alibi import ALiBi
 from attention_book.chapters.taxonomy import MECHANISMS
 from attention_book.evaluation.cost import multiplications, seconds_in_turns
@@ -66,14 +67,14 @@ def build_mechanisms(
     """Build one of each mechanism for vectors of one size.
 
     Options are two heads, phrases of two words, the general score of Luong and others,
-    and local-p.
+    local-p, and one filter that sees the last weights of three neighbouring keys.
 
     Args:
         dim: size of all vectors, an even number.
         num_tokens: most tokens of a sentence.
         window: half the width of the local window, in tokens.
-        hidden_dim: units in the hidden layer of additive and of hard attention; None:
-            as many as ``dim``.
+        hidden_dim: units in the hidden layer of additive, hard and location-aware
+            attention; None: as many as ``dim``.
 
     Returns:
         By name, in the order of the table; functions are as they are.
@@ -108,6 +109,9 @@ def build_mechanisms(
         "token2token": (dim,),
     }
     built = {name: made[name](*given) for name, given in arguments.items()}
+    built["location-aware"] = made["location-aware"](
+        dim, dim, hidden_dim or dim, num_filters=1, width=3
+    )
     built["local"] = made["local"](dim, dim, "general", window=window)
     in_heads = {
         "relative": lambda: made["relative"](dim // 2, max_distance=2),
@@ -126,9 +130,10 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
     Each square matrix becomes the identity and each bias 0. The additive scores count
     what a query has and a key lacks (:func:`count_unmet`); the general score is scaled
     by :math:`1 / \sqrt{d}`; local-p's window stays in the middle of the sentence; a
-    relative position favours the next word. GAT prefers words with many features, and
-    words of tens above all; a hidden unit of GATv2 is large where both words have the
-    feature.
+    relative position favours the next word; location-aware attention, beside its
+    additive score, prefers the key after the last one. GAT prefers words with many
+    features, and words of tens above all; a hidden unit of GATv2 is large where both
+    words have the feature.
 
     Args:
         layers: from :func:`build_mechanisms` for vectors of :data:`WORD_DIM` and twice
@@ -148,6 +153,11 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
                 part.bias.zero_()
     count_unmet(layers["additive"])
     count_unmet(layers["hard"].scorer)
+    aware = layers["location-aware"]
+    count_unmet(aware)
+    aware.location_conv.weight.copy_(torch.tensor([[[1.0, 0.0, 0.0]]]))
+    # The units of a key's features: those that the key has are saturated already.
+    aware.location_proj.weight.zero_()[WORD_DIM:] = 0.1
     layers["learned query"].query.fill_(1.0)
     layers["views"].score_proj.weight.fill_(1.0)
     for name in ("global", "local"):
@@ -163,7 +173,7 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
 
 
 @torch.no_grad()
-def count_unmet(layer: AdditiveAttention) -> None:
+def count_unmet(layer: AdditiveAttention | LocationAwareAttention) -> None:
     r"""Set an additive score by hand to twice the features that a key lacks, negative.
 
     .. math:: e = 2 \sum_f \bigl(\tanh k_f - \tanh(q_f + k_f)\bigr)
@@ -245,7 +255,7 @@ def call_mechanism(
         return layer(query.chunk(2, dim=-1))
     if how == "key":
         return layer(query)
-    if name in ("additive", "projected dot", "hard", "memory"):
+    if name in ("additive", "projected dot", "hard", "location-aware", "memory"):
         return layer(query, key, key)
     if name in ("global", "local", "scaled dot"):
         return layer(query, key, key, need_weights=True)
@@ -320,6 +330,7 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "hard": (n + m) * d * d + 2 * n * m * d,
         "global": n * d * d + 2 * n * m * d,
         "local": 2 * n * d * d + n * d + 2 * n * (2 * window + 1) * d,
+        "location-aware": (n + m) * d * d + n * m * (3 + 3 * d),
         "input": n * m * d,
         "ABCNN-1": 2 * n * m * d,
         "ABCNN-2": 0,
@@ -329,9 +340,7 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "learned query": n * d * d + 2 * n * d,
         "scaled dot": 2 * n * m * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
-        "edges": 0,
-        "GAT": 0,
-        "GATv2": 0,
+        **dict.fromkeys(("edges", "GAT", "GATv2"), 0),
         "quadratic": 9 * n * framed * (d + 3) + 9 * n * d * d,
         "multi-head": heads,
         "relative": heads + 2 * n * 5 * d,
