@@ -14,7 +14,12 @@ from attention_book.decoding.search import beam_search, greedy_search
 from attention_book.functional import token_mask
 from attention_book.models.bahdanau import RNNSearchDecoder
 from attention_book.models.encoders.image import GridEncoder
+from attention_book.models.encoders.speech import (
+    PyramidSpeechEncoder,
+    StridedSpeechEncoder,
+)
 from attention_book.models.encoders.text import BidirectionalGRU, StackedLSTM
+from attention_book.models.encoders.video import FrameEncoder, VideoEncoder
 from attention_book.models.global_local import LuongDecoder
 from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 
@@ -22,7 +27,15 @@ ROWS, TOKENS, INPUT, ANNOTATION, EMBED, HIDDEN, VOCAB = 3, 6, 7, 10, 5, 11, 13
 LENGTHS = torch.tensor([6, 2, 4])
 
 
-@pytest.fixture(params=["gru", "lstm", "image", "image with a mask"])
+FRAMES = {
+    "frames": lambda: FrameEncoder(ANNOTATION, 2),
+    "video": lambda: VideoEncoder(ANNOTATION, 2),
+    "speech": lambda: StridedSpeechEncoder(INPUT, ANNOTATION, 3, strides=(2,)),
+    "pyramid": lambda: PyramidSpeechEncoder(INPUT, ANNOTATION, num_halvings=1),
+}
+
+
+@pytest.fixture(params=["gru", "lstm", "image", "image with a mask", *FRAMES])
 def encoded(request):
     """Annotations of one size from each encoder, in float64."""
     inputs = torch.randn(ROWS, TOKENS, INPUT).double()
@@ -32,6 +45,14 @@ def encoded(request):
     if request.param == "lstm":
         encoder = StackedLSTM(INPUT, ANNOTATION, 2).double()
         return encoder(inputs, token_mask(LENGTHS, TOKENS))
+    if request.param in FRAMES:
+        encoder = FRAMES[request.param]().double()
+        reduction = getattr(encoder, "reduction", 1)
+        sizes = (INPUT,) if hasattr(encoder, "reduction") else (4, 5)
+        frames = torch.randn(ROWS, reduction * TOKENS, *sizes).double()
+        # The last annotation is of one real frame.
+        lengths = reduction * (LENGTHS - 1) + 1
+        return encoder(frames, token_mask(lengths, reduction * TOKENS))
     encoder = GridEncoder(ANNOTATION, 2).double().eval()
     mask = token_mask(LENGTHS, TOKENS) if "mask" in request.param else None
     return encoder(torch.rand(ROWS, 8, 12).double(), mask)

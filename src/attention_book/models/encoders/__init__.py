@@ -6,14 +6,23 @@ from attention_book.models.encoders.image import (
     GridEncoder,
     ImageClassifier,
 )
+from attention_book.models.encoders.speech import (
+    PyramidSpeechEncoder,
+    StridedSpeechEncoder,
+)
 from attention_book.models.encoders.text import BidirectionalGRU, StackedLSTM
+from attention_book.models.encoders.video import FrameEncoder, VideoEncoder
 
 __all__ = [
     "BidirectionalGRU",
     "CellEncoder",
     "Encoded",
+    "FrameEncoder",
     "GridEncoder",
     "ImageClassifier",
     "LSTMState",
+    "PyramidSpeechEncoder",
     "StackedLSTM",
+    "StridedSpeechEncoder",
+    "VideoEncoder",
 ]
