@@ -10,6 +10,8 @@ from attention_book.data.captions.digit_scenes import (
     Box,
     DigitScene,
     SceneSplits,
+    assign_digits,
+    digit_images,
     named_locations,
     scene_images,
 )
@@ -18,18 +20,30 @@ from attention_book.data.captions.flickr8k import (
     flickr8k_images,
     flickr8k_lines,
 )
+from attention_book.data.captions.moving_digits import (
+    Appearance,
+    ClipSplits,
+    DigitClip,
+    shown_frames,
+)
 
 __all__ = [
+    "Appearance",
     "Box",
     "Caption",
     "CaptionBatch",
+    "ClipSplits",
+    "DigitClip",
     "DigitScene",
     "FlickrImage",
     "SceneSplits",
+    "assign_digits",
     "caption_batch",
     "caption_loader",
+    "digit_images",
     "flickr8k_images",
     "flickr8k_lines",
     "named_locations",
     "scene_images",
+    "shown_frames",
 ]

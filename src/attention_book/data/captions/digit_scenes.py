@@ -138,13 +138,9 @@ def digit_scenes(
         )
     if step < 1:
         raise ValueError(f"step must be at least 1, got {step}")
-    images, labels = _digits()
+    images, labels = digit_images()
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(images))
-    pools, start = {}, 0
-    for name, share in (*HELD_OUT.items(), ("train", 1.0)):
-        stop = min(len(order), start + int(share * len(order)))
-        pools[name], start = order[start:stop], stop
+    pools = assign_digits(rng)
     parts = {}
     for name, count in (("train", train), ("dev", dev), ("test", test)):
         scenes = []
@@ -215,12 +211,44 @@ def named_locations(
 
 
 @cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
+def digit_images() -> tuple[np.ndarray, np.ndarray]:
+    """The images of single digits, brightness from 0 to 1, and what each shows.
+
+    Size: 1,797 images of 8 x 8 pixels.
+    Source: as for :func:`digit_scenes`.
+
+    Example:
+        >>> images, labels = digit_images()
+        >>> images.shape, labels[:4].tolist()
+        ((1797, 8, 8), [0, 1, 2, 3])
+    """
     # Imported here because it takes a second, and few need it.
     from sklearn.datasets import load_digits
 
     data = load_digits()
     return (data.images / data.images.max()).astype(np.float32), data.target
+
+
+def assign_digits(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Split the images of digits among "test", "dev" and "train", at random.
+
+    Args:
+        rng: source of randomness.
+
+    Returns:
+        For each part the numbers of its images, shares as in :data:`HELD_OUT`.
+
+    Example:
+        >>> parts = assign_digits(np.random.default_rng(0))
+        >>> {part: len(numbers) for part, numbers in parts.items()}
+        {'test': 359, 'dev': 179, 'train': 1259}
+    """
+    order = rng.permutation(len(digit_images()[0]))
+    parts, start = {}, 0
+    for name, share in (*HELD_OUT.items(), ("train", 1.0)):
+        stop = min(len(order), start + int(share * len(order)))
+        parts[name], start = order[start:stop], stop
+    return parts
 
 
 def _scene(
