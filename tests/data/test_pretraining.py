@@ -202,6 +202,13 @@ def test_whole_words_are_chosen_with_all_their_pieces():
     assert len(found) == 5
 
 
+def test_nothing_is_chosen_where_no_whole_word_fits():
+    masking = Masking(marks=MARKS, vocab_size=500, continuations=frozenset({20}))
+    pair = SegmentPair((10, 20), (11, 20, 20))
+    assert not masked_example(pair, masking, generator()).chosen.any()
+    assert masked_example(pair, MASKING, generator()).chosen.sum() == 1
+
+
 def test_continuations_of_subwords():
     vocab = Vocab(["▁low", "▁low", "est", "▁new", "▁"])
     assert {vocab.decode([i])[0] for i in continuation_ids(vocab)} == {"est"}
@@ -297,5 +304,3 @@ def test_wrong_marks_texts_and_lengths():
     for empty in [], [[5], []]:
         with pytest.raises(ValueError, match=r"document 1 \(from 0\) does not"):
             segment_pairs([[[5]], empty], max_tokens=9)
-    with pytest.raises(ValueError, match="pair must have a token"):
-        masked_example(SegmentPair(()), MASKING, generator())

@@ -307,7 +307,8 @@ def choose_tokens(
 
     Their number is ``masking.share`` of all tokens, special ones counted, rounded, and
     at least 1 and at most ``masking.max_chosen``; fewer, if there are no more that can
-    be chosen. Words that are chosen whole are skipped where they do not fit in.
+    be chosen. Words that are chosen whole are skipped where they do not fit in; in a
+    short text it may be that none fits, and nothing is chosen.
 
     Args:
         ids: of one input, without padding.
@@ -386,17 +387,9 @@ def masked_example(
         pair: the text.
         masking: shares and special tokens.
         generator: of all random choices.
-
-    Raises:
-        ValueError: if no token can be chosen.
     """
     ids, segments = join_segments(pair, masking.marks)
     chosen = choose_tokens(ids, masking, generator)
-    if not chosen.any():
-        raise ValueError(
-            f"pair must have a token, or with continuations a word, of which share "
-            f"({masking.share}) lets one be chosen, got {pair}"
-        )
     hidden = hide_tokens(ids, chosen, masking, generator)
     return MaskedExample(hidden, segments, chosen, ids, pair.from_elsewhere)
 
@@ -413,9 +406,6 @@ def static_masks(
         pairs: the texts.
         masking: shares and special tokens.
         seed: of all random choices.
-
-    Raises:
-        ValueError: as :func:`masked_example`.
     """
     generator = torch.Generator().manual_seed(operator.index(seed))
     return [masked_example(pair, masking, generator) for pair in pairs]
@@ -473,8 +463,7 @@ def fresh_loader(
         seed: of order and masks.
 
     Raises:
-        ValueError: if ``batch_size`` is not positive; from the loader, as
-            :func:`masked_example`.
+        ValueError: if ``batch_size`` is not positive.
 
     Source: Liu et al., arXiv:1907.11692, 4.1, who call these masks dynamic.
     """
