@@ -189,6 +189,15 @@ def test_dropout_is_everywhere_and_in_training_only(config, batch):
         assert not torch.equal(model(*inputs)[0], model(*inputs)[0])
 
 
+def test_dropout_of_the_embeddings_follows_their_norm(config, batch):
+    embeddings = BertEmbeddings(dataclasses.replace(config, dropout=0.5)).double()
+    want = embeddings.eval()(batch.ids, batch.segments)
+    output = embeddings.train()(batch.ids, batch.segments)
+    dropped = output == 0
+    assert 0.3 < dropped.double().mean() < 0.7
+    assert_close(output[~dropped], 2 * want[~dropped])
+
+
 def test_learns_the_chosen_words_by_heart(config, batch):
     model = BertPretraining(config)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
