@@ -20,6 +20,12 @@ from attention_book.data.captions.flickr8k import (
     flickr8k_images,
     flickr8k_lines,
 )
+from attention_book.data.captions.frames import (
+    FrameBatch,
+    frame_batch,
+    frame_loader,
+    marked_spans,
+)
 from attention_book.data.captions.moving_digits import (
     Appearance,
     ClipSplits,
@@ -36,6 +42,7 @@ __all__ = [
     "DigitClip",
     "DigitScene",
     "FlickrImage",
+    "FrameBatch",
     "SceneSplits",
     "assign_digits",
     "caption_batch",
@@ -43,6 +50,9 @@ __all__ = [
     "digit_images",
     "flickr8k_images",
     "flickr8k_lines",
+    "frame_batch",
+    "frame_loader",
+    "marked_spans",
     "named_locations",
     "scene_images",
     "shown_frames",

@@ -16,6 +16,7 @@ from attention_book.data.captions.digit_scenes import (
     assign_digits,
     digit_images,
 )
+from attention_book.data.captions.frames import marked_spans
 
 
 @dataclass(frozen=True)
@@ -203,15 +204,10 @@ def shown_frames(
         >>> first.start, first.stop, shown[0, 0].nonzero().flatten().tolist()
         (0, 3, [0, 1, 2])
     """
-    if not clips:
-        raise ValueError("clips must hold at least one clip, got none")
-    words = max(len(clip.caption) for clip in clips)
-    longest = max(len(clip.frames) for clip in clips)
-    shown = torch.zeros(len(clips), words, longest, dtype=torch.bool)
-    for row, clip in enumerate(clips):
-        for word, appearance in enumerate(clip.appearances):
-            shown[row, word, appearance.start : appearance.stop] = True
-    return shown
+    return marked_spans(
+        [[(seen.start, seen.stop) for seen in clip.appearances] for clip in clips],
+        [len(clip.frames) for clip in clips],
+    )
 
 
 def _clip(
