@@ -41,6 +41,13 @@ def test_batch_is_padded_and_masked(frames, vocab):
     assert_close(batch.target_mask, batch.target != PAD)
     assert batch.num_tokens == 3 + 2 + 4
     assert len(batch) == 3
+    twice = batch.repeated(2)
+    assert_close(twice.source, torch.cat([batch.source, batch.source]))
+    assert twice.source_mask.sum(dim=1).tolist() == [2, 7, 4, 2, 7, 4]
+    assert twice.target[3:].tolist() == batch.target.tolist()
+    assert (len(twice), twice.num_tokens) == (6, 18)
+    assert twice.target_mask.sum() == 2 * batch.target_mask.sum()
+    assert batch.repeated(1) is batch
     moved = batch.to("meta")
     assert moved.source_mask.device.type == moved.target.device.type == "meta"
     assert moved.num_tokens == batch.num_tokens

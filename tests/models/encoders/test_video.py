@@ -6,8 +6,12 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from attention_book.attention.bahdanau import AdditiveAttention
+from attention_book.data.captions.frames import frame_batch
+from attention_book.data.captions.moving_digits import moving_digits
+from attention_book.data.vocab import Vocab
 from attention_book.functional import token_mask
 from attention_book.models.encoders.video import FrameEncoder, VideoEncoder
+from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 
 B, T, H, W, D, HIDDEN = 2, 5, 8, 12, 6, 3
 
@@ -99,6 +103,36 @@ def test_temporal_attention_is_additive_attention_over_frames(frames, mask):
             assert_close(weights[b, t, :length], alpha)
             phi = sum(alpha[i] * annotations[b, i] for i in range(length))
             assert_close(context[b, t], phi)
+
+
+def test_the_captioner_of_images_learns_clips():
+    """Gate, mean start and penalty as in the code of Yao et al.; nothing is added."""
+    torch.manual_seed(0)
+    clips = moving_digits(train=6, test=1, size=8, max_digits=2).train
+    captions = [clip.caption for clip in clips]
+    vocab = Vocab([word for caption in captions for word in caption])
+    batch = frame_batch([clip.frames for clip in clips], captions, vocab)
+    config = ShowAttendTellConfig(
+        target_vocab=len(vocab),
+        annotation_dim=12,
+        embed_dim=10,
+        hidden_dim=14,
+        kind="soft",
+        penalty=0.7,
+    )
+    model = ShowAttendTell(config, FrameEncoder(12, 5))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    start = model.eval().loss(batch).item()
+    model.train()
+    for _ in range(60):
+        optimizer.zero_grad()
+        model.loss(batch).backward()
+        optimizer.step()
+    model.eval()
+    assert model.loss(batch).item() < start / 4
+    weights = model(batch.source, batch.target, batch.source_mask).weights
+    blocked = ~batch.source_mask[:, None].expand_as(weights)
+    assert (weights[blocked] == 0).all()
 
 
 def test_gradients_reach_the_frames(frames, mask):

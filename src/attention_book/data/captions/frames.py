@@ -38,6 +38,14 @@ class FrameBatch:
     def __len__(self) -> int:
         return len(self.source)
 
+    def repeated(self, times: int) -> "FrameBatch":
+        """Return the whole batch so many times, one after the other."""
+        if times == 1:
+            return self
+        names = "source", "source_mask", "target", "target_mask"
+        tensors = {name: torch.cat([getattr(self, name)] * times) for name in names}
+        return replace(self, **tensors, num_tokens=times * self.num_tokens)
+
     def to(self, device: torch.device | str) -> "FrameBatch":
         """Return the same batch on ``device``."""
         moved = {

@@ -19,7 +19,9 @@ class FrameEncoder(nn.Module):
     value of each feature over all locations :math:`x` says what is in the frame, not
     where. With additive attention over these annotations a decoder has the temporal
     attention of Yao et al., whose frames went through a trained network by themselves
-    too. It sees a set: frames permuted give annotations permuted.
+    too; their gate, start and penalty are those of
+    :class:`attention_book.models.soft_hard.model.ShowAttendTell` with
+    ``kind="soft"``. It sees a set: frames permuted give annotations permuted.
 
     Args:
         annotation_dim: size of an annotation.

@@ -18,6 +18,9 @@ def coverage_penalty(
     :math:`C = L`. Otherwise the minimum is :math:`L (1 - C/L)^2`, where all locations
     have the same total.
 
+    A location that is blocked at every step, such as a padded frame, adds 1: a constant
+    without a gradient.
+
     Args:
         weights: :math:`\alpha_{ti}` of word :math:`t`.
         mask: True at real words; padded steps are left out.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.attention.soft_hard import HardAttention
 from attention_book.data.captions.captions import CaptionBatch
+from attention_book.data.captions.frames import FrameBatch
 from attention_book.functional import attend
 from attention_book.models.checks import check_rows
 from attention_book.models.embedding import TokenEmbedding
@@ -184,12 +185,14 @@ class ShowAttendTell(nn.Module):
         return logits[:, 0], state
 
     def log_likelihood(
-        self, batch: CaptionBatch, expected: Bool[Tensor, " batch"] | None = None
+        self,
+        batch: CaptionBatch | FrameBatch,
+        expected: Bool[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, " batch"], DecoderOutput]:
         r"""Return :math:`\log p(y \mid \tilde s, a)` of each caption, and the output.
 
         Args:
-            batch: images and captions.
+            batch: images, or the frames of clips, and captions.
             expected: as for :meth:`run`.
         """
         result = self(
@@ -200,7 +203,7 @@ class ShowAttendTell(nn.Module):
         words = log_probs.gather(-1, target[..., None]).squeeze(-1)
         return (words * mask).sum(dim=1), result
 
-    def loss(self, batch: CaptionBatch) -> Float[Tensor, ""]:
+    def loss(self, batch: CaptionBatch | FrameBatch) -> Float[Tensor, ""]:
         """The training loss; in eval mode the negative log-likelihood alone.
 
         Both are sums over the captions divided by the number of words. The likelihood
@@ -216,7 +219,7 @@ class ShowAttendTell(nn.Module):
             loss = loss + config.penalty * coverage_penalty(result.weights, mask)
         return loss.sum() / batch.num_tokens
 
-    def hard_loss(self, batch: CaptionBatch) -> Float[Tensor, ""]:
+    def hard_loss(self, batch: CaptionBatch | FrameBatch) -> Float[Tensor, ""]:
         """The surrogate whose gradient is the paper's estimate, in nats per token.
 
         It notes the mean reward for :meth:`after_step`; calling it again with the same
