@@ -502,7 +502,7 @@ MECHANISMS = (
                 breaks={
                     **_BY_POSITION,
                     "sum": "the Gaussian comes after the softmax"}))),
-    Mechanism(
+    Mechanism(  # its score is that of the chapter, which does not have the locations
         name="location-aware", paper="chorowski2015", appeared="2015-06",
         chapter="bahdanau", path="attention.location_aware.LocationAwareAttention",
         **_DECODER, key="frames of speech", scored_by=("additive", "position"),
