@@ -490,8 +490,8 @@ def plot_pruning(
         ValueError: if there is no random order.
 
     Example:
-        >>> curve = [0, 1], [1, 0]
-        >>> ax = plot_pruning({"a": curve}, ([0, 1], [[1, 0.5]]), {}, ylabel="right")
+        >>> curve = [0, 1], [1.0, 0.0]
+        >>> ax = plot_pruning({"a": curve}, ([0, 1], [[1.0, 0.5]]), {}, ylabel="right")
         >>> [text.get_text() for text in ax.get_legend().get_texts()]
         ['a', 'random order, 1 draws']
     """
