@@ -80,8 +80,8 @@ def weight_statistics(
 ) -> WeightStatistics:
     """Measure how attention weighs the words of a part's sentences.
 
-    Everyday words are those of
-    :data:`attention_book.data.docstrings.shared_functions.EVERYDAY_WORDS`.
+    Everyday words are articles, prepositions and the like: ``EVERYDAY_WORDS`` in
+    ``attention_book.data.docstrings.shared_functions``.
 
     Args:
         task: the data.
