@@ -135,6 +135,15 @@ def recorded_bins(
     return found
 
 
+def _recorded_samples(
+    settings: Settings, chapter: str, system: str, **options: Any
+) -> list[dict[str, Any]]:
+    """Samples of the first run of a system that has kept any; none without one."""
+    name = f"{result_prefix(chapter, system)}_samples"
+    options = {"preset": "full"} | options
+    return next(iter(recorded_results(settings, chapter, name, **options)), [])
+
+
 def recorded_samples(
     settings: Settings, chapter: str, system: str, **options: Any
 ) -> list[Sample]:
@@ -150,9 +159,7 @@ def recorded_samples(
         Translations of test sentences, with their weights where the system has
         attention; nothing if none is recorded.
     """
-    name = f"{result_prefix(chapter, system)}_samples"
-    options = {"preset": "full"} | options
-    (first, *_) = recorded_results(settings, chapter, name, **options) or [[]]
+    first = _recorded_samples(settings, chapter, system, **options)
     samples = []
     for one in first:
         weights = one.get("weights")
@@ -212,9 +219,7 @@ def answers_table(
         **options: as for :func:`recorded_results`.
     """
     caption = f"Questions of the test set, and the sentence that {system} ranks first"
-    name = f"{result_prefix(chapter, system)}_samples"
-    options = {"preset": "full"} | options
-    (first, *_) = recorded_results(settings, chapter, name, **options) or [[]]
+    first = _recorded_samples(settings, chapter, system, **options)
     rows = [
         [
             one["question"],
@@ -246,9 +251,7 @@ def graded_table(
         **options: as for :func:`recorded_results`.
     """
     caption = f"Pairs of the test set: their grade, and the one that {system} predicts"
-    name = f"{result_prefix(chapter, system)}_samples"
-    options = {"preset": "full"} | options
-    (first, *_) = recorded_results(settings, chapter, name, **options) or [[]]
+    first = _recorded_samples(settings, chapter, system, **options)
     rows = [
         [one["first"], one["second"], f"{one['score']:.1f}", f"{one['predicted']:.1f}"]
         for one in first

@@ -18,7 +18,7 @@ class Compared:
     """One side of a comparison.
 
     Attributes:
-        name: what is compared, such as a mechanism.
+        name: of a mechanism or another subject of the comparison.
         weights: one row for each query.
         queries: a label for each row.
         keys: a label for each column.

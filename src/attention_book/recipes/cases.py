@@ -37,9 +37,9 @@ class MechanismCase(NamedTuple):
     Attributes:
         name: of the mechanism.
         chapter: its slug.
-        query: what asks, in words.
-        key: what is scored.
-        value: what is averaged.
+        query: the queries, in words.
+        key: the keys, in words.
+        value: the values, in words.
         score: how a query and a key are compared.
         normaliser: how weights are made of the scores.
         own: context and weights of the mechanism's own layer.

@@ -147,7 +147,7 @@ class MPCNN(nn.Module):
         words: Float[Tensor, "sentences tokens dim"],
         mask: Bool[Tensor, "sentences tokens"],
     ) -> tuple[Float[Tensor, "sentences poolings widths filters"], list[Tensor]]:
-        """Return the pooled outputs of block A, and what is compared apart from them.
+        """Return the pooled outputs of block A, and those that stand apart from them.
 
         Width infinity is the last of block A's widths if its vectors have the same size
         as those of the filters. Otherwise it stands apart, and so does block B; the
