@@ -1,13 +1,16 @@
 """A Sphinx extension: the scripts of figures that answer, once instead of in each.
 
-In a notebook every figure brings its script along. A page loads each script once, as a
-file of the book, and only where there is such a figure.
+In a notebook every figure brings its script along, and the weights of its models. A
+page loads each script once, as a file of the book, and only where there is such a
+figure; weights become files of their own, which a figure loads when it needs them.
 
 The directive ``{answering}`` shows a figure that a notebook of the book has computed on
 another page: its argument is the notebook, ``:figure:`` the figure's name there,
 ``:name:`` its name here, and its content the caption.
 """
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import ClassVar
@@ -19,12 +22,17 @@ from jupyter_cache import get_cache
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.osutil import relative_uri
 
 from attention_book.figures import interactive
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
 
 INLINE = re.compile(rf"<script {interactive.MARKER}>.*?</script>", re.DOTALL)
+WEIGHTS = re.compile(
+    r'<script type="text/plain" data-weights="([\w-]+)">([^<]+)</script>'
+)
+WEIGHTS_FOLDER = "_static/weights"
 
 
 def serve_scripts(app: Sphinx, config: Config) -> None:
@@ -41,13 +49,45 @@ def drop_inline_scripts(app: Sphinx, doctree: nodes.document, page: str) -> None
             node.replace_self(found)
 
 
+def move_weights(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Write the weights in figures as files, and leave their addresses."""
+    here = app.builder.get_target_uri(page)
+
+    def move(match: re.Match[str]) -> str:
+        name, text = match.groups()
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        file = Path(app.outdir, WEIGHTS_FOLDER, f"{name}-{digest}.js")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # A script and no data file: pages that are opened from a disk may load it.
+        file.write_text(
+            "((window.attentionBook ??= {}).weights ??= {})"
+            f"[{json.dumps(name)}] = {json.dumps(text)};\n"
+        )
+        source = relative_uri(here, f"{WEIGHTS_FOLDER}/{file.name}")
+        return (
+            f'<script type="text/plain" data-weights="{name}" data-src="{source}">'
+            "</script>"
+        )
+
+    for node in doctree.findall(nodes.raw):
+        text = node.astext()
+        if "data-weights=" in text:
+            found = nodes.raw("", WEIGHTS.sub(move, text), **node.attributes)
+            node.replace_self(found)
+
+
 def load_scripts(
     app: Sphinx, page: str, template: str, context: dict, doctree: object
 ) -> None:
-    """Load the scripts of the figures that are on the page."""
-    for path in sorted(interactive.WEB.glob("*.js")):
-        if f"<{path.stem}-" in context.get("body", ""):
-            app.add_js_file(path.name, loading_method="defer")
+    """Load the scripts of the figures that are on the page, in their order."""
+    needed = [
+        stem
+        for path in sorted(interactive.WEB.glob("*.js"))
+        if f"<{path.stem}-" in context.get("body", "")
+        for stem in interactive.scripts(path.stem)
+    ]
+    for stem in dict.fromkeys(needed):
+        app.add_js_file(f"{stem}.js", loading_method="defer")
 
 
 def computed_figure(path: Path, cache: Path, name: str) -> str:
@@ -103,5 +143,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("answering", AnsweringDirective)
     app.connect("config-inited", serve_scripts)
     app.connect("doctree-resolved", drop_inline_scripts, priority=900)
+    app.connect("doctree-resolved", move_weights, priority=901)
     app.connect("html-page-context", load_scripts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -72,6 +72,16 @@ class Vocab:
     def __contains__(self, token: str) -> bool:
         return token in self._ids
 
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """All tokens in the order of their ids, the special ones first.
+
+        Example:
+            >>> Vocab(["a", "cat"]).tokens
+            ('<pad>', '<bos>', '<eos>', '<unk>', 'a', 'cat')
+        """
+        return tuple(self._tokens)
+
     def encode(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of words, without adding special tokens.
 

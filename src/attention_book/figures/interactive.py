@@ -29,6 +29,12 @@ MARKER = "data-answering"
 """Attribute of the inlined script. On the book's pages, which load the script once, the
 build takes it out."""
 
+SHARED = "figure-element"
+"""The script that those of all figures build on."""
+
+NEEDS = {"try-it": ("forward-pass", "numerals")}
+"""By the script of a figure, further ones that must run before it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
@@ -51,11 +57,13 @@ class PageElement:
 
     Args:
         tag: name of the element; ``web/<name>.js``, without the number at the end of
-            the tag, draws it.
+            the tag, draws it, with what :func:`scripts` names before it.
         data: what the script draws, as JSON can hold it.
         alt: what the figure shows, in words.
         still: what is shown without scripts, as PNG; None: ``table`` alone.
         table: the numbers as HTML, for screen readers and for those who want them all.
+        weights: weights of models by name, as files; the element holds them as base64,
+            and the book's pages load them when they are asked for.
     """
 
     def __init__(
@@ -66,12 +74,14 @@ class PageElement:
         alt: str,
         still: bytes | None,
         table: str = "",
+        weights: Mapping[str, bytes] | None = None,
     ) -> None:
         self.tag = tag
         self.data = data
         self.alt = alt
         self.still = still
         self.table = table
+        self.weights = dict(weights or {})
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
@@ -94,15 +104,38 @@ class PageElement:
             f'<div class="answering"><{self.tag}>'
             f"{image}{self.table}"
             f'<script type="application/json">{data}</script>'
+            f"{''.join(map(_weights_script, self.weights.items()))}"
             f"</{self.tag}>"
             f"<script {MARKER}>{script(self.tag)}</script></div>"
         )
 
 
+def scripts(stem: str) -> tuple[str, ...]:
+    """The scripts that a figure needs, in the order in which they must run.
+
+    Args:
+        stem: name of the figure's own script.
+
+    Example:
+        >>> scripts("slider-view")
+        ('figure-element', 'slider-view')
+    """
+    return SHARED, *NEEDS.get(stem, ()), stem
+
+
 @cache
 def script(tag: str) -> str:
-    """The script that draws the elements of a name."""
-    return (WEB / f"{tag.rpartition('-')[0]}.js").read_text("utf-8")
+    """The scripts that draw the elements of a name, one after the other."""
+    stems = scripts(tag.rpartition("-")[0])
+    return "".join((WEB / f"{stem}.js").read_text("utf-8") for stem in stems)
+
+
+def _weights_script(item: tuple[str, bytes]) -> str:
+    name, file = item
+    text = base64.b64encode(file).decode()
+    return (
+        f'<script type="text/plain" data-weights="{html.escape(name)}">{text}</script>'
+    )
 
 
 def attention_view(

@@ -1,0 +1,94 @@
+// What all figures that answer share: how they start, and which theme they are in.
+//
+// A figure is a custom element that holds its data as JSON and something to show where no
+// script runs. It extends attentionBook.Figure with
+//   static style    its style sheet, and  static colours  { light, dark } of it,
+//   build()         makes what is drawn and returns it,
+//   render()        draws the present state.
+// Once both have run, the drawing takes the place of what was there; if either fails,
+// that stays. Everything is drawn into a shadow root, so that neither the page's styles
+// nor other figures can interfere.
+(() => {
+  "use strict";
+  const book = window.attentionBook ??= {};
+  // A page or a notebook may hold this script more than once.
+  if (book.Figure) return;
+
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name in element && name !== "list") element[name] = value;
+      else element.setAttribute(name, value);
+    }
+    element.append(...children);
+    return element;
+  };
+
+  // The theme is what the inherited colour of the text says it is: pages, JupyterLab
+  // and Colab each have their own switch.
+  const isDark = (element) => {
+    const [r, g, b] = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
+    return 0.299 * r + 0.587 * g + 0.114 * b > 128;
+  };
+
+  class Figure extends HTMLElement {
+    connectedCallback() {
+      if (this.shadowRoot || this.started) return;
+      this.started = true;
+      // Far from the screen there is no hurry; and while the page is read, the
+      // element's content comes after the element itself.
+      if (!("IntersectionObserver" in window)) return this.begin();
+      const near = new IntersectionObserver((entries) => {
+        if (!entries.some((entry) => entry.isIntersecting)) return;
+        near.disconnect();
+        this.begin();
+      }, { rootMargin: "600px" });
+      near.observe(this);
+    }
+
+    begin() {
+      const { style, colours } = this.constructor;
+      try {
+        this.data = JSON.parse(
+          this.querySelector("script[type='application/json']").textContent);
+        const drawn = this.build();
+        this.render(); // before anything is covered: it may fail
+        this.root = this.attachShadow({ mode: "open" });
+        this.root.append(make("style", { textContent: style }), drawn,
+          make("slot", { name: "table" }));
+        if (colours) this.followTheme();
+        this.setAttribute("ready", "");
+      } catch (error) {
+        this.fail();
+        console.error(`${this.localName}: ${this.constructor.stays}`, error);
+      }
+    }
+
+    fail() {}
+
+    followTheme() {
+      this.paint();
+      const again = () => this.paint();
+      for (const target of [document.documentElement, document.body]) {
+        new MutationObserver(again).observe(target, { attributes: true });
+      }
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+    }
+
+    paint() {
+      const { light, dark } = this.constructor.colours;
+      for (const [name, value] of Object.entries(isDark(this) ? dark : light)) {
+        this.style.setProperty(`--${name}`, value);
+      }
+    }
+
+    // Tells the page, and other figures on it, of a change.
+    tell(detail) {
+      this.dispatchEvent(new CustomEvent("ab-change",
+        { bubbles: true, composed: true, detail }));
+    }
+  }
+  Figure.stays = "the still image stays";
+
+  Object.assign(book, { Figure, make, isDark });
+})();

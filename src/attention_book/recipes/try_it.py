@@ -1,0 +1,165 @@
+"""The translators of the page "Try it": trained small, rounded, exported for a browser.
+
+All learn the same data, numbers in words, from English to German, so that they share
+their vocabularies. Sizes and training are those of the chapters' quick runs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
+from attention_book.recipes.translation import (
+    TrainingPlan,
+    TranslationTask,
+    numbers_task,
+)
+from attention_book.training.export import export_weights, round_weights
+from attention_book.training.loop import History
+
+LONGEST = 14
+"""Words of the longest number that is learned from, ``<eos>`` not counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TryModel:
+    """A translator that the page offers.
+
+    Attributes:
+        label: its name on the page.
+        note: what is special about it, a sentence or two.
+        model: class of the model.
+        config: class of its config.
+        sizes: fields of the config, apart from the vocabularies.
+        plan: how it is trained.
+        epochs: runs through the pairs.
+        attends: whether it has attention that can be broken.
+    """
+
+    label: str
+    note: str
+    model: Callable[[Any], nn.Module]
+    config: Callable[..., Any]
+    sizes: Mapping[str, Any]
+    plan: TrainingPlan
+    epochs: int = 1
+    attends: bool = True
+
+    @property
+    def breaks(self) -> list[str]:
+        """What the reader can break, as ``figures/web/try-it.js`` names it."""
+        return ["uniform", "padding"] if self.attends else []
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained translator with rounded weights.
+
+    Attributes:
+        name: its key in :data:`TRY_MODELS`.
+        model: in eval mode, on the CPU.
+        history: of its training.
+    """
+
+    name: str
+    model: nn.Module
+    history: History = field(repr=False)
+
+
+_RNN_PLAN = TrainingPlan(batch={"batch_size": 32}, learning_rate=3e-3)
+_RNN_SIZES = {
+    "embed_dim": 64,
+    "hidden_dim": 80,
+    "attention_dim": 80,
+    "maxout_dim": 64,
+    "dropout": 0.2,
+}
+
+TRY_MODELS: dict[str, TryModel] = {
+    "bahdanau": TryModel(
+        label="Bahdanau: additive attention",
+        note="A bidirectional GRU reads the number; the decoder attends to all of its "
+        "states before each word.",
+        model=RNNSearch,
+        config=RNNSearchConfig,
+        sizes=_RNN_SIZES,
+        plan=_RNN_PLAN,
+    ),
+    "one_vector": TryModel(
+        label="One vector: the same network without attention",
+        note="The last states of the encoder are all that the decoder ever sees.",
+        model=RNNSearch,
+        config=RNNSearchConfig,
+        sizes=_RNN_SIZES | {"score": "none"},
+        plan=_RNN_PLAN,
+        attends=False,
+    ),
+}
+"""The page's translators by name, in the order in which the page offers them."""
+
+
+def try_task(
+    seed: int, device: torch.device, *, limit: int | None = None
+) -> TranslationTask:
+    """Numbers of up to twelve digits, and only the shorter ones to learn from.
+
+    Training pairs have at most :data:`LONGEST` English words, test pairs any length, so
+    that the page can show what happens beyond the lengths of training.
+
+    Args:
+        seed: of the choice of numbers.
+        device: where models are trained and run.
+        limit: most pairs of each part; None: all.
+    """
+    task = numbers_task(
+        "en",
+        "de",
+        train=12_000,
+        test=500,
+        max_digits=12,
+        seed=seed,
+        device=device,
+        max_tokens=60,
+    )
+    short = [pair for pair in task.train if len(pair.source) <= LONGEST]
+    return replace(task, train=short[:limit], test=task.test[:limit])
+
+
+def train_for_page(
+    task: TranslationTask, name: str, seed: int, *, epochs: int | None = None
+) -> Trained:
+    """Train one of the page's translators, and round its weights to 16 bits.
+
+    Args:
+        task: as from :func:`try_task`.
+        name: a key of :data:`TRY_MODELS`.
+        seed: of the model and of the order of the pairs.
+        epochs: runs through the pairs; None: as many as the model's entry says.
+
+    Raises:
+        ValueError: if there is no such model.
+    """
+    if name not in TRY_MODELS:
+        raise ValueError(f"name must be one of {', '.join(TRY_MODELS)}, got {name!r}")
+    own = TRY_MODELS[name]
+    model = task.build(own.model, own.config, seed, **own.sizes)
+    history = task.fit(
+        model, own.plan, epochs=epochs or own.epochs, seed=seed, description=name
+    )
+    round_weights(model)
+    return Trained(name, model.eval().cpu(), history)
+
+
+def export_for_page(task: TranslationTask, trained: Trained) -> bytes:
+    """Return the file of a translator: weights, config and both vocabularies.
+
+    Args:
+        task: what it was trained on.
+        trained: as from :func:`train_for_page`.
+    """
+    source, target = (list(vocab.tokens) for vocab in task.vocabs)
+    about = {"languages": list(task.languages), "source": source, "target": target}
+    return export_weights(trained.model, about)
