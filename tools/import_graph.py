@@ -33,7 +33,7 @@ FLOORS = {
         "observe",
     },
     "chapters": {"functional", "taxonomy", "data", "evaluation", "training", "recipes"},
-    "sweeps": {"data", "training", "chapters"},
+    "sweeps": {"data", "training", "recipes", "chapters"},
 }
 """The parts from the ground up, and what each may import besides itself."""
 

@@ -138,9 +138,7 @@ def test_linear_and_embedding(run):
         found = run("[...F.linear(w, x, 2, 5)]", w=layer(linear), x=x)
         assert_close(found, linear(x)[2:5])
         embedding = layer(linear)["weight"]
-        found = run(
-            "[...F.embed({weight: {...w, data: vec(w.data)}}, 3)]", w=embedding
-        )
+        found = run("[...F.embed({weight: {...w, data: vec(w.data)}}, 3)]", w=embedding)
         assert_close(found, linear.weight[3])
 
 

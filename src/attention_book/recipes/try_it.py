@@ -4,7 +4,7 @@ All learn the same data, numbers in words, from English to German, so that they 
 their vocabularies. Sizes and training are those of the chapters' quick runs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,9 @@ import torch
 from torch import nn
 
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
+from attention_book.models.global_local import LuongConfig, LuongTranslator
+from attention_book.models.transformer import Transformer, TransformerConfig
+from attention_book.recipes.transformer import TRANSFORMER_PRESETS, warm_up_plan
 from attention_book.recipes.translation import (
     TrainingPlan,
     TranslationTask,
@@ -36,7 +39,8 @@ class TryModel:
         sizes: fields of the config, apart from the vocabularies.
         plan: how it is trained.
         epochs: runs through the pairs.
-        attends: whether it has attention that can be broken.
+        breaks: what the reader can break, by the names in ``figures/web/try-it.js``;
+            nothing where there is no attention.
     """
 
     label: str
@@ -45,17 +49,24 @@ class TryModel:
     config: Callable[..., Any]
     sizes: Mapping[str, Any]
     plan: TrainingPlan
-    epochs: int = 1
-    attends: bool = True
+    epochs: int = 2
+    breaks: Sequence[str] = ("uniform", "padding")
 
     @property
-    def breaks(self) -> list[str]:
-        """What the reader can break, as ``figures/web/try-it.js`` names it."""
-        return ["uniform", "padding"] if self.attends else []
+    def layers(self) -> int:
+        """Number of layers of attention over the source, 0 without attention."""
+        if not self.breaks:
+            return 0
+        return self.sizes["num_layers"] if "num_heads" in self.sizes else 1
+
+    @property
+    def heads(self) -> int:
+        """Heads of each layer."""
+        return self.sizes.get("num_heads", 1)
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class RoundedModel:
     """A trained translator with rounded weights.
 
     Attributes:
@@ -78,6 +89,16 @@ _RNN_SIZES = {
     "dropout": 0.2,
 }
 
+_LUONG_PLAN = TrainingPlan(batch={"batch_size": 32}, learning_rate=5e-3)
+_LUONG_SIZES = {
+    "embed_dim": 64,
+    "hidden_dim": 64,
+    "num_layers": 1,
+    "input_feeding": True,
+    "dropout": 0.0,
+}
+_QUICK = TRANSFORMER_PRESETS["quick"]
+
 TRY_MODELS: dict[str, TryModel] = {
     "bahdanau": TryModel(
         label="Bahdanau: additive attention",
@@ -95,7 +116,35 @@ TRY_MODELS: dict[str, TryModel] = {
         config=RNNSearchConfig,
         sizes=_RNN_SIZES | {"score": "none"},
         plan=_RNN_PLAN,
-        attends=False,
+        breaks=(),
+    ),
+    "luong_global": TryModel(
+        label="Luong: global attention",
+        note="An LSTM on each side; the decoder's top state is the query, scored by a "
+        "bilinear product.",
+        model=LuongTranslator,
+        config=LuongConfig,
+        sizes=_LUONG_SIZES,
+        plan=_LUONG_PLAN,
+    ),
+    "luong_local": TryModel(
+        label="Luong: local attention (local-p)",
+        note="Each step predicts where to look, and sees four words to either side of "
+        "it; uniform weights lift the window too.",
+        model=LuongTranslator,
+        config=LuongConfig,
+        sizes=_LUONG_SIZES | {"attention": "local-p", "window": 4},
+        plan=_LUONG_PLAN,
+    ),
+    "transformer": TryModel(
+        label="Transformer: two layers of four heads",
+        note="No recurrence: order is known by the positions alone. The weights are "
+        "those of the attention to the source.",
+        model=Transformer,
+        config=TransformerConfig,
+        sizes={**_QUICK.sizes, "share": "target"},
+        plan=warm_up_plan(_QUICK.batch, _QUICK.learning_rate, _QUICK.warmup_steps),
+        breaks=("uniform", "padding", "positions"),
     ),
 }
 """The page's translators by name, in the order in which the page offers them."""
@@ -130,7 +179,7 @@ def try_task(
 
 def train_for_page(
     task: TranslationTask, name: str, seed: int, *, epochs: int | None = None
-) -> Trained:
+) -> RoundedModel:
     """Train one of the page's translators, and round its weights to 16 bits.
 
     Args:
@@ -150,10 +199,10 @@ def train_for_page(
         model, own.plan, epochs=epochs or own.epochs, seed=seed, description=name
     )
     round_weights(model)
-    return Trained(name, model.eval().cpu(), history)
+    return RoundedModel(name, model.eval().cpu(), history)
 
 
-def export_for_page(task: TranslationTask, trained: Trained) -> bytes:
+def export_for_page(task: TranslationTask, trained: RoundedModel) -> bytes:
     """Return the file of a translator: weights, config and both vocabularies.
 
     Args:

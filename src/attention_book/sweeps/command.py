@@ -62,7 +62,8 @@ def _literal(text: str) -> Any:
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     top = argparse.ArgumentParser(
-        prog="attention-book", description="Long runs of the book's chapters."
+        prog="attention-book",
+        description="Long runs of the book's chapters, and its models as files.",
     )
     commands = top.add_subparsers(dest="command", required=True)
     sweep = commands.add_parser(
@@ -108,6 +109,19 @@ def parser() -> argparse.ArgumentParser:
     )
     merge.add_argument("files", nargs="+", type=Path)
     merge.add_argument("--results", type=Path, help="folder of the records")
+    export = commands.add_parser(
+        "export",
+        help="train translators of the page Try it, and write their weights",
+        description="Train translators of the page Try it, and write their weights, in "
+        "16 bits with config and vocabularies, as NAME.safetensors.",
+    )
+    export.add_argument(
+        "names", nargs="*", metavar="NAME", help="which; none: all of them"
+    )
+    export.add_argument("--folder", type=Path, default=Path(), help="where to")
+    export.add_argument("--seed", type=int, default=0)
+    export.add_argument("--epochs", type=int, help="in place of the model's own")
+    export.add_argument("--limit", type=int, help="most pairs to learn from")
     return top
 
 
@@ -119,12 +133,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for path in merge_files(given.files, given.results):
                 print(path)
             return 0
+        if given.command == "export":
+            return _export(given)
         if given.list:
             return _list(given)
         return _sweep(given)
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"attention-book: {error}", file=sys.stderr)
         return 2
+
+
+def _export(given: argparse.Namespace) -> int:
+    from attention_book.recipes.try_it import (
+        TRY_MODELS,
+        export_for_page,
+        train_for_page,
+        try_task,
+    )
+    from attention_book.training.files import atomic_write
+    from attention_book.training.runtime import default_device
+
+    names = given.names or [*TRY_MODELS]
+    if unknown := [name for name in names if name not in TRY_MODELS]:
+        raise ValueError(
+            f"NAME must be among {', '.join(TRY_MODELS)}, got {', '.join(unknown)}"
+        )
+    task = try_task(given.seed, default_device(), limit=given.limit)
+    for name in names:
+        trained = train_for_page(task, name, given.seed, epochs=given.epochs)
+        path = given.folder / f"{name}.safetensors"
+        file = export_for_page(task, trained)
+        with atomic_write(path) as target:
+            target.write(file)
+        print(f"{path}: {len(file):,} bytes")
+    return 0
 
 
 def _sweep(given: argparse.Namespace) -> int:

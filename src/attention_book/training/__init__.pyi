@@ -22,6 +22,10 @@ from .checkpoint import (
     save_weights,
     unwrap,
 )
+from .export import (
+    export_weights,
+    round_weights,
+)
 from .files import (
     atomic_write,
     require_writable,
@@ -81,6 +85,7 @@ __all__ = [
     "default_device",
     "describe_model",
     "evaluate",
+    "export_weights",
     "fit",
     "halve_every",
     "inverse_sqrt_decay",
@@ -96,6 +101,7 @@ __all__ = [
     "require_same",
     "require_writable",
     "restore_random_states",
+    "round_weights",
     "save_checkpoint",
     "save_weights",
     "seed_everything",

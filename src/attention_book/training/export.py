@@ -40,10 +40,10 @@ def round_weights(model: nn.Module) -> None:
 def export_weights(model: nn.Module, about: dict[str, Any]) -> bytes:
     """Return a model's weights as a safetensors file of 16-bit floats.
 
-    The file's metadata have two entries in JSON: ``model``, the class and the config as
-    :func:`attention_book.training.checkpoint.describe_model` gives them, and ``about``.
-    Shared weights are there once for each name. ``figures/web/forward-pass.js`` reads
-    it.
+    The file's metadata have one entry, ``book``, in JSON: ``model``, the class and the
+    config as :func:`attention_book.training.checkpoint.describe_model` gives them, and
+    ``about``. Shared weights are there once for each name. The same weights give the
+    same file. ``figures/web/forward-pass.js`` reads it.
 
     Args:
         model: a model with a dataclass as ``config``.
@@ -55,11 +55,9 @@ def export_weights(model: nn.Module, about: dict[str, Any]) -> bytes:
     """
     from safetensors.torch import save
 
-    metadata = {
-        "model": json.dumps(describe_model(model)),
-        "about": json.dumps(about, ensure_ascii=False),
-    }
-    return save(_halves(model), metadata)
+    described = {"model": describe_model(model), "about": about}
+    # One entry: several would come in a random order.
+    return save(_halves(model), {"book": json.dumps(described, ensure_ascii=False)})
 
 
 def _halves(model: nn.Module) -> dict[str, Tensor]:

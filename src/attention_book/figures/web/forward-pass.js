@@ -407,7 +407,7 @@
   // Opens a file that attention_book.training.export wrote.
   const open = (bytes) => {
     const { metadata, tensors } = parse(bytes);
-    const { model: kind, ...described } = JSON.parse(metadata.model);
+    const { model: { model: kind, ...described }, about } = JSON.parse(metadata.book);
     const config = Object.fromEntries(Object.entries(described).map(([name, value]) =>
       [name.replace("config.", ""), value]));
     const model = MODELS[kind];
@@ -417,7 +417,7 @@
       gate: (name, kind, at) => ({ weight: tensors[`${name}.weight_${kind}_${at}`],
         bias: tensors[`${name}.bias_${kind}_${at}`] }),
     };
-    return { kind, config, tensors, about: JSON.parse(metadata.about),
+    return { kind, config, tensors, about,
       start: (ids, how = {}) => model.start(w, config, ids, how),
       step: (state, id, how = {}) => model.step(w, config, id, state, how) };
   };

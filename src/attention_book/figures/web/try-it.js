@@ -19,7 +19,10 @@
     .box { font: inherit; color: inherit; line-height: 1.4; }
     .line { display: flex; flex-wrap: wrap; gap: .4em 1.2em; margin-bottom: .6em;
       align-items: center; }
-    label { display: inline-flex; align-items: center; gap: .4em; min-height: 28px; }
+    [hidden] { display: none !important; }
+    label { display: inline-flex; align-items: center; gap: .4em; min-height: 28px;
+      max-width: 100%; }
+    select { min-width: 0; }
     label.wide { flex: 1 1 100%; flex-wrap: wrap; }
     select, button, input { font: inherit; color: inherit; }
     select, button, input[type=text] { background: transparent;
@@ -299,6 +302,8 @@
       const { steps } = this, focused = this.root?.activeElement?.dataset?.step;
       this.axes.hidden = this.stage.hidden = this.more.hidden = !steps.length;
       if (!steps.length) {
+        this.stage.replaceChildren();
+        this.more.replaceChildren();
         this.status.textContent = "Press Translate: the model is loaded first.";
         return;
       }

@@ -1,0 +1,379 @@
+"""The page "Try it": what it offers, what it says, and what it does in a browser."""
+
+import base64
+import json
+import random
+import re
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from attention_book.data.translation.numerals import numeral
+from attention_book.data.vocab import BOS, EOS, SPECIAL_TOKENS
+from attention_book.decoding.search import greedy_search
+from attention_book.figures.interactive import WEB
+from attention_book.figures.try_it import Offer, try_view
+from attention_book.recipes.try_it import TRY_MODELS
+from attention_book.training.export import export_weights, round_weights
+
+EXAMPLE = (("twenty", "one"), ("ein", "und", "zwanzig"))
+WORDS = "one two three twenty hundred thousand and"
+ENGLISH = [*SPECIAL_TOKENS, *WORDS.split(" ")]
+    *SPECIAL_TOKENS,
+    *["one", "two", "three", "twenty", "hundred", "thousand", "and"],
+]
+WORDS = "eins zwei drei ein und zwanzig hundert"
+GERMAN = [*SPECIAL_TOKENS, *WORDS.split(" ")]
+    *SPECIAL_TOKENS,
+    *["eins", "zwei", "drei", "ein", "und", "zwanzig", "hundert"],
+]
+
+
+def translator(name, seed=0):
+    """A translator of the page with random weights, rounded, and its file."""
+    own = TRY_MODELS[name]
+    torch.manual_seed(seed)
+    vocabs = {"source_vocab": len(ENGLISH), "target_vocab": len(GERMAN)}
+    model = own.model(own.config(**vocabs, **own.sizes)).eval()
+    round_weights(model)
+    return model, export_weights(model, {"source": ENGLISH, "target": GERMAN})
+
+
+def offers(*names):
+    return {
+        name: Offer(
+            label=TRY_MODELS[name].label,
+            note="A note.",
+            file=translator(name)[1],
+            breaks=TRY_MODELS[name].breaks,
+            layers=TRY_MODELS[name].layers,
+            heads=TRY_MODELS[name].heads,
+            outputs=[["ein", "und", "zwanzig"]],
+        )
+        for name in names
+    }
+
+
+def example(*names, **options):
+    return try_view(offers(*names), [EXAMPLE], **{"longest": 3} | options)
+
+
+def test_the_models_are_listed_and_their_weights_are_there():
+    view = example("bahdanau", "transformer")
+    assert [model["name"] for model in view.data["models"]] == [
+        "bahdanau",
+        "transformer",
+    ]
+    assert view.data["models"][1]["heads"] == 4
+    assert view.data["start"] == {"model": "bahdanau", "text": "twenty one"}
+    page = view.to_html()
+    (found,) = re.findall(r'data-weights="transformer">([^<]+)</script>', page)
+    assert base64.b64decode(found) == translator("transformer")[1]
+    assert "base64" not in json.dumps(view.data)
+
+
+def test_without_scripts_there_is_a_table_of_examples():
+    page = example("bahdanau").to_html()
+    assert '<th scope="row">twenty one</th><td>ein und zwanzig (right)</td>' in page
+    wrong = {"a": Offer(label="<a>", note="", file=b"", outputs=[["ein"]])}
+    page = try_view(wrong, [EXAMPLE], longest=3).to_html()
+    assert "<td>ein (wrong)</td>" in page
+    assert '<th scope="col">&lt;a&gt;</th>' in page
+
+
+@pytest.mark.parametrize(
+    ("given", "examples", "message"),
+    [
+        ({}, [EXAMPLE], "at least one translator"),
+        ({"a": Offer(label="", note="", file=b"")}, [], "and one example"),
+        ({"a b": Offer(label="", note="", file=b"")}, [EXAMPLE], "identifiers"),
+        ({"a": Offer(label="", note="", file=b"")}, [EXAMPLE], "a must have 1 outputs"),
+    ],
+)
+def test_what_does_not_fit_is_refused(given, examples, message):
+    with pytest.raises(ValueError, match=message):
+        try_view(given, examples, longest=3)
+
+
+# In a real browser.
+
+CALM = {"reduced_motion": "reduce"}
+
+
+@pytest.fixture(scope="module")
+def console(browser):
+    """A page with the scripts of the translators, and nothing to see."""
+    page = browser.new_page()
+    page.set_default_timeout(120_000)  # a busy machine is slow and not wrong
+    for name in "forward-pass", "numerals":
+        page.add_script_tag(path=WEB / f"{name}.js")
+    yield page
+    page.close()
+
+
+def test_numbers_in_words_are_those_of_the_package(console):
+    draw = random.Random(1)
+    numbers = [*range(130), *(101 * 10**k for k in range(10)), 10**12 - 1]
+    numbers += [d * 10**k + 1 for d in (1, 2) for k in range(1, 12)]
+    numbers += [draw.randrange(10 ** draw.randint(1, 12)) for _ in range(300)]
+    found = console.evaluate(
+        """numbers => numbers.map(number => {
+          const {english, german, valueOf, translate} = attentionBook.numerals;
+          const words = english(number);
+          return [words, german(number), valueOf(words), translate(words)];
+        })""",
+        numbers,
+    )
+    for number, (words, german, value, translation) in zip(numbers, found, strict=True):
+        assert words == [*numeral(number, "en").tokens]
+        assert german == translation == [*numeral(number, "de").tokens]
+        assert value == number
+
+
+def test_what_is_no_number_has_no_value(console):
+    for words in ["one and", "twenty eleven", "hundred", "two cat", "one one", ""]:
+        value = "words => attentionBook.numerals.valueOf(words)"
+        assert console.evaluate(value, words.split()) is None, words
+
+
+def test_numbers_are_drawn_by_their_length(console):
+    draw = "Array.from({length: 99}, () => attentionBook.numerals.draw(14, %s).length)"
+    assert max(console.evaluate(draw % "false")) <= 14
+    assert min(console.evaluate(draw % "true")) > 14
+
+
+DECODE = """({file, sources, most, how}) => {
+  const bytes = Uint8Array.from(atob(file), c => c.charCodeAt(0));
+  const model = attentionBook.forward.open(bytes);
+  return sources.map((source) => {
+    let state = model.start(source, how), id = 1, found = [];
+    while (found.length < most && id !== 2) {
+      const one = model.step(state, id, how);
+      state = one.state;
+      id = one.logits.indexOf(Math.max(...one.logits));
+      found.push({id, logits: [...one.logits],
+        weights: one.weights?.map(heads => heads.map(head => [...head]))});
+    }
+    return found;
+  });
+}"""
+
+
+def decode(console, file, sources, most=12, **how):
+    given = {
+        "file": base64.b64encode(file).decode(),
+        "sources": sources,
+        "most": most,
+        "how": how,
+    }
+    return console.evaluate(DECODE, given)
+
+
+def some_sources(count):
+    draw = random.Random(2)
+    return [
+        [*(draw.randrange(4, len(ENGLISH)) for _ in range(draw.randint(1, 20))), EOS]
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("name", TRY_MODELS)
+@torch.no_grad()
+def test_translators_write_what_pytorch_writes(console, name):
+    """Logits to 1e-4 in single precision, and the same tokens on 40 inputs."""
+    model, file = translator(name)
+    sources = some_sources(40)
+    for source, steps in zip(sources, decode(console, file, sources), strict=True):
+        ids = torch.tensor([source])
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        options = {"batch_size": 1, "bos": BOS, "eos": EOS, "max_tokens": 12}
+        (best,) = greedy_search(model.step, model.start(ids, mask), **options)
+        written = [step["id"] for step in steps]
+        assert [token for token in written if token != EOS] == [*best.tokens]
+        read = torch.tensor([[BOS, *written[:-1]]])
+        logits, _ = model.decode(read, model.start(ids, mask))
+        found = torch.tensor([step["logits"] for step in steps])
+        assert_close(found, logits[0], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in TRY_MODELS if name != "one_vector"])
+def test_weights_are_broken_as_the_page_says(console, name):
+    _, file = translator(name)
+    source = some_sources(1)
+    length = len(source[0])
+    own = TRY_MODELS[name]
+
+    def weights(**how):
+        found = [step["weights"] for step in decode(console, file, source, 3, **how)[0]]
+        tensor = torch.tensor(found, dtype=torch.float64)
+        assert tensor.shape[1:3] == (own.layers, own.heads)
+        return tensor
+
+    uniform = weights(uniform=True)
+    assert_close(uniform, torch.full_like(uniform, 1 / length))
+    focused = weights(focus=0)
+    assert (focused[..., 0] == 1).all()
+    assert (focused[..., 1:] == 0).all()
+    assert weights(padding=8).shape[-1] == length + 8
+    if name != "luong_local":
+        assert weights(padding=8)[..., length:].sum() > 0
+        assert_close(
+            weights().sum(dim=-1), torch.ones(()).double().expand(weights().shape[:-1])
+        )
+
+
+@torch.no_grad()
+def test_padding_without_a_mask_is_what_pytorch_reads_without_one(console):
+    model, file = translator("transformer")
+    source = some_sources(1)
+    (steps,) = decode(console, file, source, 4, padding=8)
+    ids = torch.tensor([source[0] + [0] * 8])
+    read = torch.tensor([[BOS, *(step["id"] for step in steps[:-1])]])
+    logits = model(ids, read, torch.ones_like(ids, dtype=torch.bool))
+    found = torch.tensor([step["logits"] for step in steps])
+    assert_close(found, logits[0], atol=1e-4, rtol=0)
+    for name in "bahdanau", "luong_global":
+        model, file = translator(name)
+        (steps,) = decode(console, file, source, 4, padding=8)
+        ids = torch.tensor(source)
+        encoded = model.encode(ids, torch.ones_like(ids, dtype=torch.bool))
+        annotations = torch.nn.functional.pad(encoded.annotations, (0, 0, 0, 8))
+        state = model.decoder.start(annotations, None, encoded.final)
+        read = torch.tensor([[BOS, *(step["id"] for step in steps[:-1])]])
+        found = torch.tensor([step["logits"] for step in steps])
+        assert_close(found, model.decode(read, state)[0][0], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_without_positions_the_transformer_reads_a_bag_of_words(console):
+    model, file = translator("transformer")
+    model.source_positions = model.target_positions = None
+    source = some_sources(1)[0]
+    (steps,) = decode(console, file, [source], 4, positions=False)
+    ids = torch.tensor([source])
+    read = torch.tensor([[BOS, *(step["id"] for step in steps[:-1])]])
+    logits = model(ids, read, torch.ones_like(ids, dtype=torch.bool))
+    found = torch.tensor([step["logits"] for step in steps])
+    assert_close(found, logits[0], atol=1e-4, rtol=0)
+
+
+def status(page):
+    return page.get_by_role("status").text_content()
+
+
+def translate(page, text):
+    page.get_by_role("textbox").fill(text)
+    page.get_by_role("button", name="Translate").click()
+    page.wait_for_function(
+        "!/^(Loading|Translating|Press)/.test(document.querySelector('try-it-1')"
+        ".shadowRoot.querySelector('[role=status]').textContent)"
+    )
+
+
+def test_a_number_is_translated_and_the_words_tell_where_they_look(show):
+    page = show(example("bahdanau"), **CALM)
+    translate(page, "two hundred and one")
+    assert status(page).startswith("It wrote “")
+    assert "Right would be “zwei hundert eins”." in status(page)
+    assert "4 words, more than any in training (3)" in status(page)
+    assert page.locator("try-it-1 thead span").all_text_contents() == [
+        *["two", "hundred", "and", "one", "<eos>"]
+    ]
+    first = page.locator(".word").first
+    first.click()
+    assert re.match(r"\S+ attends to (\S+ 0\.\d\d(, )?)+$", status(page))
+    first.press("ArrowDown")
+    assert page.locator(".word[aria-pressed=true]").get_attribute("data-step") == "1"
+    stops = page.locator(".word").evaluate_all("all => all.map(one => one.tabIndex)")
+    assert sorted(set(stops)) == [-1, 0]
+    assert stops.count(0) == 1
+    assert page.errors == []
+
+
+def test_another_word_and_another_place_are_forced(show):
+    page = show(example("bahdanau"), **CALM)
+    translate(page, "two hundred and one")
+    page.locator(".word").first.click()
+    page.get_by_role(
+        "button", name=re.compile("write (drei|eins) here")
+    ).click()
+    forced = page.locator(".word.forced")
+    forced.wait_for()
+    assert forced.count() == 1
+    assert forced.text_content() in ("drei", "eins")
+    page.locator(".word").first.click()
+    page.get_by_label("make this step look").select_option("1: two")
+    page.wait_for_function(
+        "document.querySelector('try-it-1').shadowRoot.querySelector('td').title"
+        " === '1.00'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Type a number first"),
+        ("two cats", "number words only, and not “cats”"),
+        ("one " * 41, "41 words; up to 40, please"),
+        ("1234567890123", "up to twelve digits"),
+    ],
+)
+def test_what_cannot_be_translated_gets_a_kind_message(show, text, message):
+    page = show(example("bahdanau"), **CALM)
+    translate(page, text)
+    assert message in status(page)
+    assert page.locator(".word").count() == 0
+    assert page.errors == []
+    translate(page, "2 1".replace(" ", ""))
+    assert page.get_by_role("textbox").input_value() == "twenty one"
+    assert page.locator(".word").count() > 0
+
+
+def test_models_layers_and_heads_are_chosen(show):
+    page = show(example("bahdanau", "transformer", "one_vector"), **CALM)
+    translate(page, "twenty one")
+    page.get_by_label("model").select_option(TRY_MODELS["transformer"].label)
+    assert page.locator(".word").count() == 0
+    translate(page, "twenty one")
+    shades = "all => all.map(one => one.style.getPropertyValue('--w'))"
+    mean = page.locator("try-it-1 tbody td").evaluate_all(shades)
+    page.get_by_label("head").select_option("2")
+    head = page.locator("try-it-1 tbody td").evaluate_all(shades)
+    page.get_by_label("layer").select_option("1")
+    layer = page.locator("try-it-1 tbody td").evaluate_all(shades)
+    assert mean != head != layer
+    page.get_by_label("uniform weights").check()
+    page.wait_for_function(
+        "document.querySelector('try-it-1').shadowRoot.querySelector('td').title"
+        " === '0.33'"
+    )
+    page.get_by_label("model").select_option(TRY_MODELS["one_vector"].label)
+    assert page.get_by_text("Break it").count() == 0
+    translate(page, "twenty one")
+    page.locator(".word").first.click()
+    assert "this model has one vector" in status(page)
+
+
+def test_a_phone_shows_it_all(show):
+    page = show(example("transformer"), **CALM, viewport={"width": 390, "height": 800})
+    translate(page, "two hundred and one thousand two hundred and one")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_weights_come_from_a_script_of_the_site_when_they_are_asked_for(show, tmp_path):
+    file = base64.b64encode(translator("bahdanau")[1]).decode()
+    view = example("bahdanau")
+    held = f'data-weights="bahdanau">{file}<'
+    whole = view.to_html()
+    assert held in whole
+    for source, message in (("weights.js", "It wrote"), ("absent.js", "try again")):
+        text = whole.replace(held, f'data-weights="bahdanau" data-src="{source}"><')
+        (tmp_path / "weights.js").write_text(
+            f"((window.attentionBook ??= {{}}).weights ??= {{}}).bahdanau = '{file}';"
+        )
+        view.to_html = lambda text=text: text
+        page = show(view, **CALM)
+        assert page.locator("script[src]").count() == 0
+        translate(page, "twenty one")
+        assert message in status(page)
