@@ -166,7 +166,7 @@ def try_task(
     task = numbers_task(
         "en",
         "de",
-        train=12_000,
+        train=10_000,
         test=500,
         max_digits=12,
         seed=seed,
