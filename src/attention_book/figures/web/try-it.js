@@ -82,7 +82,7 @@
       this.models = new Map(); // those that are loaded
       this.steps = [];
       this.broken = { uniform: false, padding: false, positions: false };
-      this.model = make("select", {}, ...data.models.map(({ name, label }) =>
+      this.model = make("select", { "aria-label": "model" }, ...data.models.map(({ name, label }) =>
         make("option", { value: name, textContent: label })));
       this.model.value = data.start.model;
       this.model.addEventListener("change", () => this.changed());
@@ -144,7 +144,7 @@
       this.axes.replaceChildren();
       this.chosen = { layer: 0, head: -1 }; // -1: the mean of the heads
       const select = (label, names, key, first) => {
-        const list = make("select", {}, ...names.map(([value, text]) =>
+        const list = make("select", { "aria-label": label }, ...names.map(([value, text]) =>
           make("option", { value, textContent: text })));
         list.value = this.chosen[key] = first;
         list.addEventListener("change", () => {
@@ -380,8 +380,8 @@
         `Word ${at + 1}, “${names[id]}”: how probable, and what else. ` +
         "Press a word to have it written instead." }), make("ol", {}, ...items));
       if (!weights) return;
-      const look = make("select", {}, make("option", { value: -1, textContent:
-        "where it chose to" }), ...this.columns.map((word, j) =>
+      const look = make("select", { "aria-label": "make this step look" },
+        make("option", { value: -1, textContent: "where it chose to" }), ...this.columns.map((word, j) =>
         make("option", { value: j, textContent: `${j + 1}: ${word}` })));
       look.value = focus ?? -1;
       look.addEventListener("change", () => this.branch(at, Number(look.value) < 0 ? {}
