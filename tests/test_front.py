@@ -426,10 +426,44 @@ def test_a_page_loads_the_script_of_its_figures_once():
     app = SimpleNamespace(add_js_file=lambda *given, **options: added.append(given))
     for body in "<p>other</p>", figure:
         interactive.load_scripts(app, "page", "", {"body": body}, None)
-    assert added == [("attention-view.js",)]
+    assert added == [("figure-element.js",), ("attention-view.js",)]
+    added.clear()
+    interactive.load_scripts(app, "page", "", {"body": f"<try-it-1>{figure}"}, None)
+    names = [name.removesuffix(".js") for (name,) in added]
+    assert len(set(names)) == len(names)
+    assert names.index("figure-element") == 0
+    assert max(map(names.index, ("forward-pass", "numerals"))) < names.index("try-it")
     config = SimpleNamespace(html_static_path=[])
     interactive.serve_scripts(None, config)
     assert (Path(config.html_static_path[0]) / "attention-view.js").is_file()
+
+
+def test_weights_of_a_page_become_files_that_are_loaded_later(tmp_path):
+    held = '<script type="text/plain" data-weights="{}">{}</script>'
+    text = "<try-it-1>" + held.format("a", "QUJD") + held.format("b", "REVG")
+    page = page_of(docutils.nodes.raw("", text + "</try-it-1>", format="html"))
+    builder = SimpleNamespace(get_target_uri=lambda name: f"{name}.html")
+    app = SimpleNamespace(outdir=tmp_path, builder=builder)
+    interactive.move_weights(app, page, "book/front/page")
+    shown = page.children[0].astext()
+    assert "QUJD" not in shown
+    sources = re.findall(r'data-weights="(\w)" data-src="([^"]+)"></script>', shown)
+    assert [name for name, _ in sources] == ["a", "b"]
+    for (_, source), weights in zip(sources, ("QUJD", "REVG"), strict=True):
+        assert source.startswith("../../_static/weights/")
+        script = (tmp_path / source.removeprefix("../../")).read_text()
+        assert f'"{weights}";' in script
+    again = page_of(docutils.nodes.raw("", "<p>a</p>", format="html"))
+    interactive.move_weights(app, again, "book/other")
+    assert again.children[0].astext() == "<p>a</p>"
+
+
+def test_the_page_of_models_has_no_outputs_and_offers_all_of_them():
+    notebook = nbformat.read(BOOK / "front" / "try_it.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0].source == bootstrap_cell(address(ROOT))
+    assert all(cell.outputs == [] for cell in code)
+    assert any("in TRY_MODELS}" in cell.source for cell in code)
 
 
 def page_of(*children):

@@ -113,4 +113,18 @@ def test_merging(tmp_path, capsys):
 def test_help_names_the_commands(capsys):
     with pytest.raises(SystemExit):
         parser().parse_args(["--help"])
-    assert "{sweep,merge}" in capsys.readouterr().out
+    assert "{sweep,merge,export}" in capsys.readouterr().out
+
+
+def test_models_are_exported(tmp_path, capsys):
+    given = ["--folder", str(tmp_path), "--limit", "16", "--epochs", "1"]
+    assert main(["export", "one_vector", *given]) == 0
+    path = tmp_path / "one_vector.safetensors"
+    assert capsys.readouterr().out == f"{path}: {path.stat().st_size:,} bytes\n"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_an_unknown_model_is_an_error(tmp_path, capsys):
+    assert main(["export", "one_vector", "gpt", "--folder", str(tmp_path)]) == 2
+    assert "NAME must be among bahdanau" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
