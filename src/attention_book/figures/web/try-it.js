@@ -16,7 +16,7 @@
   const BOS = 1, EOS = 2;
   const STYLE = `
     :host { display: block; margin: 1em 0; }
-    .box { font: inherit; color: inherit; line-height: 1.4; }
+    .box { font: inherit; color: inherit; line-height: 1.4; text-align: left; }
     .line { display: flex; flex-wrap: wrap; gap: .4em 1.2em; margin-bottom: .6em;
       align-items: center; }
     [hidden] { display: none !important; }
