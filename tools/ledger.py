@@ -61,8 +61,12 @@ def lines(entries: list[Entry]) -> Iterator[str]:
 
 
 def details(each: Entry) -> str:
-    """Why it is as it is, and how to run it."""
-    parts = [each.published.reason, f"Command: `{each.published.command}`."]
+    """What is to be reached, what differs, and how to run it."""
+    row = each.published
+    parts = [row.reason, f"Command: `{row.command}`."]
+    if row.comparable:
+        reach = f"Number to reach: {row.target:g}, tolerance {row.tolerance:g}."
+        parts.insert(0, reach)
     if each.provenance:
         parts.append(f"{each.provenance}.")
     if each.outdated:

@@ -122,6 +122,8 @@ def test_the_page_has_a_table_for_each_chapter_and_says_why():
     for row in published():
         assert row.reason in text
         assert f"`{row.command}`" in text
+        reach = f"Number to reach: {row.target:g}, tolerance {row.tolerance:g}."
+        assert not row.comparable or reach in text
     failed = Run(parameters={}, error={"type": "OSError", "message": ""})
     told = page.details(Entry(ROW, [], outdated=2, failed=failed))
     assert "Outdated runs, of other settings: 2." in told
