@@ -138,7 +138,7 @@ def pointer_sum(
 
     Args:
         weights: :math:`s`, over the positions of the document.
-        occurrences: :math:`I(w, D)`: True where the candidate stands.
+        occurrences: :math:`I(w, D)`: True where the candidate occurs.
 
     Returns:
         :math:`P`, from 0 to 1; 0 for a candidate that does not occur. It sums to 1 over

@@ -122,7 +122,7 @@ class ClozeReader(nn.Module):
         question: Int[Tensor, "batch question_words"],
         question_mask: Bool[Tensor, "batch question_words"],
     ) -> Float[Tensor, "batch queries dim"]:
-        r"""Return the queries: one for each word, or one alone.
+        r"""Return the queries: one for each word, or a single one.
 
         Args:
             question: ids, padded on the right.

@@ -123,7 +123,7 @@ class Level(nn.Module):
         inputs: Float[Tensor, "rows items input_dim"],
         mask: Bool[Tensor, "rows items"],
     ) -> Float[Tensor, "rows items dim"]:
-        """Return the states of all items; those of padding mean nothing.
+        """Return the states of all items; those at padding have no meaning.
 
         Args:
             inputs: vectors of the items, padded on the right.
@@ -145,7 +145,7 @@ class Level(nn.Module):
         Args:
             states: of the items.
             mask: True at real items.
-            weights: weights to use in place of the level's own pooling; None: these.
+            weights: used in place of the level's own pooling; None: its own.
         """
         if weights is not None:
             return (weights[:, None] @ states).squeeze(1)

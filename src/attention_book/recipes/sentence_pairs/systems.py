@@ -29,7 +29,7 @@ from attention_book.recipes.systems import result_prefix
 
 
 def uniform_weights(model: MPCNN) -> None:
-    """Make an MPCNN with attention weigh all words alike.
+    """Give all words equal weights in an MPCNN with attention.
 
     The query sentence is replaced by zeros: all cosines are 0, all weights equal.
 

@@ -162,7 +162,7 @@ def build_abcnn(
     set_bias: bool = True,
     **sizes: Any,
 ) -> ABCNN:
-    """Make an ABCNN whose last layer believes its cosines from the start.
+    """Make an ABCNN whose last layer trusts its cosines from the start.
 
     Args:
         task: a ranking, or classes.
