@@ -16,11 +16,13 @@ export MPLCONFIGDIR := $(CURDIR)/_build/home/matplotlib
 export JUPYTER_DATA_DIR := $(CURDIR)/_build/home/jupyter
 export JUPYTER_CONFIG_DIR := $(CURDIR)/_build/home/jupyter
 
-.PHONY: help setup book test style pytest lab serve gpu clean repository
+.PHONY: help setup book test style pytest pdf offline lab serve gpu clean repository
 
 help:
 	@echo "make book         execute and render the book into _build/html"
 	@echo "make test         check style and types, run all tests and every notebook"
+	@echo "make pdf          build the book, then print it into one PDF (needs Chromium)"
+	@echo "make offline      build the book, then pack it into one archive"
 	@echo "make lab          open the chapters in JupyterLab"
 	@echo "make serve        build the book, then show it at http://127.0.0.1:$(PORT)"
 	@echo "make gpu          on a machine with a CUDA GPU: tests, chapters, benchmarks and"
@@ -49,6 +51,12 @@ pytest: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p tools.execution \
 	    --nbval-lax --nbval-current-env \
 	    --numprocesses=logical --maxprocesses=4 --dist=loadfile book tests src
+
+pdf: book
+	@$(BIN)/python -m tools.pdf
+
+offline: book
+	@$(BIN)/python -m tools.archive
 
 lab: setup
 	$(BIN)/python -m jupyter lab
