@@ -2,8 +2,9 @@
 
 Chromium prints page after page, and pypdf joins them: an outline of parts, chapters and
 sections, page numbers, links that lead to the right place in the file. Figures that
-answer stand there as stills, solutions are open, and the address of a link to elsewhere
-is printed behind it. The API reference stays on the site, and links lead to it there.
+answer stand there as stills, solutions are open, folded code is left out, and the
+address of a link to elsewhere is printed behind it. The API reference stays on the
+site, and links lead to it there.
 """
 
 import os
@@ -43,7 +44,7 @@ ANSWERING = "**/_static/*-view.js", "**/_static/filter-table.js"
 PREPARE = """places => {
     const article = document.querySelector("main article") ?? document.body;
     for (const box of article.querySelectorAll("details:not([slot])")) {
-        box.open = !box.closest(".answering, .cell_input, .cell.tag_hide-cell");
+        box.open = !box.closest(".answering, details.hide");
     }
     for (const box of article.querySelectorAll(".toggle-hidden.admonition")) {
         box.classList.remove("toggle-hidden");
@@ -69,6 +70,7 @@ STYLE = """
     html { font-size: 13px !important; }
     .bd-header-article, .bd-sidebar, .bd-footer, .prev-next-footer, .headerlink,
     .toggle-button, button, .noprint { display: none !important; }
+    details.hide { display: none !important; }
     pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
     img, svg, table, mjx-container { max-width: 100%; }
     figure, img, tr { break-inside: avoid; }
