@@ -7,7 +7,11 @@ from tools import archive
 
 def test_unpacking_makes_one_folder_with_the_whole_site(tmp_path):
     site = tmp_path / "a site"
-    texts = {"index.html": "first", "_static/a b.js": "x", "_sources/book/ä.ipynb": "{}"}
+    texts = {
+        "index.html": "first",
+        "_static/a b.js": "x",
+        "_sources/book/ä.ipynb": "{}",
+    }
     unwanted = {"old.zip": "z", "attention-book.part": "p", ".buildinfo": "b"}
     for name, text in (texts | unwanted).items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
