@@ -80,14 +80,14 @@ def leak_table(leaks: Mapping[str, NormLeaks]) -> Table:
 
 
 def alignment_table(on_dev: Mapping[str, float], on_test: Mapping[str, float]) -> Table:
-    """Show the alignment error of each head on two sets.
+    """Show the alignment error rate of each head on two sets.
 
     Args:
         on_dev: by head, on the development set.
         on_test: by head, on the test set.
     """
     rows = [[name, f"{on_dev[name]:.1%}", f"{x:.1%}"] for name, x in on_test.items()]
-    caption = "Alignment error of the cross-attention"
+    caption = "Alignment error rate of the cross-attention"
     return Table(caption, ["", "development", "test"], rows, numeric=True)
 
 
@@ -115,7 +115,7 @@ def ladder_table(
             ]
         )
     header = ["", "parameters", "steps in equal time", f"{measure}, equal time"]
-    header += ["equal data", "alignment error, equal time"]
+    header += ["equal data", "alignment error rate, equal time"]
     return Table("The ladder", header, rows, numeric=True)
 
 
@@ -132,7 +132,7 @@ def removal_table(scores: ArmScores, measure: str) -> Table:
     ]
     for row, (low, high) in zip(rows, scores.intervals(), strict=True):
         row.append(f"{low:.1%} to {high:.1%}")
-    header = ["", "words right, after right words", measure, "interval"]
+    header = ["", "words right, teacher forcing", measure, "interval"]
     return Table("One part removed, one seed", header, rows, numeric=True)
 
 
@@ -300,11 +300,11 @@ def saturation_table(found: Mapping[tuple[bool, int], Saturation]) -> Table:
         found: by whether the scores are divided, and by the size of a query.
     """
     rows = [
-        ["divided by the root" if scaled else "as they are", str(size)]
+        ["divided by the root" if scaled else "not divided", str(size)]
         + [f"{value:.3g}" for value in one]
         for (scaled, size), one in found.items()
     ]
-    header = ["scores", "size of a query", "variance", "largest weight", "slope"]
+    header = ["scores", "size of a query", "variance", "largest weight", "derivative"]
     caption = "Random queries over 16 random keys"
     return Table(caption, header, rows, numeric=True)
 
@@ -322,7 +322,7 @@ def speed_table(speeds: Mapping[str, Mapping[int, float]]) -> Table:
         [name, *(f"{x:,.0f}" for x in own.values())] for name, own in speeds.items()
     ]
     lengths = next(iter(speeds.values()))
-    header = ["words a second", *(f"sentences of {length}" for length in lengths)]
+    header = ["words per second", *(f"sentences of {length}" for length in lengths)]
     caption = "Speed of training, with equally many parameters"
     return Table(caption, header, rows, numeric=True)
 
