@@ -37,7 +37,7 @@ NAME = "attention-book.pdf"
 REFERENCE = "/api/"  # pages with this in their names are not printed
 MARGINS = {"top": "18mm", "bottom": "20mm", "left": "17mm", "right": "17mm"}  # of A4
 FLAGS = ["--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
-ANSWERING = "**/_static/*-view.js", "**/_static/filter-table.js"
+ANSWERING = "**/_static/figure-element.js"  # without it no figure answers
 # Opens what is folded, apart from the tables behind figures; prints addresses; and
 # makes an invisible link to each place that other pages link to, because a place
 # without a link has no name in the printed file.
@@ -330,8 +330,7 @@ def make_pdf(
         folder = Path(name)
         context = browser.new_context(color_scheme="light", reduced_motion="reduce")
         context.set_default_timeout(600_000)  # a busy machine is slow and not wrong
-        for pattern in ANSWERING:  # so that the stills stay
-            context.route(pattern, lambda route: route.abort())
+        context.route(ANSWERING, lambda route: route.abort())
         tab = context.new_page()
         for page in tqdm(pages, desc="Printing", unit="page"):
             file = folder / f"{page.replace('/', '.')}.pdf"
