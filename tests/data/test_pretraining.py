@@ -9,8 +9,10 @@ from torch.testing import assert_close
 
 from attention_book.data.pretraining import (
     MarkIds,
+    MaskedExample,
     Masking,
     SegmentPair,
+    SubwordIds,
     choose_tokens,
     continuation_ids,
     finetuning_batch,
@@ -19,6 +21,7 @@ from attention_book.data.pretraining import (
     hide_tokens,
     join_segments,
     masked_example,
+    next_word_example,
     pretraining_batch,
     segment_pairs,
     static_loader,
@@ -305,3 +308,37 @@ def test_wrong_marks_texts_and_lengths():
     for empty in [], [[5], []]:
         with pytest.raises(ValueError, match=r"document 1 \(from 0\) does not"):
             segment_pairs([[[5]], empty], max_tokens=9)
+
+
+def test_next_words_are_the_same_predictions_one_token_earlier():
+    pair = SegmentPair((5, 6, 7), (8, 9, 10, 11))
+    example = masked_example(pair, MASKING, generator())
+    shifted = next_word_example(example)
+    assert_close(shifted.ids, example.target)  # nothing is hidden
+    assert_close(shifted.segments, example.segments)
+    asked = [
+        (at, word)
+        for at, word in enumerate(example.target.tolist())
+        if example.chosen[at]
+    ]
+    found = [
+        (at + 1, word)
+        for at, word in enumerate(shifted.target.tolist())
+        if shifted.chosen[at]
+    ]
+    assert found == asked
+    assert isinstance(shifted, MaskedExample)
+
+
+def test_subword_ids_and_back():
+    text = SubwordIds(["low lowest newest", "Lowest <unk> new"], max_pieces=14)
+    assert len(text) == len(text.vocab) + 1
+    assert text.marks.mask == len(text.vocab)
+    ids = text.encode("LOWEST new <unk> zz")
+    assert ids[:2] == text.vocab.encode(["\u2581low", "est"])
+    names = text.decode(ids)
+    assert names[:2] == ["low", "##est"]
+    assert names.count("[UNK]") >= 2  # the unknown word, and letters that are unknown
+    special = [0, text.marks.cls, text.marks.sep, 3, text.marks.mask]
+    assert text.decode(special) == ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    assert text.encode("") == []

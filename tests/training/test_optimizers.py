@@ -5,8 +5,11 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from attention_book.models.bert import BertConfig, BertPretraining
 from attention_book.training.optimizers import (
     OPTIMIZERS,
+    BertAdam,
+    bert_optimizer,
     clip_each,
     make_optimizer,
 )
@@ -89,3 +92,77 @@ def test_each_gradient_is_clipped_for_itself():
     assert_close(short.data, -2 * torch.ones(3))
     with pytest.raises(ValueError, match=r"max_norm must be positive, got 0\.0"):
         clip_each(sgd, 0.0)
+
+
+def test_bert_adam_one_number_at_a_time():
+    """Five steps of the equations, with a decay of its own for each group."""
+    torch.manual_seed(0)
+    weights = [nn.Parameter(torch.randn(size, dtype=torch.float64)) for size in (2, 3)]
+    rate, decays, (b1, b2), eps = 0.03, (0.1, 0.0), (0.7, 0.9), 1e-3
+    groups = [
+        {"params": [weight], "weight_decay": decay}
+        for weight, decay in zip(weights, decays, strict=True)
+    ]
+    adam = BertAdam(groups, rate, betas=(b1, b2), eps=eps)
+    wanted = [[[float(w), 0.0, 0.0] for w in weight] for weight in weights]
+    for step in range(5):
+        for weight, rows, decay in zip(weights, wanted, decays, strict=True):
+            weight.grad = torch.randn_like(weight)
+            for number, row in enumerate(rows):
+                w, m, v = row
+                g = float(weight.grad[number])
+                m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+                rows[number] = [w - rate * (m / (v**0.5 + eps) + decay * w), m, v]
+        adam.step()
+        for weight, rows in zip(weights, wanted, strict=True):
+            values = torch.tensor([row[0] for row in rows], dtype=torch.float64)
+            assert_close(weight.data, values, msg=f"step {step}")
+
+
+def test_bert_adam_starts_faster_than_adam():
+    steps = {}
+    for name in "adam", "adam_bert":
+        weight = nn.Parameter(torch.zeros(1))
+        weight.grad = torch.ones(1)
+        options = {} if name == "adam" else {"weight_decay": 0.0}
+        make_optimizer(name, [weight], 0.01, **options).step()
+        steps[name] = float(weight)
+    assert steps["adam_bert"] / steps["adam"] == pytest.approx(0.1 / 0.001**0.5, 1e-3)
+
+
+def test_bert_adam_calls_a_closure_and_skips_what_has_no_gradient():
+    used, unused = (nn.Parameter(torch.ones(1)) for _ in range(2))
+    adam = BertAdam([used, unused], 0.1)
+
+    def closure():
+        adam.zero_grad()
+        loss = used.square().sum()
+        loss.backward()
+        return loss
+
+    assert adam.step(closure) == 1
+    assert used < 1
+    assert unused == 1
+
+
+def test_gains_and_biases_of_bert_do_not_decay():
+    model = BertPretraining(BertConfig(vocab_size=9, embed_dim=4))
+    decaying, others = bert_optimizer(model, 1e-4, weight_decay=0.02).param_groups
+    assert (decaying["weight_decay"], others["weight_decay"]) == (0.02, 0.0)
+    names = {id(p): name for name, p in model.named_parameters()}
+    kept = {names[id(p)] for p in others["params"]}
+    assert kept == {n for n in names.values() if "norm" in n or n.endswith("bias")}
+    assert {names[id(p)] for p in decaying["params"]} == set(names.values()) - kept
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"eps": -1.0}, "must not be negative, got 0.1, -1.0 and 0.01"),
+        ({"weight_decay": -1.0}, "must not be negative, got 0.1, 1e-06 and -1.0"),
+        ({"betas": (0.9, 1.0)}, r"betas must be in \[0, 1\), got \(0.9, 1.0\)"),
+    ],
+)
+def test_options_of_bert_adam_out_of_range(options, message):
+    with pytest.raises(ValueError, match=message):
+        BertAdam([nn.Parameter(torch.zeros(1))], 0.1, **options)

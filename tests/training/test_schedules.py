@@ -3,6 +3,7 @@
 import pytest
 
 from attention_book.training.schedules import (
+    bert_decay,
     halve_every,
     inverse_sqrt_decay,
     linear_decay,
@@ -25,6 +26,15 @@ def test_linear_decay_without_and_with_warm_up():
     assert [factor(step) for step in range(4, 11)] == [1, 0.8, 0.6, 0.4, 0.2, 0, 0]
 
 
+def test_bert_decay_counts_from_the_first_step():
+    assert [bert_decay(4)(step) for step in range(6)] == [1, 0.75, 0.5, 0.25, 0, 0]
+    total, warmup = 10, 4
+    factor = bert_decay(total, warmup_steps=warmup)
+    for step in range(total + 2):
+        wanted = step / warmup if step < warmup else max(0, (total - step) / total)
+        assert factor(step) == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize("warmup", [1, 7, 4000])
 def test_inverse_sqrt_decay_times_its_peak_is_the_papers(warmup):
     factor, peak = inverse_sqrt_decay(warmup), transformer_peak(512, warmup)
@@ -38,6 +48,7 @@ def test_inverse_sqrt_decay_times_its_peak_is_the_papers(warmup):
     ("schedule", "arguments", "message"),
     [
         (halve_every, (-1, 2), "start must not be negative, got -1"),
+        (bert_decay, (3, 3), r"warmup_steps \(3\) must be .* total_steps \(3\)"),
         (halve_every, (3, 0), "every must be at least 1, got 0"),
         (linear_decay, (0,), r"warmup_steps \(0\) .* total_steps \(0\)"),
         (linear_decay, (5, 5), r"warmup_steps \(5\) .* total_steps \(5\)"),

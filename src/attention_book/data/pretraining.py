@@ -1,9 +1,9 @@
 """Text for pre-training BERT: pairs of segments, hidden words, batches of both."""
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int
@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from attention_book.data.loader import make_loader, pad_ids
-from attention_book.data.vocab import BOS, EOS, PAD, SPECIAL_TOKENS, Vocab
+from attention_book.data.translation.subwords import Subwords
+from attention_book.data.vocab import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocab
 from attention_book.functional import check_counts
 
+UNKNOWN = SPECIAL_TOKENS[UNK]
 Ids = tuple[int, ...]
 """Ids of word pieces, without special tokens."""
 
@@ -46,6 +48,78 @@ class MarkIds:
                 f"cls, sep and mask must differ from each other and from PAD ({PAD}), "
                 f"and not be negative, got {ids}"
             )
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Text to ids and back.
+
+    There are two: :class:`SubwordIds` and
+    :class:`attention_book.data.wordpiece.WordPiece`.
+    """
+
+    marks: MarkIds
+
+    def __len__(self) -> int:
+        """Number of ids, special tokens included."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, without special tokens."""
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Return a name for each id; "##" marks pieces that continue a word."""
+
+
+class SubwordIds:
+    """Lower-case text as ids of byte pairs, with ids for BERT's special tokens.
+
+    ``<unk>``, which stands for rare words in some public texts, is the unknown word.
+
+    Args:
+        lines: the text from which the pieces are learned.
+        max_pieces: as for
+            :class:`attention_book.data.translation.subwords.Subwords`.
+
+    Raises:
+        ValueError: as :class:`~attention_book.data.translation.subwords.Subwords`.
+
+    Example:
+        >>> text = SubwordIds(["Low lowest newest"], max_pieces=14)
+        >>> text.decode([text.marks.cls, *text.encode("lowest"), text.marks.mask])
+        ['[CLS]', 'low', '##est', '[MASK]']
+    """
+
+    def __init__(self, lines: Iterable[str], *, max_pieces: int) -> None:
+        lines = [line.lower().replace(UNKNOWN, " ") for line in lines]
+        self._subwords = Subwords(lines, max_pieces=max_pieces)
+        self.vocab = Vocab(
+            piece for line in lines for piece in self._subwords.encode(line)
+        )
+        self.marks = MarkIds(mask=len(self.vocab))
+        words = ("##" + piece for piece in self.vocab.decode(self._plain_ids()))
+        self._names = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *words, "[MASK]"]
+
+    def _plain_ids(self) -> range:
+        return range(len(SPECIAL_TOKENS), len(self.vocab))
+
+    def __len__(self) -> int:
+        return len(self.vocab) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, without special tokens."""
+        ids: list[int] = []
+        for number, part in enumerate(text.lower().split(UNKNOWN)):
+            ids += [UNK] * (number > 0)
+            ids += self.vocab.encode(self._subwords.encode(part))
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Return a name for each id; "##" marks pieces that continue a word.
+
+        Raises:
+            IndexError: if an id is out of range.
+        """
+        return [self._names[i].replace("##\u2581", "") or "_" for i in ids]
 
 
 @dataclass(frozen=True)
@@ -392,6 +466,28 @@ def masked_example(
     chosen = choose_tokens(ids, masking, generator)
     hidden = hide_tokens(ids, chosen, masking, generator)
     return MaskedExample(hidden, segments, chosen, ids, pair.from_elsewhere)
+
+
+def next_word_example(example: MaskedExample) -> MaskedExample:
+    """Return the same predictions for a left-to-right model: nothing is hidden.
+
+    Such a model reads a text as it is, and predicts each word at the token before it.
+
+    Args:
+        example: its chosen tokens stay those that are predicted.
+
+    Example:
+        >>> ids = torch.tensor([1, 7, 8, 2])
+        >>> one = MaskedExample(ids, 0 * ids, ids == 8, ids, False)
+        >>> next_word_example(one).chosen, next_word_example(one).target
+        (tensor([False,  True, False, False]), tensor([7, 8, 2, 1]))
+    """
+    return replace(
+        example,
+        ids=example.target,
+        chosen=example.chosen.roll(-1),
+        target=example.target.roll(-1),
+    )
 
 
 def static_masks(

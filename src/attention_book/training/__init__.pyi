@@ -45,7 +45,9 @@ from .loss import (
     evaluate,
 )
 from .optimizers import (
+    BertAdam,
     OptimizerFactory,
+    bert_optimizer,
     clip_each,
     make_optimizer,
 )
@@ -57,6 +59,7 @@ from .runtime import (
     seed_everything,
 )
 from .schedules import (
+    bert_decay,
     halve_every,
     inverse_sqrt_decay,
     linear_decay,
@@ -69,6 +72,7 @@ from .watch import (
 __all__ = [
     "Batch",
     "Batches",
+    "BertAdam",
     "CheckpointFiles",
     "DevMeasure",
     "History",
@@ -80,6 +84,8 @@ __all__ = [
     "atomic_write",
     "average_weights",
     "batch_loss",
+    "bert_decay",
+    "bert_optimizer",
     "check_seed",
     "clip_each",
     "default_device",

@@ -40,7 +40,8 @@ def linear_decay(total_steps: int, warmup_steps: int = 0) -> Callable[[int], flo
     with ``total_steps`` :math:`N` and ``warmup_steps`` :math:`n_w`. After a warm-up two
     steps have the factor 1: the last one of the warm-up and the first one of the decay.
     :func:`inverse_sqrt_decay` has a single peak. A warm-up by :math:`n / n_w`, as in
-    BERT's code, would have one here too, but its first step would change nothing.
+    :func:`bert_decay`, would have one here too, but its first step would change
+    nothing.
 
     Args:
         total_steps: step at which the factor reaches 0, the first one not trained.
@@ -56,16 +57,49 @@ def linear_decay(total_steps: int, warmup_steps: int = 0) -> Callable[[int], flo
         >>> [linear_decay(6, warmup_steps=2)(step) for step in range(7)]
         [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
-    if not 0 <= warmup_steps < total_steps:
-        raise ValueError(
-            f"warmup_steps ({warmup_steps}) must be from 0 to below total_steps "
-            f"({total_steps})"
-        )
+    _check_total(total_steps, warmup_steps)
 
     def factor(step: int) -> float:
         if step < warmup_steps:
             return (step + 1) / warmup_steps
         return max(0.0, (total_steps - step) / (total_steps - warmup_steps))
+
+    return factor
+
+
+def bert_decay(total_steps: int, warmup_steps: int = 0) -> Callable[[int], float]:
+    r"""Lower the learning rate linearly to 0; a warm-up from 0 overrides the beginning.
+
+    .. math:: f(n) = \begin{cases} n / n_w & n < n_w \\
+        1 - n / N & n_w \le n \le N \end{cases}
+
+    with ``total_steps`` :math:`N` and ``warmup_steps`` :math:`n_w`. The decay counts
+    from the very first step, so the factor jumps at the end of the warm-up, from nearly
+    1 to :math:`1 - n_w / N`. :func:`linear_decay` does not jump.
+
+    Args:
+        total_steps: step at which the factor reaches 0, the first one not trained.
+        warmup_steps: number of steps in which the factor rises from 0; 0: no warm-up.
+
+    Returns:
+        The factor as a function of the step; 0 from ``total_steps`` on. With a warm-up
+        the first step changes no weights.
+
+    Raises:
+        ValueError: unless 0 <= ``warmup_steps`` < ``total_steps``.
+
+    Source: ``optimization.py`` in the authors' code of arXiv:1810.04805.
+
+    Example:
+        >>> [bert_decay(8, warmup_steps=2)(step) for step in range(9)]
+        [0.0, 0.5, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0.0]
+    """
+    _check_total(total_steps, warmup_steps)
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return step / warmup_steps
+        return max(0.0, 1 - step / total_steps)
 
     return factor
 
@@ -128,6 +162,14 @@ def transformer_peak(embed_dim: int, warmup_steps: int) -> float:
         raise ValueError(f"embed_dim must be at least 1, got {embed_dim}")
     _check_warmup(warmup_steps)
     return 1 / math.sqrt(embed_dim * warmup_steps)
+
+
+def _check_total(total_steps: int, warmup_steps: int) -> None:
+    if not 0 <= warmup_steps < total_steps:
+        raise ValueError(
+            f"warmup_steps ({warmup_steps}) must be from 0 to below total_steps "
+            f"({total_steps})"
+        )
 
 
 def _check_warmup(warmup_steps: int) -> None:

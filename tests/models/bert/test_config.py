@@ -61,6 +61,7 @@ def test_gelu_is_x_times_the_normal_distribution():
         ({"attention_dropout": -0.1}, r"attention_dropout must be in \[0, 1\), got -0"),
         ({"activation": "relu"}, "activation must be one of gelu, gelu_tanh, got 'rel"),
         ({"norm_epsilon": 0.0}, "norm_epsilon must be positive, got 0.0"),
+        ({"initial_std": 0.0}, "initial_std must be positive, got 0.0"),
     ],
 )
 def test_wrong_settings(fields, message):

@@ -153,6 +153,25 @@ def test_order_and_segments_matter(model, batch):
     assert not torch.allclose(model(swapped, *inputs[1:])[1], following)
 
 
+def test_a_causal_one_sees_nothing_to_the_right(model, config, batch):
+    causal = BertPretraining(dataclasses.replace(config, causal=True)).double().eval()
+    causal.load_state_dict(model.state_dict())
+    inputs = batch.token_mask, batch.segments
+    before, _ = causal(batch.ids, *inputs)
+    changed = batch.ids.clone()
+    changed[:, 3] = (changed[:, 3] + 1) % config.vocab_size
+    after, _ = causal(changed, *inputs)
+    assert_close(after[:, :3], before[:, :3])
+    assert not torch.isclose(after[:, 3], before[:, 3]).any()
+    with record_weights(causal) as weights:
+        causal(batch.ids, *inputs)
+    for calls in weights.values():
+        assert (calls[0].triu(diagonal=1) == 0).all()
+    # A text of one token has no right side: both models agree on it.
+    one = batch.ids[:, :1], batch.token_mask[:, :1], batch.segments[:, :1]
+    assert_close(causal(*one), model(*one))
+
+
 def test_weights_of_all_heads_are_recorded(model, batch):
     with record_weights(model) as recorded:
         model(batch.ids, batch.token_mask, batch.segments)
@@ -165,18 +184,19 @@ def test_weights_of_all_heads_are_recorded(model, batch):
         assert (weights[blocked] == 0).all()
 
 
-def test_first_values():
-    model = BertPretraining(BertConfig(vocab_size=97))
+@pytest.mark.parametrize("std", [0.02, 0.1])
+def test_first_values(std):
+    model = BertPretraining(BertConfig(vocab_size=97, initial_std=std))
     for name, parameter in model.named_parameters():
         if "norm" in name:
             assert (parameter == float(name.endswith("weight"))).all()
         elif name.endswith("bias"):
             assert (parameter == 0).all()
         else:
-            assert parameter.abs().max() <= 0.04
+            assert parameter.abs().max() <= 2 * std
             # A normal cut off at two standard deviations has 0.88 of its own.
             if parameter.numel() > 1000:
-                assert_close(parameter.std().item(), 0.0176, rtol=0, atol=0.0008)
+                assert_close(parameter.std().item() / std, 0.88, rtol=0, atol=0.04)
 
 
 def test_dropout_is_everywhere_and_in_training_only(config, batch):

@@ -51,6 +51,12 @@ class BertConfig:
         norm_epsilon: :math:`\epsilon` of each layer norm; PyTorch's default is another.
         next_sentence: whether the loss of pre-training has the term for the next
             sentence (paper: yes; without it in table 5).
+        initial_std: standard deviation with which matrices and embeddings start (0.02
+            in the authors' code). It suits a width of 768, about
+            :math:`0.55 / \sqrt{H}`; in a model of 64 features the layers would hardly
+            add anything at first.
+        causal: whether a token attends to itself and to earlier tokens only: the
+            left-to-right model of the paper's table 5.
 
     Raises:
         ValueError: if a size or a probability is out of range, ``num_heads`` does not
@@ -70,6 +76,8 @@ class BertConfig:
     activation: str = "gelu"
     norm_epsilon: float = 1e-12
     next_sentence: bool = True
+    initial_std: float = 0.02
+    causal: bool = False
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -83,8 +91,9 @@ class BertConfig:
                 f"activation must be one of {', '.join(ACTIVATIONS)}, got "
                 f"{self.activation!r}"
             )
-        if not self.norm_epsilon > 0:
-            raise ValueError(f"norm_epsilon must be positive, got {self.norm_epsilon}")
+        for name in "norm_epsilon", "initial_std":
+            if not (value := getattr(self, name)) > 0:
+                raise ValueError(f"{name} must be positive, got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """BERT (Devlin et al., 2019): an encoder trained to fill in words it does not see."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from attention_book.attention.multi_head.layer import MultiHeadAttention
 from attention_book.attention.positions.absolute import LearnedPositions
 from attention_book.data.pretraining import FineTuningBatch, PretrainingBatch
+from attention_book.functional import causal_mask
 from attention_book.models.bert.config import (
     ACTIVATIONS,
     BertClassifierConfig,
@@ -81,8 +83,8 @@ class Bert(nn.Module):
 
     with the embeddings :math:`x_t` of :class:`BertEmbeddings`, GELU in the feed-forward
     networks, and dropout before each sum and on the attention weights. The first token
-    is ``[CLS]``; the pooler makes :math:`c` of it. Every token sees every other: there
-    is no causal mask.
+    is ``[CLS]``; the pooler makes :math:`c` of it. Every token sees every other, unless
+    ``config.causal`` asks for the left-to-right model that BERT is compared with.
 
     Args:
         config: sizes and parts; kept as ``self.config``.
@@ -93,9 +95,9 @@ class Bert(nn.Module):
 
     Source: arXiv:1810.04805, section 3 and appendix A.2; layers as in
         arXiv:1706.03762. Initial values are those of the authors' code: matrices and
-        embeddings normal with standard deviation 0.02, cut off at two of them, biases
-        0, gains 1. That code adds -10,000 to the scores of padding, where this gives
-        it a weight of exactly 0.
+        embeddings normal with standard deviation ``config.initial_std``, cut off at two
+        of them, biases 0, gains 1. That code adds -10,000 to the scores of padding,
+        where this gives it a weight of exactly 0.
 
     Example:
         >>> import torch
@@ -112,8 +114,8 @@ class Bert(nn.Module):
         self.embeddings = BertEmbeddings(config)
         self.encoder = Encoder(_layers(config))
         self.pooler = nn.Linear(config.embed_dim, config.embed_dim)  # W_p, b_p
-        self.apply(_start)
-        _truncated_normal(self.embeddings.positions.table)
+        self.apply(partial(_start, std=config.initial_std))
+        _truncated_normal(self.embeddings.positions.table, config.initial_std)
 
     def forward(
         self,
@@ -148,7 +150,10 @@ class Bert(nn.Module):
                 f"{tuple(segments.shape)}"
             )
         tokens = self.embeddings(ids, segments)
-        tokens = self.encoder(tokens, token_mask[:, None], nonpad)
+        mask = token_mask[:, None]
+        if self.config.causal:
+            mask = mask & causal_mask(ids.shape[1], device=ids.device)
+        tokens = self.encoder(tokens, mask, nonpad)
         return tokens, self.pooler(tokens[:, 0]).tanh()
 
 
@@ -179,7 +184,7 @@ class MaskedWordHead(nn.Module):
         self.activation = ACTIVATIONS[config.activation]
         self.norm = nn.LayerNorm(config.embed_dim, eps=config.norm_epsilon)
         self.bias = nn.Parameter(self.transform.weight.new_zeros(config.vocab_size))
-        self.apply(_start)
+        self.apply(partial(_start, std=config.initial_std))
 
     def forward(
         self,
@@ -231,7 +236,7 @@ class BertPretraining(nn.Module):
         self.bert = Bert(config)
         self.word_head = MaskedWordHead(config)
         self.next_proj = nn.Linear(config.embed_dim, 2)
-        _start(self.next_proj)
+        _start(self.next_proj, std=config.initial_std)
 
     def forward(
         self,
@@ -332,7 +337,7 @@ class BertClassifier(nn.Module):
         self.bert = Bert(config.bert)
         self.dropout = nn.Dropout(config.dropout)
         self.class_proj = nn.Linear(config.bert.embed_dim, config.num_classes)
-        _start(self.class_proj)
+        _start(self.class_proj, std=config.bert.initial_std)
 
     def forward(
         self,
@@ -376,13 +381,13 @@ def _layers(config: BertConfig) -> Iterator[EncoderLayer]:
         )
 
 
-def _start(module: nn.Module) -> None:
+def _start(module: nn.Module, *, std: float) -> None:
     """Give matrices and embeddings their first values, and biases 0."""
     if isinstance(module, nn.Linear | nn.Embedding):
-        _truncated_normal(module.weight)
+        _truncated_normal(module.weight, std)
     if isinstance(module, nn.Linear):
         nn.init.zeros_(module.bias)
 
 
-def _truncated_normal(weight: Tensor) -> None:
-    nn.init.trunc_normal_(weight, std=0.02, a=-0.04, b=0.04)
+def _truncated_normal(weight: Tensor, std: float) -> None:
+    nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)

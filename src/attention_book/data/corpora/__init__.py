@@ -1,0 +1,1 @@
+"""Running text in documents of sentences: Brown and WikiText-2."""
