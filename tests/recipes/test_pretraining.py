@@ -221,8 +221,9 @@ def test_guesses(task, run):
     batch = one_text(task, f"draw {BLANK_PIECE} line")[1]
     logits = run.model(batch.ids, batch.token_mask, batch.segments)[0][0, 2]
     marks = task.encoder.marks
+    logits = logits.detach()
     logits[[0, marks.cls, marks.sep, marks.mask]] = -torch.inf
-    shares = logits.softmax(dim=0)
+    shares = logits.detach().softmax(dim=0)
     guess = guesses[1]
     assert guess.share == pytest.approx(float(shares[ids[1]]), rel=1e-5)
     assert guess.rank == int((shares >= shares[ids[1]]).sum())

@@ -64,7 +64,7 @@ class BertAdam(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, **options})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update all parameters that have a gradient.
 
         Args:

@@ -26,10 +26,11 @@ def test_titles_open_articles_and_headings_are_left_out(tmp_path):
     path = tmp_path / "valid.txt"
     path.write_text(
         " \n = X = \n \n One , two . Three 1 @.@ 5 ! \n = = Part = = \n"
-        " = = = Smaller = = = \n Four . \n = Y & Z = \n So @-@ called . \n"
+        " = = = Smaller = = = \n Four . \n = 1 / s = \n \n = Y & Z = \n \n"
+        " So @-@ called . \n"
     )
     assert read_wikitext(path) == [
-        ["One , two .", "Three 1.5 !", "Four ."],
+        ["One , two .", "Three 1.5 !", "Four .", "= 1 / s ="],
         ["So-called ."],
     ]
 

@@ -40,6 +40,8 @@ def wikitext_2(split: str) -> list[list[str]]:
 def read_wikitext(path: str | Path) -> list[list[str]]:
     r"""Read a file of WikiText: titles between single equals signs open an article.
 
+    A title stands between blank lines: some lines of formulas look like one otherwise.
+
     Args:
         path: a UTF-8 file.
 
@@ -54,16 +56,18 @@ def read_wikitext(path: str | Path) -> list[list[str]]:
     Example:
         >>> from tempfile import NamedTemporaryFile
         >>> with NamedTemporaryFile("w", suffix=".txt") as file:
-        ...     _ = file.write(" = Robins = \n A well @-@ known bird . It sings . \n")
+        ...     _ = file.write(" = Robins = \n \n A well @-@ known bird . It sings . \n")
         ...     _ = file.seek(0)
         ...     read_wikitext(file.name)
         [['A well-known bird .', 'It sings .']]
     """
     articles: list[list[str]] = []
-    for number, line in enumerate(read_lines(path), start=1):
+    lines = read_lines(path)
+    for number, line in enumerate(lines, start=1):
         if not line.strip() or _HEADING.fullmatch(line):
             continue
-        if _TITLE.fullmatch(line):
+        around = lines[max(0, number - 2) : number - 1] + lines[number : number + 1]
+        if _TITLE.fullmatch(line) and not "".join(around).strip():
             articles.append([])
         elif not articles:
             raise ValueError(f"{path}:{number}: text before the first title: {line!r}")
