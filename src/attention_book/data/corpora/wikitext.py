@@ -56,10 +56,10 @@ def read_wikitext(path: str | Path) -> list[list[str]]:
     Example:
         >>> from tempfile import NamedTemporaryFile
         >>> with NamedTemporaryFile("w", suffix=".txt") as file:
-        ...     _ = file.write(" = Robins = \n \n A well @-@ known bird . It sings . \n")
+        ...     _ = file.write(" = Robins = \n \n A well @-@ known one . It sings .")
         ...     _ = file.seek(0)
         ...     read_wikitext(file.name)
-        [['A well-known bird .', 'It sings .']]
+        [['A well-known one .', 'It sings .']]
     """
     articles: list[list[str]] = []
     lines = read_lines(path)
