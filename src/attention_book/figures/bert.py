@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,6 +30,7 @@ TEXT = {
 }
 
 
+@runtime_checkable
 class WordGuess(Protocol):
     """A guess: that of :class:`attention_book.recipes.pretraining.Guess`."""
 
