@@ -141,7 +141,7 @@ def test_starts_are_compared_text_by_text(task, sizes):
     found = tune_with_few_labels(
         task, starts, PLAN, counts=(1, 3), seeds=(0, 1), name="libraries"
     )
-    assert [one.count for one in found] == [1, 3]
+    assert [one.num_labels for one in found] == [1, 3]
     for one in found:
         assert one.right.keys() == starts.keys()
         assert all(len(runs) == 2 for runs in one.right.values())

@@ -190,11 +190,11 @@ class FewLabels(NamedTuple):
     """What classifiers reach with so many labels.
 
     Attributes:
-        count: number of labels.
+        num_labels: how many there were.
         right: for each start, and for each of its runs, 1 or 0 for each test text.
     """
 
-    count: int
+    num_labels: int
     right: dict[str, list[Float[np.ndarray, " texts"]]]
 
     def mean(self, start: str) -> float:
@@ -420,10 +420,10 @@ def _pair(
     encoder: TextEncoder, first: str, second: str, max_tokens: int
 ) -> SegmentPair:
     """Two texts of at most ``max_tokens - 3`` ids, cut at the longer one's end."""
-    rows = encoder.encode(first), encoder.encode(second)
-    while len(rows[0]) + len(rows[1]) > max_tokens - 3:
-        max(rows, key=len).pop()
-    return SegmentPair(*(tuple(row) for row in rows))
+    one, other = encoder.encode(first), encoder.encode(second)
+    while len(one) + len(other) > max_tokens - 3:
+        max(one, other, key=len).pop()
+    return SegmentPair(tuple(one), tuple(other))
 
 
 def _drawn(texts: list[Labelled], count: int | None, seed: int) -> list[Labelled]:

@@ -369,7 +369,7 @@ def pretraining_task(
         >>> options = {"max_tokens": 20, "seed": 0, "device": torch.device("cpu")}
         >>> task = pretraining_task(texts[:2], texts[1:], encoder, **options)
         >>> len(task.train), len(task.test)
-        (2, 2)
+        (3, 2)
     """
     pairs = []
     for texts in (train, test):
@@ -535,7 +535,7 @@ def encode_blanks(encoder: TextEncoder, text: str) -> list[int]:
 
     Example:
         >>> from attention_book.data.pretraining import SubwordIds
-        >>> encoder = SubwordIds(["low new"], max_pieces=9)
+        >>> encoder = SubwordIds(["low lowest newest"], max_pieces=14)
         >>> encoder.decode(encode_blanks(encoder, "low [MASK]"))
         ['low', '[MASK]']
     """

@@ -82,7 +82,7 @@ class BertAdam(torch.optim.Optimizer):
 
     def _update(self, weights: list[Tensor], group: Mapping[str, Any]) -> None:
         """One step for the weights of a group, all of them in each operation."""
-        gradients = [weight.grad for weight in weights]
+        gradients = [g for weight in weights if (g := weight.grad) is not None]
         for weight in weights:
             if not self.state[weight]:
                 for name in "first", "second":

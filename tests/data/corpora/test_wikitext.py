@@ -11,7 +11,7 @@ def test_whole_files(mirror, split):
     articles = wikitext_2(split)
     assert len(articles) == 60
     text = " ".join(sentence for article in articles for sentence in article)
-    assert " = " not in text
+    assert " = = " not in text
     assert " @-@ " not in text
     assert "<unk>" in text
     longest = max(len(s.split()) for article in articles for s in article)
