@@ -114,6 +114,17 @@ class LocationAwareAttention(nn.Module):
         """Return :math:`V h_j + b` of all keys, for many calls with the same keys."""
         return self.key_proj(key)
 
+    def first_weights(
+        self, projected_key: Float[Tensor, "batch keys hidden_dim"]
+    ) -> Float[Tensor, "batch keys"]:
+        """Return the weights before the first query: all weight on the first key.
+
+        A decoder starts from them, and passes them on as ``previous_weights``.
+        """
+        first = torch.zeros_like(projected_key[..., 0])
+        first[:, :1] = 1.0
+        return first
+
     def forward(
         self,
         query: Float[Tensor, "batch queries query_dim"],
@@ -163,7 +174,9 @@ class LocationAwareAttention(nn.Module):
         check_value(value, query.new_empty(batch, queries, keys))
         if mask is not None:
             mask = expand_mask(mask, (batch, queries, keys))
-        last = _start(projected_key) if previous_weights is None else previous_weights
+        last = previous_weights
+        if last is None:
+            last = self.first_weights(projected_key)
         if last.shape != (batch, keys):
             raise ValueError(
                 f"previous_weights must have shape {(batch, keys)}, one weight for "
@@ -282,13 +295,6 @@ def backward_mass(
             )
         back = back.masked_fill(~mask[:, 1:], 0.0)
     return back.sum(dim=1)
-
-
-def _start(projected_key: Tensor) -> Tensor:
-    """All weight on the first key."""
-    first = torch.zeros_like(projected_key[..., 0])
-    first[:, :1] = 1.0
-    return first
 
 
 def _check_shapes(

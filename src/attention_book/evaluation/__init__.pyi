@@ -15,6 +15,11 @@ from .cost import (
     peak_bytes,
     seconds_in_turns,
 )
+from .edits import (
+    Edits,
+    count_edits,
+    total_edits,
+)
 from .heads import (
     Weights,
     keys_at,
@@ -48,6 +53,7 @@ __all__ = [
     "Agreement",
     "BinScore",
     "Bleu",
+    "Edits",
     "Link",
     "Ranking",
     "Weights",
@@ -56,6 +62,7 @@ __all__ = [
     "argmax_links",
     "bootstrap_interval",
     "corpus_bleu",
+    "count_edits",
     "crossing",
     "exact_match",
     "fair_clock",
@@ -74,4 +81,5 @@ __all__ = [
     "share_of_weight",
     "student_interval",
     "token_accuracy",
+    "total_edits",
 ]

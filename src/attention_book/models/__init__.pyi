@@ -49,6 +49,11 @@ from .checks import (
 from .embedding import (
     TokenEmbedding,
 )
+from .encoder_decoder import (
+    SCORES,
+    EncoderDecoder,
+    EncoderDecoderConfig,
+)
 from .encoders import (
     BidirectionalGRU,
     CellEncoder,
@@ -61,6 +66,7 @@ from .encoders import (
     StackedLSTM,
     StridedSpeechEncoder,
     VideoEncoder,
+    WordEncoder,
 )
 from .global_local import (
     LuongConfig,
@@ -178,6 +184,7 @@ from .transformer import (
     nonpad_indices,
 )
 from .translation import (
+    CaptionedBatch,
     free_running_loss,
     teacher_forced_loss,
 )
@@ -197,6 +204,7 @@ __all__ = [
     "NORMS",
     "POOLINGS",
     "POSITIONS",
+    "SCORES",
     "SENTENCES",
     "SHARE",
     "SIZES",
@@ -215,6 +223,7 @@ __all__ = [
     "BidirectionalGRU",
     "Both",
     "CaptionState",
+    "CaptionedBatch",
     "CausalConvolution",
     "CellEncoder",
     "ClozeReader",
@@ -226,6 +235,8 @@ __all__ = [
     "DecoderState",
     "Encoded",
     "Encoder",
+    "EncoderDecoder",
+    "EncoderDecoderConfig",
     "EncoderLayer",
     "FeedForward",
     "FixedContext",
@@ -286,6 +297,7 @@ __all__ = [
     "TransformerConfig",
     "TransformerState",
     "VideoEncoder",
+    "WordEncoder",
     "all_ap",
     "apply_to_nonpad",
     "check_documents",

@@ -1,9 +1,9 @@
 """RNNsearch: translation that attends to the source (Bahdanau et al., 2015)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attention_book.attention.bahdanau import AdditiveAttention, MultiplicativeAttention
+from attention_book.attention.location_aware import LocationAwareAttention
 from attention_book.data.translation.pairs import PairBatch
 from attention_book.functional import Mask, attend
 from attention_book.models.checks import check_rows, check_sizes
@@ -21,7 +22,9 @@ from attention_book.models.translation import teacher_forced_loss
 
 
 class SearchState(NamedTuple):
-    """The state of an :class:`RNNSearchDecoder`; only ``hidden`` changes.
+    r"""The state of an :class:`RNNSearchDecoder`.
+
+    Only ``hidden`` and ``previous_weights`` change.
 
     Attributes:
         hidden: :math:`s_i`.
@@ -29,6 +32,8 @@ class SearchState(NamedTuple):
         keys: :math:`U_a h_j`, the annotations as the score reads them.
         values: :math:`C h_j`, the annotations as the gates read them.
         mask: True where the decoder may attend; None: everywhere.
+        previous_weights: :math:`\alpha_{i-1}`, for attention that reads the last
+            weights; None: for one that does not.
     """
 
     hidden: Float[Tensor, "rows hidden_dim"]
@@ -36,6 +41,7 @@ class SearchState(NamedTuple):
     keys: Float[Tensor, "rows positions attention_dim"]
     values: Float[Tensor, "rows positions gates"]
     mask: Bool[Tensor, "rows positions"] | None
+    previous_weights: Float[Tensor, "rows positions"] | None = None
 
 
 class FixedContext(nn.Module):
@@ -84,7 +90,9 @@ class FixedContext(nn.Module):
         return weights @ value, weights
 
 
-ContextLayer = AdditiveAttention | MultiplicativeAttention | FixedContext
+ContextLayer = (
+    AdditiveAttention | MultiplicativeAttention | LocationAwareAttention | FixedContext
+)
 """What may compute the contexts of a decoder."""
 
 
@@ -107,7 +115,10 @@ class AttentionGRU(nn.Module):
         hidden_dim: size of the state :math:`s_i`.
         annotation_dim: size of an annotation :math:`h_j`, and so of a context.
         attention: computes the context from queries of size ``hidden_dim``; a
-            :class:`FixedContext` does not look at them.
+            :class:`FixedContext` does not look at them. A
+            :class:`attention_book.attention.location_aware.LocationAwareAttention` also
+            gets the weights of the step before.
+        options: further options of each call of ``attention``; None: none.
 
     Source: arXiv:1409.0473, A.1.2 and A.2.2; the biases, which the paper leaves out of
         its notation, are in :math:`W x`. Recurrent matrices start orthogonal.
@@ -119,9 +130,11 @@ class AttentionGRU(nn.Module):
         hidden_dim: int,
         annotation_dim: int,
         attention: ContextLayer,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.attention = attention
+        self.options = dict(options or {})
         gates = 3 * hidden_dim
         self.input_proj = nn.Linear(input_dim, gates)  # W_r, W_z, W
         self.state_proj = nn.Linear(hidden_dim, gates, bias=False)  # U_r, U_z, U
@@ -142,12 +155,27 @@ class AttentionGRU(nn.Module):
         """
         return self.attention.project(annotations), self.context_proj(annotations)
 
+    def first_weights(
+        self, keys: Float[Tensor, "rows positions attention_dim"]
+    ) -> Float[Tensor, "rows positions"] | None:
+        r"""Return the weights before the first step, :math:`\alpha_0`.
+
+        Args:
+            keys: from :meth:`project`.
+
+        Returns:
+            None if the attention does not read the last weights.
+        """
+        if isinstance(self.attention, LocationAwareAttention):
+            return self.attention.first_weights(keys)
+        return None
+
     def forward(
         self, inputs: Float[Tensor, "rows tokens input_dim"], state: SearchState
     ) -> tuple[
         Float[Tensor, "rows tokens hidden_dim"],
         Float[Tensor, "rows tokens annotation_dim"],
-        Float[Tensor, "rows hidden_dim"],
+        SearchState,
     ]:
         """Read all inputs :math:`x`.
 
@@ -155,16 +183,19 @@ class AttentionGRU(nn.Module):
             For each step the query :math:`s_{i-1}` and its context :math:`c_i`; and the
             state after the last step.
         """
-        hidden, annotations, keys, values, mask = state
+        hidden, annotations, keys, values, mask, last = state
         mask = None if mask is None else mask[:, None]
         size = hidden.shape[-1]
         # Split once, outside the loop: each split of a weight costs a full gradient.
         gate_weight, weight = self.state_proj.weight.split([2 * size, size])
         queries, all_weights = [], []
         for projected in self.input_proj(inputs).unbind(dim=1):
+            read = {} if last is None else {"previous_weights": last}
+            read |= {"projected_key": keys, **self.options}
             context, weights = self.attention(
-                hidden[:, None], annotations, values, mask, projected_key=keys
+                hidden[:, None], annotations, values, mask, **read
             )
+            last = None if last is None else weights[:, 0]
             queries.append(hidden)
             all_weights.append(weights)
             outer = projected + context[:, 0]
@@ -174,7 +205,8 @@ class AttentionGRU(nn.Module):
             candidate = (outer + F.linear(reset * hidden, weight)).tanh()
             hidden = torch.lerp(hidden, candidate, new_share)
         contexts = torch.cat(all_weights, dim=1) @ annotations
-        return torch.stack(queries, dim=1), contexts, hidden
+        state = state._replace(hidden=hidden, previous_weights=last)
+        return torch.stack(queries, dim=1), contexts, state
 
 
 class RNNSearchDecoder(nn.Module):
@@ -198,6 +230,7 @@ class RNNSearchDecoder(nn.Module):
         maxout_dim: size of the maxout layer before the output, :math:`l`.
         target_vocab: number of words of the target vocabulary.
         dropout: probability of setting a component of the maxout layer to 0.
+        attention_options: as ``options`` of :class:`AttentionGRU`.
 
     Source: arXiv:1409.0473, A.2.2.
 
@@ -222,11 +255,13 @@ class RNNSearchDecoder(nn.Module):
         maxout_dim: int,
         target_vocab: int,
         dropout: float = 0.0,
+        attention_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.initial_proj = nn.Linear(summary_dim, hidden_dim)  # W_s
+        layer = attention(hidden_dim, annotation_dim)
         self.unit = AttentionGRU(
-            embed_dim, hidden_dim, annotation_dim, attention(hidden_dim, annotation_dim)
+            embed_dim, hidden_dim, annotation_dim, layer, attention_options
         )
         self.maxout_proj = nn.Linear(
             hidden_dim + embed_dim + annotation_dim, 2 * maxout_dim
@@ -253,18 +288,19 @@ class RNNSearchDecoder(nn.Module):
                 len(annotations), self.initial_proj.in_features
             )
         hidden = self.initial_proj(summary).tanh()
-        return SearchState(hidden, annotations, *self.unit.project(annotations), mask)
+        keys, values = self.unit.project(annotations)
+        first = self.unit.first_weights(keys)
+        return SearchState(hidden, annotations, keys, values, mask, first)
 
     def forward(
         self, inputs: Float[Tensor, "rows tokens embed_dim"], state: SearchState
     ) -> tuple[Float[Tensor, "rows tokens target_vocab"], SearchState]:
         """Read ``inputs``; return the logits of the word after each, and the state."""
         check_rows(inputs, state.hidden)
-        queries, contexts, hidden = self.unit(inputs, state)
+        queries, contexts, state = self.unit(inputs, state)
         pairs = self.maxout_proj(torch.cat([queries, inputs, contexts], dim=-1))
         maxout = pairs.unflatten(-1, (-1, 2)).amax(dim=-1)
-        logits = self.output_proj(self.dropout(maxout))
-        return logits, state._replace(hidden=hidden)
+        return self.output_proj(self.dropout(maxout)), state
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attention_book.data.captions.captions import CaptionBatch
+from attention_book.data.captions.frames import FrameBatch
 from attention_book.data.translation.pairs import PairBatch
 from attention_book.functional import token_cross_entropy
 
+CaptionedBatch = PairBatch | CaptionBatch | FrameBatch
+"""Inputs of any kind with ``source``, ``source_mask``, ``target``, ``target_mask``."""
 
-def teacher_forced_loss(model: nn.Module, batch: PairBatch) -> Float[Tensor, ""]:
+
+def teacher_forced_loss(model: nn.Module, batch: CaptionedBatch) -> Float[Tensor, ""]:
     r"""Mean of :math:`-\log p(y_t \mid x, y_{<t})` over a batch, in nats per token.
 
     With teacher forcing the decoder reads the reference ``<bos> y_1 ... y_T``, not its
@@ -26,7 +31,7 @@ def teacher_forced_loss(model: nn.Module, batch: PairBatch) -> Float[Tensor, ""]
 
     Args:
         model: called as ``model(source, target, source_mask)``.
-        batch: padded sentence pairs.
+        batch: padded sentence pairs, or images or frames with their captions.
     """
     logits = model(batch.source, batch.target[:, :-1], batch.source_mask)
     return token_cross_entropy(logits, batch.target[:, 1:], batch.target_mask[:, 1:])

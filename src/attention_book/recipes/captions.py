@@ -426,9 +426,32 @@ def pointing(
         0.0625
     """
     inside, is_digit = named_locations(scenes, grid=round(weights.shape[-1] ** 0.5))
+    return pointing_on(weights, inside, is_digit)
+
+
+def pointing_on(
+    weights: Float[Tensor, "rows words positions"],
+    marked: Bool[Tensor, "rows words positions"],
+    counted: Bool[Tensor, "rows words"],
+) -> Pointing:
+    """Score weights against the positions that each word is about.
+
+    Of equally large weights each one counts as its share.
+
+    Args:
+        weights: of the words over the positions of any input.
+        marked: True at the positions that a word is about.
+        counted: True at the words that count.
+
+    Example:
+        >>> marked = torch.tensor([[[True, False, False]]])
+        >>> weights = torch.tensor([[[0.5, 0.5, 0.0]]])
+        >>> pointing_on(weights, marked, marked.any(dim=-1))
+        Pointing(accuracy=0.5, mass=0.5)
+    """
     largest = weights == weights.amax(dim=-1, keepdim=True)
-    hit = ((largest & inside).sum(dim=-1) / largest.sum(dim=-1))[is_digit]
-    mass = (weights * inside).sum(dim=-1)[is_digit]
+    hit = ((largest & marked).sum(dim=-1) / largest.sum(dim=-1))[counted]
+    mass = (weights * marked).sum(dim=-1)[counted]
     return Pointing(hit.mean().item(), mass.mean().item())
 
 

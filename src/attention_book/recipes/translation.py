@@ -32,6 +32,7 @@ from attention_book.evaluation.alignment import (
 )
 from attention_book.evaluation.intervals import BinScore
 from attention_book.evaluation.metrics import Bleu, corpus_bleu, exact_match
+from attention_book.models.translation import CaptionedBatch
 from attention_book.observe import record_weights
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import History, fit
@@ -613,7 +614,7 @@ def fit_stages(
 
 @torch.no_grad()
 def decoder_weights(
-    model: nn.Module, batch: PairBatch
+    model: nn.Module, batch: CaptionedBatch
 ) -> Float[Tensor, "batch target_tokens source_tokens"]:
     """Weights of every decoder step over the source, under teacher forcing.
 

@@ -10,7 +10,11 @@ from attention_book.models.encoders.speech import (
     PyramidSpeechEncoder,
     StridedSpeechEncoder,
 )
-from attention_book.models.encoders.text import BidirectionalGRU, StackedLSTM
+from attention_book.models.encoders.text import (
+    BidirectionalGRU,
+    StackedLSTM,
+    WordEncoder,
+)
 from attention_book.models.encoders.video import FrameEncoder, VideoEncoder
 
 __all__ = [
@@ -25,4 +29,5 @@ __all__ = [
     "StackedLSTM",
     "StridedSpeechEncoder",
     "VideoEncoder",
+    "WordEncoder",
 ]

@@ -1,7 +1,7 @@
 """Recurrent encoders: from the vectors of a sentence's tokens to its annotations."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import (
     PackedSequence,
@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import (
 )
 
 from attention_book.models.checks import check_lengths, check_padding
+from attention_book.models.embedding import TokenEmbedding
 from attention_book.models.encoders.encoded import Encoded, LSTMState
 
 _LONG = 100
@@ -89,6 +90,49 @@ class BidirectionalGRU(nn.Module):
         weights = [getattr(self.gru, f"{name}_l0{suffix}") for name in names]
         start = inputs.new_zeros(1, len(inputs), self.gru.hidden_size)
         return torch.gru(inputs, start, weights, True, 1, 0.0, False, False, True)[0]
+
+
+class WordEncoder(nn.Module):
+    """Embed the words of a sentence, then annotate them in both directions.
+
+    Args:
+        source_vocab: number of words of the vocabulary.
+        annotation_dim: size of an annotation, both directions together; even.
+        embed_dim: size of a word vector.
+
+    Raises:
+        ValueError: if ``annotation_dim`` is odd; from a call, as
+            :class:`BidirectionalGRU`.
+
+    Source: the encoder of arXiv:1409.0473, A.2.1, with its embedding.
+
+    Example:
+        >>> encoder = WordEncoder(9, 6, 5)
+        >>> ids, mask = torch.tensor([[4, 7, 2]]), torch.ones(1, 3, dtype=torch.bool)
+        >>> encoder(ids, mask).annotations.shape
+        torch.Size([1, 3, 6])
+    """
+
+    def __init__(self, source_vocab: int, annotation_dim: int, embed_dim: int) -> None:
+        super().__init__()
+        if annotation_dim % 2:
+            raise ValueError(
+                "annotation_dim must be even, half for each direction, got "
+                f"{annotation_dim}"
+            )
+        self.embedding = TokenEmbedding(source_vocab, embed_dim)
+        self.states = BidirectionalGRU(embed_dim, annotation_dim // 2)
+
+    def forward(
+        self, ids: Int[Tensor, "rows tokens"], mask: Bool[Tensor, "rows tokens"]
+    ) -> Encoded:
+        """Return the annotations, and the backward state at the first word.
+
+        Args:
+            ids: of the words, padded on the right.
+            mask: True at real words.
+        """
+        return self.states(self.embedding(ids), mask)
 
 
 class StackedLSTM(nn.Module):
