@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,11 @@ from attention_book.data.captions.digit_scenes import (
     scene_images,
 )
 from attention_book.data.captions.frames import frame_loader
-from attention_book.data.captions.moving_digits import moving_digits, shown_frames
+from attention_book.data.captions.moving_digits import (
+    DigitClip,
+    moving_digits,
+    shown_frames,
+)
 from attention_book.data.speech.tones import ToneUtterance, tone_frames, tones
 from attention_book.data.translation.numbers import number_pairs
 from attention_book.data.translation.pairs import Pair, pair_loader
@@ -27,9 +32,12 @@ from attention_book.evaluation.edits import Edits, total_edits
 from attention_book.evaluation.metrics import exact_match
 from attention_book.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from attention_book.models.encoders import (
+    BidirectionalGRU,
     CellEncoder,
+    FrameEncoder,
+    ImageClassifier,
+    PrecomputedEncoder,
     StridedSpeechEncoder,
-    VideoEncoder,
     WordEncoder,
 )
 from attention_book.recipes.captions import Pointing, pointing_on
@@ -37,6 +45,9 @@ from attention_book.recipes.translation import decoder_weights, make_vocabs
 from attention_book.training.loop import History, fit
 from attention_book.training.runtime import seed_everything
 from attention_book.training.schedules import linear_decay
+
+FRAME_SIDE = 12
+"""Height and width of a frame, in pixels."""
 
 EVALUATION_BATCH = 500
 """Inputs in a batch where nothing is trained."""
@@ -191,40 +202,130 @@ def image_task(
     )
 
 
+def train_frame_encoder(
+    *,
+    annotation_dim: int,
+    train: int,
+    test: int = 300,
+    hidden_dim: int = 16,
+    epochs: int = 4,
+    seed: int,
+    device: torch.device,
+    limit: int | None = None,
+) -> tuple[FrameEncoder, float]:
+    """Train an encoder to name the digit of single frames, before there are any clips.
+
+    Args:
+        annotation_dim: size of an annotation.
+        train: number of frames to learn from.
+        test: number of frames to test with.
+        hidden_dim: as for :class:`attention_book.models.encoders.video.FrameEncoder`.
+        epochs: runs through the frames.
+        seed: decides frames, batches and initial values.
+        device: where to train; the encoder ends on the CPU, in eval mode.
+        limit: most frames of each part; None: all.
+
+    Returns:
+        The encoder, and which share of the test frames it names right.
+    """
+    ones = moving_digits(
+        train=train,
+        test=test,
+        max_digits=1,
+        min_shown=1,
+        max_shown=1,
+        max_gap=0,
+        size=FRAME_SIDE,
+        seed=seed,
+    )
+    parts = {"train": ones.train[:limit], "test": ones.test[:limit]}
+    frames = _spoken(parts, max_tokens=2)
+    seed_everything(seed)
+    encoder = FrameEncoder(annotation_dim, hidden_dim)
+    classifier = ImageClassifier(encoder, annotation_dim, len(frames["vocab"]))
+    loader = frames["load"](parts["train"], batch_size=25, seed=seed)
+    fit(
+        classifier,
+        loader,
+        epochs=epochs,
+        learning_rate=1e-2,
+        schedule=linear_decay(epochs * len(loader)),
+        device=device,
+        description="frames",
+    )
+    classifier.cpu().eval()
+    batch = next(iter(frames["load"](parts["test"], batch_size=len(parts["test"]))))
+    with torch.no_grad():
+        right = classifier(batch.source).argmax(dim=-1) == batch.target[:, 1]
+    return encoder, right.float().mean().item()
+
+
+class EncodedClip(NamedTuple):
+    """A clip as an encoder of single frames sees it.
+
+    Attributes:
+        frames: a vector for each frame.
+        caption: names of the digits.
+        clip: the clip itself.
+    """
+
+    frames: Float[Tensor, "frames annotation_dim"]
+    caption: Sequence[str]
+    clip: DigitClip
+
+
+@torch.no_grad()
 def video_task(
+    frame_encoder: FrameEncoder,
     *,
     train: int,
     test: int,
     annotation_dim: int,
     seed: int,
     limit: int | None = None,
-    encoder: Callable[[int, int], nn.Module] = VideoEncoder,
 ) -> EncoderTask:
     """Clips in which up to three digits move past, to be named in order.
 
     Args:
+        frame_encoder: makes a vector of each frame; it is not trained further.
         train: number of clips to learn from.
         test: number of clips to report.
-        annotation_dim: size of an annotation.
+        annotation_dim: size of an annotation, and of a frame's vector.
         seed: decides the clips.
         limit: most clips of each part; None: all.
-        encoder: makes the encoder, called as ``encoder(annotation_dim, hidden_dim)``.
 
     Example:
-        >>> task = video_task(train=5, test=1, annotation_dim=6, seed=0)
-        >>> task.references()
-        [['eight', 'five']]
+        >>> task = video_task(
+        ...     FrameEncoder(6, 2), train=5, test=1, annotation_dim=6, seed=0
+        ... )
+        >>> len(task.references()[0]) == len(task.inputs["test"][0].clip.appearances)
+        True
     """
-    parts = moving_digits(train=train, test=test, seed=seed, size=12)
-    clips = {"train": parts.train[:limit], "test": parts.test[:limit]}
+    parts = moving_digits(
+        train=train, test=test, max_shown=3, max_gap=1, size=FRAME_SIDE, seed=seed
+    )
+    clips = {
+        part: [
+            EncodedClip(
+                frame_encoder(clip.frames[None]).annotations[0], clip.caption, clip
+            )
+            for clip in getattr(parts, part)[:limit]
+        ]
+        for part in ("train", "test")
+    }
     return EncoderTask(
         name="video",
         unit="a frame",
         inputs=clips,
-        mark=shown_frames,
-        encode=lambda: encoder(annotation_dim, 8),
+        mark=lambda inputs: shown_frames([one.clip for one in inputs]),
+        encode=lambda: BidirectionalGRU(annotation_dim, annotation_dim // 2),
         **_spoken(clips, max_tokens=6),
     )
+
+
+def without_order(task: EncoderTask) -> EncoderTask:
+    """Return a task whose decoder gets the vectors of single frames, as a set."""
+    return replace(task, encode=PrecomputedEncoder)
 
 
 def speech_task(
@@ -316,7 +417,7 @@ def linked_words(pairs: Sequence[Pair]) -> Bool[Tensor, "rows words positions"]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class EncoderTraining:
     """How a model is trained: Adam, with a rate that falls linearly to 0.
 
     Attributes:
@@ -334,9 +435,9 @@ class Training:
     device: torch.device
 
 
-def train_model(
+def train_encoder_decoder(
     task: EncoderTask,
-    training: Training,
+    training: EncoderTraining,
     *,
     name: str,
     checkpoint: Path | None = None,
@@ -383,7 +484,7 @@ def write_outputs(
     return [task.vocab.decode(hypothesis.tokens) for hypothesis in found]
 
 
-def word_weights(
+def path_weights(
     model: EncoderDecoder, task: EncoderTask, inputs: Sequence[Any]
 ) -> Float[Tensor, "rows words positions"]:
     """Weights of the step that writes each word, while a model reads the right ones.
@@ -441,7 +542,7 @@ def score_model(
     chance = pointing_on(uniform, marked, counted)
     points = Pointing(float("nan"), float("nan"))
     if model.config.score != "mean":
-        points = pointing_on(word_weights(model, task, inputs), marked, counted)
+        points = pointing_on(path_weights(model, task, inputs), marked, counted)
     return EncoderScores(
         exact=float(exact_match(outputs, references).mean()),
         error=1 - points.accuracy,
@@ -459,5 +560,43 @@ def has_repeat(utterance: ToneUtterance) -> bool:
         >>> has_repeat(tones(train=1, test=1, seed=1).train[0])  # five, five, four
         True
     """
-    words = utterance.caption
-    return any(a == b for a, b in zip(words, words[1:], strict=False))
+    return any(one == other for one, other in pairwise(utterance.caption))
+
+
+def by_repeats(task: EncoderTask) -> dict[str, EncoderTask]:
+    """Divide the test utterances by whether a digit is dialled twice in a row.
+
+    Args:
+        task: of speech.
+
+    Returns:
+        The task with the test utterances of "no repeats" and of "repeats"; without a
+        part that would be empty.
+    """
+    parts: dict[str, list[ToneUtterance]] = {"no repeats": [], "repeats": []}
+    for one in task.inputs["test"]:
+        parts["repeats" if has_repeat(one) else "no repeats"].append(one)
+    return {name: task.tested_on(found) for name, found in parts.items() if found}
+
+
+def longer_speech(
+    task: EncoderTask, num_digits: int, *, test: int, seed: int, **sound: Any
+) -> EncoderTask:
+    """Return a task of speech with test utterances of another length.
+
+    Args:
+        task: of speech.
+        num_digits: digits of each utterance.
+        test: number of utterances.
+        seed: decides the utterances.
+        **sound: as for :func:`speech_task`.
+    """
+    long = tones(
+        train=1,
+        test=test,
+        min_digits=num_digits,
+        max_digits=num_digits,
+        seed=seed,
+        **sound,
+    )
+    return replace(task.tested_on(long.test), max_tokens=3 * num_digits)

@@ -1,6 +1,10 @@
 """Encoders, whose annotations and mask any attention decoder can read."""
 
-from attention_book.models.encoders.encoded import Encoded, LSTMState
+from attention_book.models.encoders.encoded import (
+    Encoded,
+    LSTMState,
+    PrecomputedEncoder,
+)
 from attention_book.models.encoders.image import (
     CellEncoder,
     GridEncoder,
@@ -25,6 +29,7 @@ __all__ = [
     "GridEncoder",
     "ImageClassifier",
     "LSTMState",
+    "PrecomputedEncoder",
     "PyramidSpeechEncoder",
     "StackedLSTM",
     "StridedSpeechEncoder",

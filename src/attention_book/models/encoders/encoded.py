@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class LSTMState(NamedTuple):
@@ -57,3 +57,26 @@ class Encoded(NamedTuple):
     annotations: Float[Tensor, "rows positions annotation_dim"]
     mask: Bool[Tensor, "rows positions"] | None
     final: Any = None
+
+
+class PrecomputedEncoder(nn.Module):
+    """Take vectors that were computed before as annotations: a set, without an order.
+
+    Example:
+        >>> import torch
+        >>> PrecomputedEncoder()(torch.zeros(2, 7, 5)).annotations.shape
+        torch.Size([2, 7, 5])
+    """
+
+    def forward(
+        self,
+        vectors: Float[Tensor, "rows positions annotation_dim"],
+        mask: Bool[Tensor, "rows positions"] | None = None,
+    ) -> Encoded:
+        """Return the vectors and the mask.
+
+        Args:
+            vectors: one for each position.
+            mask: True where a decoder may attend; None: everywhere.
+        """
+        return Encoded(vectors, mask)

@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attention_book.data.captions.captions import CaptionBatch
+from attention_book.data.captions.frames import FrameBatch
 from attention_book.functional import check_counts
 from attention_book.models.encoders.encoded import Encoded
 
@@ -142,7 +143,7 @@ class ImageClassifier(nn.Module):
     encoder that was trained to classify photographs.
 
     Args:
-        encoder: from images to an :class:`Encoded`.
+        encoder: from images, or from clips of frames, to an :class:`Encoded`.
         annotation_dim: size of an annotation.
         target_vocab: number of words that can be the answer.
     """
@@ -155,12 +156,12 @@ class ImageClassifier(nn.Module):
         self.output_proj = nn.Linear(annotation_dim, target_vocab)
 
     def forward(
-        self, image: Float[Tensor, "rows height width"]
+        self, image: Float[Tensor, "rows *frames height width"]
     ) -> Float[Tensor, "rows target_vocab"]:
         """Return the logits of the words."""
         return self.output_proj(self.encoder(image).annotations.amax(dim=1))
 
-    def loss(self, batch: CaptionBatch) -> Float[Tensor, ""]:
+    def loss(self, batch: CaptionBatch | FrameBatch) -> Float[Tensor, ""]:
         """Mean negative log-likelihood of the captions' first words, in nats."""
         return F.cross_entropy(self(batch.source), batch.target[:, 1])
 
