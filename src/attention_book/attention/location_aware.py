@@ -185,16 +185,11 @@ class LocationAwareAttention(nn.Module):
         contexts, weights = [], []
         asked = self.query_proj(query)  # W s_{i-1}
         for step in range(queries):
-            found = self.location_conv(last[:, None]).transpose(1, 2)  # f_i
-            scores = additive_scores(
-                asked[:, step : step + 1],
-                projected_key + self.location_proj(found),
-                self.score_proj.weight,
-            )
             allowed = None if mask is None else mask[:, step : step + 1]
             if window is not None:
                 near = median_window(last, window)[:, None]
                 allowed = near if allowed is None else allowed & near
+            scores = self._scores(asked[:, step : step + 1], projected_key, last)
             context, weight = attend(self._logits(scores, sharpening), value, allowed)
             contexts.append(context)
             weights.append(weight)
@@ -202,6 +197,17 @@ class LocationAwareAttention(nn.Module):
         if not queries:
             return value[:, :0], last[:, None][:, :0]
         return torch.cat(contexts, dim=1), torch.cat(weights, dim=1)
+
+    def _scores(
+        self,
+        asked: Float[Tensor, "batch 1 hidden_dim"],
+        projected_key: Float[Tensor, "batch keys hidden_dim"],
+        last: Float[Tensor, "batch keys"],
+    ) -> Float[Tensor, "batch 1 keys"]:
+        """The scores of one query, from content and from the weights before it."""
+        found = self.location_conv(last[:, None]).transpose(1, 2)  # f_i
+        placed_key = projected_key + self.location_proj(found)
+        return additive_scores(asked, placed_key, self.score_proj.weight)
 
     def _logits(
         self, scores: Float[Tensor, "batch 1 keys"], sharpening: float

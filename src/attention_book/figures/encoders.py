@@ -236,5 +236,5 @@ def _check(
         )
     if spans and len(spans) != len(words):
         raise ValueError(
-            f"spans must have one entry for each of {len(words)} words, got {len(spans)}"
+            f"spans must have an entry for each of {len(words)} words, got {len(spans)}"
         )

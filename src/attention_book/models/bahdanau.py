@@ -190,10 +190,8 @@ class AttentionGRU(nn.Module):
         gate_weight, weight = self.state_proj.weight.split([2 * size, size])
         queries, all_weights = [], []
         for projected in self.input_proj(inputs).unbind(dim=1):
-            read = {} if last is None else {"previous_weights": last}
-            read |= {"projected_key": keys, **self.options}
             context, weights = self.attention(
-                hidden[:, None], annotations, values, mask, **read
+                hidden[:, None], annotations, values, mask, **self._options(keys, last)
             )
             last = None if last is None else weights[:, 0]
             queries.append(hidden)
@@ -207,6 +205,11 @@ class AttentionGRU(nn.Module):
         contexts = torch.cat(all_weights, dim=1) @ annotations
         state = state._replace(hidden=hidden, previous_weights=last)
         return torch.stack(queries, dim=1), contexts, state
+
+    def _options(self, keys: Tensor, last: Tensor | None) -> dict[str, Any]:
+        """The options of a call: the projected keys, and the last weights if read."""
+        read = {} if last is None else {"previous_weights": last}
+        return {"projected_key": keys, **read, **self.options}
 
 
 class RNNSearchDecoder(nn.Module):

@@ -553,6 +553,27 @@ def score_model(
     )
 
 
+def shortest(task: EncoderTask, num_words: int) -> Any:
+    """Return the shortest test input about which exactly so many words are written.
+
+    Args:
+        task: with the test inputs.
+        num_words: how many; if there is no such input, the first one is returned.
+
+    Example:
+        >>> task = text_task(train=50, test=9, max_digits=3, annotation_dim=6, seed=0)
+        >>> " ".join(shortest(task, 3).source)
+        'seven hundred seventy'
+    """
+    inputs = task.inputs["test"]
+    fitting = [one for one in inputs if len(task.caption(one)) == num_words]
+
+    def length(one: Any) -> int:
+        return len(getattr(one, "frames", ()))
+
+    return min(fitting, key=length, default=inputs[0])
+
+
 def has_repeat(utterance: ToneUtterance) -> bool:
     """Whether a digit equals the one before it.
 
