@@ -205,7 +205,7 @@ def _rows(
     weights: Float[Tensor, "words positions"],
     words: Sequence[str],
     step: float,
-    spans: Sequence[tuple[float, float]],
+    spans: Sequence[tuple[float | int, float | int]],
 ) -> None:
     """One row of shades for each word; a position is ``step`` wide."""
     shades = weights.detach().float().cpu().numpy()

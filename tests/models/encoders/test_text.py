@@ -106,3 +106,16 @@ def test_an_lstm_follows_its_equations(inputs):
     found = encoder(inputs[:1], torch.ones(1, TOKENS, dtype=torch.bool))
     assert_close(found.annotations[0], torch.stack(states))
     assert_close(found.final, LSTMState(h.view(1, 1, -1), c.view(1, 1, -1)))
+
+
+def test_a_word_encoder_embeds_and_then_reads_both_ways():
+    encoder = text.WordEncoder(9, 10, 3).double()
+    ids = torch.tensor([[4, 7, 2], [5, 0, 0]])
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    annotations, found, final = encoder(ids, mask)
+    wanted = encoder.states(encoder.embedding.weight[ids], mask)
+    assert_close(annotations, wanted.annotations)
+    assert_close(final, annotations[:, 0, 5:])
+    assert found is mask
+    with pytest.raises(ValueError, match=r"annotation_dim must be even.*got 7"):
+        text.WordEncoder(9, 7, 3)
