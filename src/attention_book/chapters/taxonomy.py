@@ -502,9 +502,9 @@ MECHANISMS = (
                 breaks={
                     **_BY_POSITION,
                     "sum": "the Gaussian comes after the softmax"}))),
-    Mechanism(  # its score is that of the chapter, which does not have the locations
+    Mechanism(
         name="location-aware", paper="chorowski2015", appeared="2015-06",
-        chapter="bahdanau", path="attention.location_aware.LocationAwareAttention",
+        chapter="encoders", path="attention.location_aware.LocationAwareAttention",
         **_DECODER, key="frames of speech", scored_by=("additive", "position"),
         score="additive, of key and last weights around it",
         normaliser="softmax or normalised sigmoid",
