@@ -71,8 +71,8 @@ def plot_one_decoder(*, ax: Axes | None = None) -> Axes:
     ax.text(5.0, 4.35, TEXT["output"], ha="center", va="bottom")
     bend = "arc3,rad=-1.6"
     draw_arrow(ax, (0.9, 3.7), (2.1, 3.7), color=CONTEXT, ls=":", bend=bend)
-    ax.text(1.5, 4.45, TEXT["last"], ha="center", va="bottom", fontsize=9)
-    ax.set(xlim=(-1.1, 7.1), ylim=(-0.25, 4.85))
+    ax.text(1.5, 4.72, TEXT["last"], ha="center", va="bottom", fontsize=9)
+    ax.set(xlim=(-1.1, 7.1), ylim=(-0.25, 5.1))
     ax.axis("off")
     return ax
 
@@ -195,7 +195,7 @@ def plot_four(size: tuple[float, float] = (7.4, 6.6)) -> tuple[Figure, dict[str,
     axes = figure.subplot_mosaic(
         [["text", "image"], ["video", "sound"], ["video", "path"]],
         height_ratios=[2.2, 1, 1],
-        gridspec_kw={"hspace": 0.45, "wspace": 0.35},
+        gridspec_kw={"hspace": 0.3, "wspace": 0.35},
     )
     return figure, axes
 
