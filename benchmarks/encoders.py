@@ -9,6 +9,7 @@ import copy
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ BATCH, FRAMES, WORDS, DIM, VOCAB = 32, 60, 10, 64, 14
 def frame_by_frame(model: EncoderDecoder, batch: FrameBatch) -> Tensor:
     """The loss, each frame scored by itself, with plain products."""
     decoder, unit = model.decoder, model.decoder.unit
-    attention = unit.attention
+    attention: Any = unit.attention
     located = model.config.score == "location-aware"
     words, state = batch.target[:, :-1], model.start(batch.source, batch.source_mask)
     hidden, last, logits = state.hidden, state.previous_weights, []
@@ -45,10 +46,9 @@ def frame_by_frame(model: EncoderDecoder, batch: FrameBatch) -> Tensor:
             scores.append(attention.score_proj(inner.tanh()))
         blocked = torch.cat(scores, dim=1).masked_fill(~batch.source_mask, -torch.inf)
         last = blocked.softmax(dim=1)
-        context = sum(
-            last[:, frame, None] * batch.source[:, frame]
-            for frame in range(batch.source.shape[1])
-        )
+        context = torch.zeros_like(batch.source[:, 0])
+        for frame in range(batch.source.shape[1]):
+            context = context + last[:, frame, None] * batch.source[:, frame]
         word = model.embedding(ids)
         pairs = decoder.maxout_proj(torch.cat([hidden, word, context], dim=1))
         logits.append(decoder.output_proj(pairs.unflatten(-1, (-1, 2)).amax(dim=-1)))

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from attention_book.figures.encoders import (
+    ENCODERS,
+    INPUTS,
     TEXT,
     plot_four,
     plot_frames,
@@ -31,7 +33,7 @@ def test_every_encoder_leads_to_one_decoder():
     assert plot_one_decoder(ax=ax) is ax
     texts = {text.get_text(): text.get_position() for text in ax.texts}
     wide = texts[TEXT["annotations"]]
-    for name, encoder in zip(TEXT["inputs"], TEXT["encoders"], strict=True):
+    for name, encoder in zip(INPUTS, ENCODERS, strict=True):
         assert texts[name][0] == texts[encoder][0]
         assert texts[name][1] < texts[encoder][1] < wide[1]
     assert texts[TEXT["decoder"]][1] > wide[1]

@@ -19,14 +19,14 @@ Span = tuple[int, int]  # the first position, and the one after the last
 _TRUTH = "#D55E00"
 
 # What is written on the figures.
+INPUTS = ("words", "image", "video", "speech")
+ENCODERS = (
+    "recurrent,\nboth directions",
+    "convolution\non each cell",
+    "convolution, then\nrecurrent over time",
+    "convolutions\nover time",
+)
 TEXT = {
-    "inputs": ("words", "image", "video", "speech"),
-    "encoders": (
-        "recurrent,\nboth directions",
-        "convolution\non each cell",
-        "convolution, then\nrecurrent over time",
-        "convolutions\nover time",
-    ),
     "annotations": "annotations $h_1 \\dots h_M$ and a mask",
     "attention": "attention",
     "decoder": "one decoder, $s_i$",
@@ -51,9 +51,7 @@ def plot_one_decoder(*, ax: Axes | None = None) -> Axes:
         True
     """
     ax = ax or plt.figure(figsize=(6.4, 4.3)).subplots()
-    for x, name, encoder in zip(
-        range(4), TEXT["inputs"], TEXT["encoders"], strict=True
-    ):
+    for x, name, encoder in zip(range(4), INPUTS, ENCODERS, strict=True):
         place = 2.0 * x
         draw_word(ax, place, 0, name, fontweight="bold")
         draw_arrow(ax, (place, 0.25), (place, 0.62))

@@ -1,6 +1,6 @@
 """One decoder over words, images, clips and speech: tasks, training, scores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -73,7 +73,7 @@ class EncoderTask:
 
     name: str
     unit: str
-    inputs: dict[str, Sequence[Any]]
+    inputs: Mapping[str, Sequence[Any]]
     vocab: Vocab
     max_tokens: int
     caption: Callable[[Any], Sequence[str]]
@@ -91,7 +91,7 @@ class EncoderTask:
 
     def tested_on(self, inputs: Sequence[Any]) -> "EncoderTask":
         """Return the same task with other test inputs."""
-        return replace(self, inputs=self.inputs | {"test": inputs})
+        return replace(self, inputs={**self.inputs, "test": inputs})
 
     def build(self, *, seed: int, **fields: Any) -> EncoderDecoder:
         """Make a model for this task, its initial values from a seed.
