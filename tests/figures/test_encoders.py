@@ -50,6 +50,7 @@ def test_frames_stand_above_their_weights():
         left, right, bottom, top = image.get_extent()
         assert (left + right) / 2 == pytest.approx(number)
         assert bottom > top, "the y axis points downwards"
+        assert image.origin == "upper", "the first row of pixels on top"
         np.testing.assert_allclose(image.get_array(), frames[number].numpy())
     values, corners = shades(ax)
     np.testing.assert_allclose(values.reshape(2, 3), weights.numpy())

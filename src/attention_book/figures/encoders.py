@@ -107,7 +107,7 @@ def plot_frames(
     ax = ax or plt.figure(figsize=(6.2, 1.6 + 0.35 * len(words))).subplots()
     for number, frame in enumerate(frames.cpu().numpy()):
         extent = (number - 0.47, number + 0.47, -0.6, -1.54)
-        ax.imshow(frame, cmap="Greys", vmin=0, vmax=1.3, extent=extent, origin="lower")
+        ax.imshow(frame, cmap="Greys", vmin=0, vmax=1.3, extent=extent)
         ax.add_patch(
             Rectangle((number - 0.47, -1.54), 0.94, 0.94, fill=False, ec="0.6")
         )
