@@ -117,6 +117,7 @@ class EncoderDecoder(nn.Module):
         come from LSTMs, and the first state from the input.
 
     Example:
+        >>> import torch
         >>> from attention_book.models.encoders.speech import StridedSpeechEncoder
         >>> config = EncoderDecoderConfig(target_vocab=14, score="location-aware")
         >>> model = EncoderDecoder(config, StridedSpeechEncoder(20, 32, 24))
