@@ -22,6 +22,7 @@ OPTIONS = {  # one name for one thing in the whole package
     "causal",
     "dropout",
     "expected",
+    "gate",
     "generator",
     "length",
     "linear",
@@ -32,6 +33,7 @@ OPTIONS = {  # one name for one thing in the whole package
     "projected_kv",
     "scale",
     "sharpening",
+    "shift",
     "step",
     "window",
 }

@@ -87,6 +87,7 @@ DECISIONS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
             "all, read in order from the last weights": ("location-aware",),
             "one, drawn at random": ("hard",),
             "facts, looked up repeatedly": ("memory",),
+            "a memory, by content or in order": ("NTM",),
         },
     ),
     "two texts of equal standing": (
@@ -100,6 +101,8 @@ DECISIONS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         "What gets a weight?",
         {
             "each word, then each sentence": ("learned query",),
+            "each word, by two attentions": ("CMLA",),
+            "each location, once for each part": ("MA-CNN",),
             "each feature of a word": ("source2token",),
             "each embedding of a word": ("views",),
         },
@@ -108,7 +111,14 @@ DECISIONS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         "Who may attend to whom?",
         {
             "all to all; order does not matter": ("self-attention", "multi-head"),
-            "all to all; distance matters": ("relative", "rotary", "distance bias"),
+            "all to all; distance matters": (
+                "relative",
+                "rotary",
+                "distance bias",
+                "Gaussian",
+            ),
+            "a segment and those before it": ("Transformer-XL",),
+            "some earlier ones, by position": ("sparse",),
             "all to all, feature by feature": ("token2token",),
             "neighbours in a graph": ("edges", "GAT", "GATv2"),
             "pixels, by their offset": ("quadratic",),
@@ -345,7 +355,7 @@ def nearest(place: Sequence[str]) -> list[str]:
 
     Example:
         >>> nearest(["self", "single", "soft", "multi-representational"])
-        ['views']
+        ['MA-CNN', 'views']
     """
     if len(place) != len(AXES) or any(
         value not in values for value, values in zip(place, AXES.values(), strict=True)
@@ -413,6 +423,8 @@ _ENCODING: dict[str, Any] = {
     "sequences": ("self",),
     "call": "sequence",
 }
+
+_LATER: dict[str, Any] = {**_ENCODING, "chapter": "later"}
 
 # Sizes and arguments of examples, and reasons for broken laws, that several share.
 _THREE = {"query": 3, "key": 5, "value": 7}
@@ -679,6 +691,70 @@ MECHANISMS = (
                     path="attention.positions.t5_bias.T5RelativeBias",
                     arguments={"num_heads": 4, "num_buckets": 8,
                                "max_distance": 3})}))),
+    Mechanism(
+        name="NTM", paper="graves2014", appeared="2014-10", chapter="later",
+        path="attention.later.addressing.NTMAddressing",
+        query="a key that the controller outputs", key="rows of a memory",
+        value="any, one per row",
+        asked_by=("decoder state",), scored_by=("dot product", "position"),
+        score="cosine; then the last weights, shifted",
+        normaliser="softmax, sharpened",
+        sequences=("distinctive",), architecture="memory network",
+        examples=(
+            Example(
+                sizes={"query": 5, "key": 5, "value": 7}, options={"scale": 2.0}),
+            Example(
+                sizes={"query": 5, "key": 5, "value": 7},
+                options={"shift": (0.1, 0.2, 0.7), "sharpening": 1.5},
+                breaks={"order": "a shift leads to the next row of the memory",
+                        "padding": "a shift leads around the end of the memory"}))),
+    Mechanism(
+        name="CMLA", paper="wang2017", appeared="2017-02", chapter="later",
+        path="attention.later.coupled.CoupledAttention",
+        query="two learned vectors, then what both have read", key="words",
+        asked_by=("learned",), scored_by=("network",),
+        score="a recurrent network over bilinear products with both queries",
+        sequences=("co-attention", "self"), levels=("multi",),
+        architecture="none of these", call="key",
+        examples=(Example(
+            sizes={"key": 3}, arguments={"dim": 3, "num_slices": 4},
+            breaks={"order": "a recurrent network reads the keys in their order"}),)),
+    Mechanism(
+        name="MA-CNN", paper="zheng2017", appeared="2017-10", chapter="later",
+        path="attention.later.parts.PartAttention",
+        query="nothing; channel weights from the average key",
+        key="locations in an image", asked_by=("none",), scored_by=("dot product",),
+        score="dot with the channel weights of a part, squashed",
+        normaliser="softmax of four times its logarithm",
+        sequences=("self",), representations=("multi-representational", "single"),
+        architecture="none of these", call="key",
+        examples=(Example(
+            sizes={"key": 3},
+            arguments={"channels": 3, "num_parts": 2, "hidden_dim": 7}),)),
+    Mechanism(
+        name="Transformer-XL", paper="dai2019", appeared="2019-01", **_LATER,
+        path="attention.later.segment_recurrence.TransformerXLAttention",
+        value="the tokens, projected",
+        score="scaled dot with the key, and with a vector for the distance",
+        examples=(Example(
+            sizes=_HEADS, arguments={"num_heads": 4, "head_dim": 6},
+            breaks=_BY_POSITION),)),
+    Mechanism(
+        name="sparse", paper="child2019", appeared="2019-04", **_LATER,
+        path="attention.later.sparse.SparseAttention",
+        value="the tokens, projected",
+        score="scaled dot, with keys in a fixed set of positions",
+        examples=(
+            Example(sizes=_HEADS, arguments={"stride": 2}, breaks=_BY_POSITION),
+            Example(
+                sizes=_HEADS, arguments={"stride": 2, "pattern": "fixed"},
+                breaks=_BY_POSITION))),
+    Mechanism(
+        name="Gaussian", paper="guo2019", appeared="2019-01", **_LATER,
+        path="attention.later.gaussian.GaussianAttention",
+        value="the tokens, projected",
+        score="scaled dot minus the squared distance",
+        examples=(Example(sizes=_HEADS, breaks=_BY_POSITION),)),
     Mechanism(
         name="views", paper="kiela2018", appeared="2018-04", chapter="taxonomy",
         path="attention.taxonomy.meta_embedding.DynamicMetaEmbedding",

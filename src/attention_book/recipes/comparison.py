@@ -107,13 +107,18 @@ def weight_tables(
     found["AoA, over the query"] = WeightTable(
         "AoA", both.query_weights, whole, queries
     )
-    found["memory"] = WeightTable("memory", weights("memory"), queries, keys)
+    for name in ("memory", "NTM"):
+        found[name] = WeightTable(name, weights(name), queries, keys)
+    readers = {"CMLA": ("digits", "kinds"), "MA-CNN": ("digits", "kinds")}
+    for name, labels in readers.items():
+        found[name] = WeightTable(name, weights(name), labels, queries)
 
     def own(name: str, table: Tensor, mechanism: str | None = None) -> None:
         found[name] = WeightTable(mechanism or name, table, queries, queries)
 
     own("self-attention", weights("self-attention"))
-    for mechanism in ("multi-head", "relative", "rotary", "distance bias"):
+    in_heads = "multi-head", "relative", "rotary", "distance bias"
+    for mechanism in (*in_heads, "Transformer-XL", "sparse", "Gaussian"):
         for head, table in enumerate(weights(mechanism), start=1):
             own(f"{mechanism}, head {head}", table, mechanism)
     for mechanism in ("edges", "GAT", "GATv2"):

@@ -66,8 +66,9 @@ def build_mechanisms(
 ) -> dict[str, Any]:
     """Build one of each mechanism for vectors of one size.
 
-    Options are two heads, phrases of two words, the general score of Luong and others,
-    local-p, and one filter that sees the last weights of three neighbouring keys.
+    Options are two heads, parts and slices, a stride of two, phrases of two words, the
+    general score of Luong and others, local-p, and one filter that sees the last
+    weights of three neighbouring keys.
 
     Args:
         dim: size of all vectors, an even number.
@@ -98,6 +99,9 @@ def build_mechanisms(
         "ABCNN-3": (dim, block),
         "AoA": (),
         "memory": (),
+        "NTM": (),
+        "CMLA": (dim, 2),
+        "MA-CNN": (dim, 2, dim),
         "learned query": (dim, dim),
         "self-attention": (dim, dim),
         "quadratic": (dim, dim, 3),
@@ -117,6 +121,9 @@ def build_mechanisms(
         "relative": lambda: made["relative"](dim // 2, max_distance=2),
         "rotary": lambda: made["rotary"](),
         "distance bias": lambda: made["distance bias"](ALiBi(2)),
+        "Transformer-XL": lambda: made["Transformer-XL"](2, dim // 2),
+        "sparse": lambda: made["sparse"](2),
+        "Gaussian": lambda: made["Gaussian"](),
     }
     for name, make in in_heads.items():
         built[name] = made["multi-head"](dim, 2, attention_fn=make())
@@ -170,6 +177,10 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
     gat.key_score.fill_(1 / 3)[:, NUM_DIGITS + WORD_KINDS.index("tens")] = 2 / 3
     v2.score.fill_(1.0)
     v2.bias.fill_(-3.0)
+    _split_digits_and_kinds(layers["CMLA"], layers["MA-CNN"])
+    distances = layers["Transformer-XL"].attention_fn
+    for learned in distances.parameters():
+        learned.zero_()
 
 
 @torch.no_grad()
@@ -257,6 +268,8 @@ def call_mechanism(
         return layer(query)
     if name in ("additive", "projected dot", "hard", "location-aware", "memory"):
         return layer(query, key, key)
+    if name == "NTM":
+        return layer(query, key, key, scale=10.0)
     if name in ("global", "local", "scaled dot"):
         return layer(query, key, key, need_weights=True)
     if name == "token2token":
@@ -337,6 +350,10 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "ABCNN-3": 2 * n * m * d + 4 * d * d * (n + m + 2),
         "AoA": n * m * d + n * m + m * d,
         "memory": 2 * n * m * d,
+        "NTM": 2 * n * m * d,
+        # Two layers, two slices of two kinds: four numbers for each token.
+        "CMLA": 2 * (8 * d * d + 10 * n * d + (12 * 4 + 2) * 4 * n) + 2 * d * d,
+        "MA-CNN": 4 * d * d + 4 * n * d,
         "learned query": n * d * d + 2 * n * d,
         "scaled dot": 2 * n * m * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
@@ -346,6 +363,9 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "relative": heads + 2 * n * 5 * d,
         "rotary": heads,
         "distance bias": heads,
+        "Transformer-XL": heads + (2 * n - 1) * (d * d + n * d),
+        "sparse": heads,
+        "Gaussian": heads,
         "views": n * d * d + 4 * n * d,
         "source2token": 2 * n * d * d + n * d,
         "token2token": 2 * n * d * d + n * n * d,
@@ -419,6 +439,22 @@ def publications() -> list[tuple[str, str, str, str]]:
             )
         )
     return rows
+
+
+def _split_digits_and_kinds(coupled: Any, parts: Any) -> None:
+    """Let one attention, or part, look for digits and the other for kinds."""
+    for parameter in (*coupled.parameters(), *parts.parameters()):
+        parameter.zero_()
+    both = slice(NUM_DIGITS), slice(NUM_DIGITS, WORD_DIM)
+    for number, features in enumerate(both):
+        coupled.prototypes[number, features] = 1.0
+        parts.out[number] = -1.0
+        parts.out[number, :, features] = 1.0
+    for matrix in (*coupled.own.flatten(0, 1), *coupled.other.flatten(0, 1)):
+        nn.init.eye_(matrix)
+    coupled.input_gates[:, :, -coupled.feature_dim :] = torch.eye(coupled.feature_dim)
+    coupled.score.fill_(1.0)
+    parts.hidden.fill_(1.0)
 
 
 def _linear_parts(layer: Any) -> list[tuple[str, nn.Linear]]:
