@@ -6,6 +6,7 @@ from attention_book.data.sequences.glyphs import GlyphPairs, glyph_pairs
 from attention_book.data.sequences.labelled import LabelledBatch, labelled_batches
 from attention_book.data.sequences.memory_tasks import (
     CopyBatch,
+    CopyBatches,
     copy_batch,
     delayed_copy,
     mutual_words,
@@ -21,6 +22,7 @@ from attention_book.data.sequences.sequence_tasks import (
 
 __all__ = [
     "CopyBatch",
+    "CopyBatches",
     "DigitSplits",
     "Digits",
     "GlyphPairs",

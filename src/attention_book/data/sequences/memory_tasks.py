@@ -4,6 +4,7 @@ In each of them it is known which earlier or later token decides an answer.
 """
 
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -67,6 +68,44 @@ def copy_batch(
     inputs[:, :num_vectors, :-1] = bits
     inputs[:, num_vectors, -1] = 1.0
     return CopyBatch(inputs, bits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyBatches:
+    """Batches of the copy task, each of one random length, drawn when they are asked.
+
+    Attributes:
+        count: number of batches; each run through them gives the same ones.
+        longest: largest number of vectors; all numbers from 1 are equally likely.
+        num_bits: bits of a vector.
+        batch_size: sequences of a batch.
+        seed: decides everything, together with the other numbers.
+
+    Example:
+        >>> batches = CopyBatches(count=3, longest=4, num_bits=2, batch_size=5, seed=0)
+        >>> [batch.target.shape[1] for batch in batches]
+        [1, 4, 2]
+    """
+
+    count: int
+    longest: int
+    num_bits: int
+    batch_size: int
+    seed: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[CopyBatch]:
+        shape = self.count, 2
+        draws = torch.randint(2**31, shape, generator=_draw(self.seed)).tolist()
+        for length, seed in draws:
+            yield copy_batch(
+                1 + length % self.longest,
+                num_bits=self.num_bits,
+                batch_size=self.batch_size,
+                seed=seed,
+            )
 
 
 def delayed_copy(
