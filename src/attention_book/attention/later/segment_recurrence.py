@@ -102,13 +102,8 @@ class TransformerXLAttention(nn.Module):
         """
         check_shapes(query, key, value)
         self.check_heads(query.shape[1], query.shape[3])
-        num_queries, num_keys = query.shape[2], key.shape[2]
-        if num_queries > num_keys:
-            raise ValueError(
-                "the queries must be the last of the keys, got "
-                f"{num_queries} queries and {num_keys} keys"
-            )
-        distances = self.distance_keys(num_queries, num_keys)
+        num_keys = key.shape[2]
+        distances = self.distance_keys(query.shape[2], num_keys)
         content = (query + self.content_query) @ key.mT
         by_distance = (query + self.distance_query) @ distances.mT
         scores = content + relative_shift(by_distance, num_keys)
@@ -129,7 +124,15 @@ class TransformerXLAttention(nn.Module):
         Returns:
             One row for each distance :math:`i - j`, from ``num_keys`` - 1 down to
             1 - ``num_queries``: negative where a key stands after its query.
+
+        Raises:
+            ValueError: if there are more queries than tokens.
         """
+        if num_queries > num_keys:
+            raise ValueError(
+                "the queries must be the last of the keys, got "
+                f"{num_queries} queries and {num_keys} keys"
+            )
         start, end = num_keys - 1, -num_queries
         distance = torch.arange(start, end, -1, device=self.rates.device)
         angles = distance[:, None] * self.rates.to(self.content_query.dtype)

@@ -282,22 +282,29 @@ def strided_context(
             f"stride ({stride}) must divide {num_tokens} tokens, and step be one of "
             f"{', '.join(STEPS[:2])}, got {step!r}"
         )
+    heads = query.shape[1]
     rows = [x.unflatten(2, (-1, stride)) for x in (query, key, value)]
     if step == "second":
-        # An axis more than the kernel of dot_product_attention wants: columns as heads.
-        columns = [x.transpose(2, 3).flatten(1, 2) for x in rows]
+        columns = [x.transpose(2, 3).flatten(1, 2) for x in rows]  # as heads
         context, _ = dot_product_attention(*columns, causal=True)
-        split = context.unflatten(1, (query.shape[1], stride))
-        return split.transpose(2, 3).flatten(2, 3)
-    blocks = [x.flatten(1, 2) for x in rows]  # blocks as heads
+        return context.unflatten(1, (heads, stride)).transpose(2, 3).flatten(2, 3)
+    blocks = [x.flatten(1, 2) for x in rows]  # as heads
     before = [F.pad(x, (0, 0, 0, 0, 1, 0))[:, :, :-1].flatten(1, 2) for x in rows[1:]]
     wide = [torch.cat(pair, dim=2) for pair in zip(before, blocks[1:], strict=True)]
-    back = torch.arange(stride, device=query.device)[:, None] + stride
-    back = back - torch.arange(2 * stride, device=query.device)
+    bias = _blocks_bias(rows[0])
+    context, _ = dot_product_attention(blocks[0], *wide, bias=bias)
+    return context.unflatten(1, (heads, -1)).flatten(2, 3)
+
+
+def _blocks_bias(
+    rows: Float[Tensor, "batch heads blocks stride dim"],
+) -> Float[Tensor, "1 all_blocks stride two_strides"]:
+    """Minus infinity where a query of a block may not see its own or the last block."""
+    _, heads, blocks, stride, _ = rows.shape
+    at = torch.arange(2 * stride, device=rows.device)
+    back = at[stride:, None] - at
     inside = (back >= 0) & (back <= stride)
-    # The first block has nothing before it: its padding is blocked by a bias.
-    bias = torch.zeros(1, len(blocks[0][0]), *inside.shape, device=query.device)
+    bias = rows.new_zeros(1, heads * blocks, *inside.shape)
     bias = bias.masked_fill(~inside, -torch.inf)
-    bias[:, :: num_tokens // stride, :, :stride] = -torch.inf
-    context, _ = dot_product_attention(blocks[0], *wide, bias=bias.to(query.dtype))
-    return context.unflatten(1, (query.shape[1], -1)).flatten(2, 3)
+    bias[:, ::blocks, :, :stride] = -torch.inf  # there is nothing before the first
+    return bias
