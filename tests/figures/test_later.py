@@ -38,7 +38,9 @@ def test_heads_patterns_and_costs():
     assert [ax.get_title() for ax in axes] == ["near", "far"]
     assert axes[1].images[0].get_array().sum() == int(masks.second.sum())
     scores = {"dense": [8, 32], "strided": [6, 20]}
-    left, right = plot_costs([4, 8], scores, {"dense": [1, 2], "strided": [3, 4]}).axes
+    left, right = plot_costs(
+        [4, 8], scores, {"dense": [1.0, 2.0], "strided": [3.0, 4.0]}
+    ).axes
     assert [line.get_ydata().tolist() for line in left.lines] == [[8, 32], [6, 20]]
     assert right.get_xscale() == right.get_yscale() == "log"
     plt.close("all")

@@ -136,4 +136,4 @@ def test_reach_of_each_stride_and_query():
     assert torch.equal(rows[1] == 1, near | far)
     assert torch.equal(rows[1] > 0, torch.ones(9, 9).tril() > 0)
     scores = int(near.sum() + far.sum())
-    assert texts[17] == f"attends to 6 of 9 keys, reaches 9; {scores} scores of 90"
+    assert texts[17] == f"attends to 5 of 9 keys, reaches 9; {scores} scores of 90"

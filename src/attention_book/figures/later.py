@@ -91,7 +91,7 @@ def plot_heads(
     for ax, weights, name in zip(
         axes, (written, read), ("written", "read"), strict=True
     ):
-        ax.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        ax.imshow(weights.cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         ax.set(title=TEXT[name], xlabel=TEXT["location"])
         ax.grid(False)
     axes[0].set_ylabel(TEXT["vector"])
@@ -112,7 +112,7 @@ def plot_patterns(masks: Mapping[str, Bool[Tensor, "1 tokens tokens"]]) -> Figur
     figure, axes = plt.subplots(1, len(masks), figsize=size, squeeze=False)
     colours = ListedColormap(["white", KEY])
     for ax, (name, mask) in zip(axes[0], masks.items(), strict=True):
-        ax.imshow(mask[0], cmap=colours, vmin=0, vmax=1)
+        ax.imshow(mask[0].cpu().numpy(), cmap=colours, vmin=0, vmax=1)
         ax.set(title=name, xlabel=TEXT["key"])
         ax.title.set_fontsize(9)
         ax.set_xticks([])
@@ -135,8 +135,9 @@ def plot_costs(
         seconds: of the same.
 
     Example:
-        >>> both = {"dense": [1, 4], "strided": [1, 3]}
-        >>> len(plot_costs([4, 16], both, both).axes)
+        >>> scores = {"dense": [16, 256], "strided": [12, 96]}
+        >>> seconds = {"dense": [0.1, 1.0], "strided": [0.1, 0.5]}
+        >>> len(plot_costs([4, 16], scores, seconds).axes)
         2
     """
     figure, axes = plt.subplots(1, 2, figsize=(6.6, 2.7))
@@ -176,7 +177,7 @@ def plot_parts(
     width = images.shape[-1] // 2
     colours = (CONTEXT, "#0072B2", QUERY, VALUE)
     for ax, image, maps, places in zip(axes[0], images, weights, centres, strict=True):
-        ax.imshow(image[0], cmap="Greys", vmin=0, vmax=1.5)
+        ax.imshow(image[0].cpu().numpy(), cmap="Greys", vmin=0, vmax=1.5)
         for number, peak in enumerate(maps.argmax(dim=-1).tolist()):
             row, column = divmod(peak, width)
             corner = (2 * column - 1.5, 2 * row - 1.5)
@@ -187,7 +188,7 @@ def plot_parts(
                     corner, 4, 4, ls="-" if number else "--", **square, label=label
                 )
             )
-        ax.plot(places[:, 1], places[:, 0], "+", color=INK, ms=7, ls="")
+        ax.plot(*places.T.flip(0).cpu().numpy(), "+", color=INK, ms=7, ls="")
         ax.set_xticks([])
         ax.set_yticks([])
         ax.grid(False)
