@@ -189,8 +189,9 @@ def plot_parts(
                 )
             )
         ax.plot(*places.T.flip(0).cpu().numpy(), "+", color=INK, ms=7, ls="")
-        ax.set_xticks([])
-        ax.set_yticks([])
+        ax.set(xticks=[], yticks=[])
+        ax.set(xlim=(-0.5, image.shape[-1] - 0.5), ylim=(image.shape[-2] - 0.5, -0.5))
         ax.grid(False)
+    figure.subplots_adjust(bottom=0.2)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="lower center", ncols=4)
     return figure
