@@ -29,7 +29,7 @@ from attention_book.data.sequences.memory_tasks import (
 )
 from attention_book.data.sequences.sequence_tasks import SequenceBatch
 from attention_book.evaluation.cost import seconds_in_turns
-from attention_book.models.later.ntm import NTM, LSTMCopier, NTMConfig
+from attention_book.models.later.ntm import NTM, LSTMCopier, LSTMCopierConfig, NTMConfig
 from attention_book.models.later.parts import PartNet, PartNetConfig
 from attention_book.models.later.taggers import (
     CoupledTagger,
@@ -137,7 +137,7 @@ def build_copier(name: str) -> nn.Module:
     if name not in COPIERS:
         raise ValueError(f"name must be one of {', '.join(COPIERS)}, got {name!r}")
     if name == "LSTM":
-        return LSTMCopier(8, 256, 3)
+        return LSTMCopier(LSTMCopierConfig())
     return NTM(NTMConfig(controller=name.removeprefix("NTM, ").lower()))
 
 

@@ -6,7 +6,13 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from attention_book.data.sequences.memory_tasks import copy_batch
-from attention_book.models.later.ntm import NTM, LSTMCopier, NTMConfig, copy_loss
+from attention_book.models.later.ntm import (
+    NTM,
+    LSTMCopier,
+    LSTMCopierConfig,
+    NTMConfig,
+    copy_loss,
+)
 
 SIZES = {"num_bits": 3, "hidden_dim": 7, "num_locations": 5, "location_dim": 4}
 
@@ -61,7 +67,7 @@ def test_the_papers_numbers_of_weights_are_not_those_of_its_description():
     count = sum(parameter.numel() for parameter in model.parameters())
     starts = model.first_weights.numel() + model.first_read.numel()
     assert count - starts == 62_660
-    baseline = LSTMCopier(8, 256, 3)
+    baseline = LSTMCopier(LSTMCopierConfig())
     assert sum(parameter.numel() for parameter in baseline.parameters()) > 1_300_000
 
 
@@ -78,7 +84,8 @@ def test_only_the_repeated_bits_count():
 @pytest.mark.parametrize("kind", ["machine", "baseline"])
 def test_loss_falls_on_a_batch_that_is_learned_by_heart(kind):
     torch.manual_seed(0)
-    model = NTM(NTMConfig(**SIZES)) if kind == "machine" else LSTMCopier(3, 16, 1)
+    sizes = LSTMCopierConfig(num_bits=3, hidden_dim=16, num_layers=1)
+    model = NTM(NTMConfig(**SIZES)) if kind == "machine" else LSTMCopier(sizes)
     batch = copy_batch(2, num_bits=3, batch_size=4, seed=0)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     first = model.loss(batch).item()

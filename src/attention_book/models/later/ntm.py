@@ -185,25 +185,46 @@ class NTM(nn.Module):
         return copy_loss(self(batch.inputs), batch)
 
 
-class LSTMCopier(nn.Module):
-    """The baseline of the copy task: an LSTM without a memory beside its state.
+@dataclass(frozen=True, kw_only=True)
+class LSTMCopierConfig:
+    """Sizes of an :class:`LSTMCopier`; the defaults are the paper's.
 
-    Args:
+    Attributes:
         num_bits: bits of a vector.
         hidden_dim: size of each layer.
         num_layers: number of layers.
 
-    Source: arXiv:1410.5401, 4.6: three layers of 256.
+    Raises:
+        ValueError: if a size is below 1.
+    """
+
+    num_bits: int = 8
+    hidden_dim: int = 256
+    num_layers: int = 3
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+
+
+class LSTMCopier(nn.Module):
+    """The baseline of the copy task: an LSTM without a memory beside its state.
+
+    Args:
+        config: sizes.
+
+    Source: arXiv:1410.5401, 4.6.
 
     Example:
-        >>> LSTMCopier(3, 8, 1)(torch.zeros(2, 7, 4)).shape
+        >>> LSTMCopier(LSTMCopierConfig(num_bits=3))(torch.zeros(2, 7, 4)).shape
         torch.Size([2, 7, 3])
     """
 
-    def __init__(self, num_bits: int, hidden_dim: int, num_layers: int) -> None:
+    def __init__(self, config: LSTMCopierConfig) -> None:
         super().__init__()
-        self.lstm = nn.LSTM(num_bits + 1, hidden_dim, num_layers, batch_first=True)
-        self.out_proj = nn.Linear(hidden_dim, num_bits)
+        self.config = config
+        bits, size = config.num_bits, config.hidden_dim
+        self.lstm = nn.LSTM(bits + 1, size, config.num_layers, batch_first=True)
+        self.out_proj = nn.Linear(size, bits)
 
     def forward(
         self, inputs: Float[Tensor, "batch steps features"]
