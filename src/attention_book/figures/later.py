@@ -1,6 +1,7 @@
 """Figures of the chapter on mechanisms that came with and after the Transformer."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from jaxtyping import Bool, Float, Int
@@ -60,7 +61,11 @@ def plot_changes(
             filled = part in cells
             box = (column - 0.47, row - 0.42), 0.94, 0.84
             face = colour if filled else "none"
-            style = {"ec": colour, "lw": 0.8, "alpha": 0.25 if filled else 0.4}
+            style: dict[str, Any] = {
+                "ec": colour,
+                "lw": 0.8,
+                "alpha": 0.25 if filled else 0.4,
+            }
             ax.add_patch(Rectangle(*box, fc=face, **style))
             words = cells.get(part, "")
             ax.text(column, row, words, ha="center", va="center", fontsize=7.5)
@@ -181,7 +186,11 @@ def plot_parts(
         for number, peak in enumerate(maps.argmax(dim=-1).tolist()):
             row, column = divmod(peak, width)
             corner = (2 * column - 1.5, 2 * row - 1.5)
-            square = {"fill": False, "lw": 2, "ec": colours[number % len(colours)]}
+            square: dict[str, Any] = {
+                "fill": False,
+                "lw": 2,
+                "ec": colours[number % len(colours)],
+            }
             label = TEXT["part"].format(number + 1)
             ax.add_patch(
                 Rectangle(

@@ -1,10 +1,10 @@
 """Small experiments with the mechanisms of later papers, one for each."""
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.dot_product import dot_product_attention
 from attention_book.attention.later.addressing import NTMAddressing, write_memory
+from attention_book.attention.later.gaussian import GaussianAttention
 from attention_book.attention.later.sparse import (
     reach,
     strided_context,
@@ -45,6 +46,7 @@ from attention_book.training.batches import Batches
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import fit
 
+Model = TypeVar("Model", bound=nn.Module)
 NUM_WORDS = 5  # of each kind in the sentences for the coupled attentions
 SEGMENT, DELAY, LONG = 8, 12, 32  # tokens, for the segments with a memory
 LENGTHS = (20, 60)  # of sequences with tags: in training, and beyond
@@ -163,10 +165,17 @@ def train_copier(
     """
     torch.manual_seed(operator.index(seed))
     model = build_copier(name)
-    sizes = {"longest": 20, "num_bits": 8, "batch_size": 16}
-    batches = CopyBatches(count=count, seed=seed, **sizes)
-    options = {"clip_norm": 10.0, "device": device, "checkpoint": checkpoint}
-    fit(model, batches, epochs=1, learning_rate=1e-3, description=name, **options)
+    batches = CopyBatches(count=count, longest=20, num_bits=8, batch_size=16, seed=seed)
+    fit(
+        model,
+        batches,
+        epochs=1,
+        learning_rate=1e-3,
+        clip_norm=10.0,
+        device=device,
+        checkpoint=checkpoint,
+        description=name,
+    )
     return model
 
 
@@ -283,7 +292,7 @@ class SmallStudies:
     device: torch.device | str = "cpu"
     checkpoints: CheckpointFiles = no_checkpoints
 
-    def coupled(self, name: str, **fields: bool | int) -> CoupledScores:
+    def coupled(self, name: str, **fields: Any) -> CoupledScores:
         """Train coupled attentions to label words that depend on each other.
 
         Args:
@@ -316,7 +325,7 @@ class SmallStudies:
         seed = 2 * operator.index(self.seed) + part
         return mutual_words(count, num_tokens=8, num_words=NUM_WORDS, seed=seed)
 
-    def segments(self, name: str, memory: int, **fields: int) -> SegmentScores:
+    def segments(self, name: str, memory: int, **fields: Any) -> SegmentScores:
         """Train one layer on a copy of tokens that stand ``DELAY`` before.
 
         Args:
@@ -364,10 +373,10 @@ class SmallStudies:
                 said = model(test.ids.to(self.device)).argmax(dim=-1).cpu()
             right[length] = _mean((said == test.target)[test.target_mask])
         prior = model.attention.attention_fn
-        width = None if prior is None else prior.width.item()
+        width = prior.width.item() if isinstance(prior, GaussianAttention) else None
         return NearestScores(model, right, width)
 
-    def parts(self, name: str, **fields: float | int) -> PartScores:
+    def parts(self, name: str, **fields: Any) -> PartScores:
         """Train a network on images with two signs.
 
         Args:
@@ -404,7 +413,7 @@ class SmallStudies:
         seed = 2 * operator.index(self.seed) + part
         return glyph_pairs(count, size=16, clutter=2, seed=seed)
 
-    def _build(self, make: type, config: object) -> nn.Module:
+    def _build(self, make: Callable[[Any], Model], config: Any) -> Model:
         torch.manual_seed(operator.index(self.seed))
         return make(config)
 

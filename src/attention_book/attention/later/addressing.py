@@ -120,7 +120,9 @@ def shift_weights(
         >>> shift_weights(torch.tensor([[[0.0, 0.0, 1.0]]]), (0.0, 0.25, 0.75))
         tensor([[[0.7500, 0.0000, 0.2500]]])
     """
-    parts = shift if isinstance(shift, tuple) else shift[..., None, :].unbind(-1)
+    parts: tuple[float | Tensor, ...] = (
+        shift if isinstance(shift, tuple) else tuple(shift[..., None, :].unbind(-1))
+    )
     if len(parts) % 2 == 0:
         raise ValueError(f"shift must have an odd number of weights, got {len(parts)}")
     first = -(len(parts) // 2)

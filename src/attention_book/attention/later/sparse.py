@@ -238,8 +238,15 @@ class SparseAttention(nn.Module):
         if mask is not None:
             check_mask(mask, (len(query), num_queries, num_keys))
             allowed = allowed & mask
-        options = {"dropout": dropout, "need_weights": need_weights}
-        return dot_product_attention(query, key, value, allowed, bias=bias, **options)
+        return dot_product_attention(
+            query,
+            key,
+            value,
+            allowed,
+            bias=bias,
+            dropout=dropout,
+            need_weights=need_weights,
+        )
 
 
 def strided_context(
