@@ -165,8 +165,6 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
     aware.location_conv.weight.copy_(torch.tensor([[[1.0, 0.0, 0.0]]]))
     # The units of a key's features: those that the key has are saturated already.
     aware.location_proj.weight.zero_()[WORD_DIM:] = 0.1
-    layers["learned query"].query.fill_(1.0)
-    layers["views"].score_proj.weight.fill_(1.0)
     for name in ("global", "local"):
         layers[name].score.query_proj.weight.div_(WORD_DIM**0.5)
     layers["local"].centre.centre_proj.weight.zero_()
@@ -177,10 +175,7 @@ def compare_by_content(layers: Mapping[str, Any]) -> None:
     gat.key_score.fill_(1 / 3)[:, NUM_DIGITS + WORD_KINDS.index("tens")] = 2 / 3
     v2.score.fill_(1.0)
     v2.bias.fill_(-3.0)
-    _split_digits_and_kinds(layers["CMLA"], layers["MA-CNN"])
-    distances = layers["Transformer-XL"].attention_fn
-    for learned in distances.parameters():
-        learned.zero_()
+    _set_learned_queries(layers)
 
 
 @torch.no_grad()
@@ -262,14 +257,11 @@ def call_mechanism(
         return context[:, 0], weights[:, 0]
     if how == "image":
         return layer(query.mT[:, :, None], need_weights=True)
-    if how == "views":
-        return layer(query.chunk(2, dim=-1))
-    if how == "key":
-        return layer(query)
-    if name in ("additive", "projected dot", "hard", "location-aware", "memory"):
+    if how in ("key", "views"):
+        return layer(query if how == "key" else query.chunk(2, dim=-1))
+    plain = "additive", "projected dot", "hard", "location-aware", "memory", "NTM"
+    if name in plain:
         return layer(query, key, key)
-    if name == "NTM":
-        return layer(query, key, key, scale=10.0)
     if name in ("global", "local", "scaled dot"):
         return layer(query, key, key, need_weights=True)
     if name == "token2token":
@@ -335,37 +327,29 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         >>> expected_multiplications("scaled dot", 2, 3, 5, 1)
         60
     """
-    heads = 4 * n * d * d + 2 * n * n * d
+    heads, dots = 4 * n * d * d + 2 * n * n * d, 2 * n * m * d
     framed = 3 * (n + 2)  # the image, one pixel high, with zeros around it
     return {
-        "additive": (n + m) * d * d + 2 * n * m * d,
-        "projected dot": (n + m) * d * d + 2 * n * m * d,
-        "hard": (n + m) * d * d + 2 * n * m * d,
+        **dict.fromkeys(("additive", "projected dot", "hard"), (n + m) * d * d + dots),
+        **dict.fromkeys(("ABCNN-1", "memory", "NTM", "scaled dot"), dots),
+        **dict.fromkeys(("multi-head", "rotary", "distance bias"), heads),
+        **dict.fromkeys(("sparse", "Gaussian"), heads),
         "global": n * d * d + 2 * n * m * d,
         "local": 2 * n * d * d + n * d + 2 * n * (2 * window + 1) * d,
         "location-aware": (n + m) * d * d + n * m * (3 + 3 * d),
         "input": n * m * d,
-        "ABCNN-1": 2 * n * m * d,
         "ABCNN-2": 0,
         "ABCNN-3": 2 * n * m * d + 4 * d * d * (n + m + 2),
         "AoA": n * m * d + n * m + m * d,
-        "memory": 2 * n * m * d,
-        "NTM": 2 * n * m * d,
         # Two layers, two slices of two kinds: four numbers for each token.
         "CMLA": 2 * (8 * d * d + 10 * n * d + (12 * 4 + 2) * 4 * n) + 2 * d * d,
         "MA-CNN": 4 * d * d + 4 * n * d,
         "learned query": n * d * d + 2 * n * d,
-        "scaled dot": 2 * n * m * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
         **dict.fromkeys(("edges", "GAT", "GATv2"), 0),
         "quadratic": 9 * n * framed * (d + 3) + 9 * n * d * d,
-        "multi-head": heads,
         "relative": heads + 2 * n * 5 * d,
-        "rotary": heads,
-        "distance bias": heads,
         "Transformer-XL": heads + (2 * n - 1) * (d * d + n * d),
-        "sparse": heads,
-        "Gaussian": heads,
         "views": n * d * d + 4 * n * d,
         "source2token": 2 * n * d * d + n * d,
         "token2token": 2 * n * d * d + n * n * d,
@@ -441,10 +425,18 @@ def publications() -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _split_digits_and_kinds(coupled: Any, parts: Any) -> None:
-    """Let one attention, or part, look for digits and the other for kinds."""
-    for parameter in (*coupled.parameters(), *parts.parameters()):
-        parameter.zero_()
+def _set_learned_queries(layers: Mapping[str, Any]) -> None:
+    """Look for all features alike; with two queries for digits, and for kinds.
+
+    In Transformer-XL the distance and the learned queries count for nothing.
+    """
+    layers["learned query"].query.fill_(1.0)
+    layers["views"].score_proj.weight.fill_(1.0)
+    coupled, parts = layers["CMLA"], layers["MA-CNN"]
+    distances = layers["Transformer-XL"].attention_fn
+    for layer in (coupled, parts, distances):
+        for parameter in layer.parameters():
+            parameter.zero_()
     both = slice(NUM_DIGITS), slice(NUM_DIGITS, WORD_DIM)
     for number, features in enumerate(both):
         coupled.prototypes[number, features] = 1.0
