@@ -46,7 +46,7 @@ from attention_book.training.batches import Batches
 from attention_book.training.checkpoint import CheckpointFiles, no_checkpoints
 from attention_book.training.loop import fit
 
-Model = TypeVar("Model", bound=nn.Module)
+_Model = TypeVar("_Model", bound=nn.Module)
 NUM_WORDS = 5  # of each kind in the sentences for the coupled attentions
 SEGMENT, DELAY, LONG = 8, 12, 32  # tokens, for the segments with a memory
 LENGTHS = (20, 60)  # of sequences with tags: in training, and beyond
@@ -413,7 +413,7 @@ class SmallStudies:
         seed = 2 * operator.index(self.seed) + part
         return glyph_pairs(count, size=16, clutter=2, seed=seed)
 
-    def _build(self, make: Callable[[Any], Model], config: Any) -> Model:
+    def _build(self, make: Callable[[Any], _Model], config: Any) -> _Model:
         torch.manual_seed(operator.index(self.seed))
         return make(config)
 
