@@ -89,6 +89,7 @@ def plot_heads(
         read: weights of the reading head.
 
     Example:
+        >>> import torch
         >>> len(plot_heads(torch.eye(3), torch.eye(3)).axes)
         2
     """
@@ -110,6 +111,7 @@ def plot_patterns(masks: Mapping[str, Bool[Tensor, "1 tokens tokens"]]) -> Figur
         masks: by name.
 
     Example:
+        >>> import torch
         >>> len(plot_patterns({"a": torch.ones(1, 3, 3, dtype=torch.bool)}).axes)
         1
     """
@@ -170,6 +172,7 @@ def plot_parts(
         centres: row and column of the two signs, drawn as small crosses.
 
     Example:
+        >>> import torch
         >>> from attention_book.data.sequences.glyphs import glyph_pairs
         >>> pairs = glyph_pairs(2, seed=0)
         >>> figure = plot_parts(pairs.images, torch.rand(2, 2, 144), pairs.centres)

@@ -533,7 +533,7 @@ def strided_reach(
     Example:
         >>> rows, texts = strided_reach(4, [2])
         >>> rows[0, 3].tolist(), texts[3]
-        ([0.5, 1.0, 1.0, 1.0], 'attends to 3 of 4 keys, reaches 4; 14 scores of 20')
+        ([0.5, 1.0, 1.0, 1.0], 'attends to 3 of 4 keys, reaches 4; 15 scores of 20')
     """
     rows, texts = [], []
     for stride in strides:

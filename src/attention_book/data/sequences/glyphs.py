@@ -48,7 +48,7 @@ def glyph_pairs(
     Example:
         >>> pairs = glyph_pairs(3, seed=0)
         >>> pairs.images.shape, pairs.labels.tolist()
-        (torch.Size([3, 1, 24, 24]), [14, 8, 12])
+        (torch.Size([3, 1, 24, 24]), [0, 7, 10])
     """
     check_counts(count=count)
     if size < 3 * SIDE or clutter < 0:

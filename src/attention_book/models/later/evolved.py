@@ -24,6 +24,7 @@ class SeparableConv(nn.Module):
         ValueError: if a size is less than 1.
 
     Example:
+        >>> import torch
         >>> SeparableConv(4, 6, 3)(torch.randn(2, 5, 4)).shape
         torch.Size([2, 5, 6])
     """
@@ -73,6 +74,7 @@ class EvolvedEncoderCell(nn.Module):
     Source: arXiv:1901.11117, as in the authors' code (tensor2tensor).
 
     Example:
+        >>> import torch
         >>> EvolvedEncoderCell(8, 2)(torch.randn(2, 5, 8)).shape
         torch.Size([2, 5, 8])
     """
@@ -143,6 +145,7 @@ class EvolvedDecoderCell(nn.Module):
     Source: arXiv:1901.11117, as in the authors' code (tensor2tensor).
 
     Example:
+        >>> import torch
         >>> source, x = torch.randn(2, 3, 8), torch.randn(2, 5, 8)
         >>> EvolvedDecoderCell(8, 2)(x, source).shape
         torch.Size([2, 5, 8])
