@@ -82,7 +82,7 @@ class CopyBatches:
         seed: decides everything, together with the other numbers.
 
     Example:
-        >>> batches = CopyBatches(count=9, longest=4, num_bits=2, batch_size=5, seed=0)
+        >>> batches = CopyBatches(count=20, longest=4, num_bits=2, batch_size=5, seed=0)
         >>> sorted({batch.target.shape[1] for batch in batches})
         [1, 2, 3, 4]
     """
