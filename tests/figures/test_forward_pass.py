@@ -17,8 +17,9 @@ from attention_book.data.vocab import BOS, EOS
 from attention_book.figures.interactive import WEB
 from attention_book.functional import masked_softmax
 from attention_book.models.bahdanau import AttentionGRU, RNNSearch, RNNSearchConfig
+from attention_book.models.encoders.image import CellEncoder
 from attention_book.models.global_local import LuongConfig, LuongTranslator
-from attention_book.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 from attention_book.models.transformer import Transformer, TransformerConfig
 from attention_book.training.export import export_weights, round_weights
 
@@ -31,14 +32,6 @@ MODELS = {
     for score in ("additive", "dot", "none", "mean")
 }
 LSTM = {"embed_dim": 6, "hidden_dim": 10, "num_layers": 2}
-MODELS |= {
-    f"Seq2Seq reverse {reverse}": (
-        Seq2Seq,
-        Seq2SeqConfig,
-        {**LSTM, "reverse_source": reverse},
-    )
-    for reverse in (True, False)
-}
 MODELS |= {
     f"LuongTranslator {attention} {score} feeding {feeding}": (
         LuongTranslator,
@@ -257,3 +250,28 @@ def test_models(decode, kind):
         logits, _ = model.decode(torch.tensor([target]), state)
         steps = torch.tensor([step["logits"] for step in found], dtype=torch.float64)
         assert_close(steps, logits[0], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("options", [{}, {"glance": False}, {"gate": False}])
+@torch.no_grad()
+def test_captioner_of_images(decode, options):
+    sizes = {"annotation_dim": 6, "embed_dim": 5, "hidden_dim": 10, "attention_dim": 7}
+    for seed in range(5):
+        torch.manual_seed(seed)
+        config = ShowAttendTellConfig(target_vocab=13, **sizes, **options)
+        model = ShowAttendTell(config, CellEncoder(6, 4))
+        model.encoder.train()(torch.rand(9, 32, 32))  # means and variances of its own
+        model.eval()
+        round_weights(model)
+        about = {"cell": 8}
+        file = base64.b64encode(export_weights(model, about)).decode()
+        model.double()
+        image = torch.rand(1, 32, 32, dtype=torch.float64)
+        target = [BOS, *torch.randint(4, 13, (6,)).tolist()]
+        found = decode(file, image.flatten().tolist(), target)
+        output = model(image, torch.tensor([target]))
+        logits = torch.tensor([step["logits"] for step in found], dtype=torch.float64)
+        assert_close(logits, output.logits[0], atol=1e-9, rtol=0)
+        weights = [step["weights"][0][0] for step in found]
+        weights = torch.tensor(weights, dtype=torch.float64)
+        assert_close(weights, output.weights[0], atol=1e-9, rtol=0)

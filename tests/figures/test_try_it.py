@@ -13,7 +13,9 @@ from attention_book.data.translation.numerals import numeral
 from attention_book.data.vocab import BOS, EOS, SPECIAL_TOKENS
 from attention_book.decoding.search import greedy_search
 from attention_book.figures.interactive import WEB
-from attention_book.figures.try_it import Offer, try_view
+from attention_book.figures.try_it import Offer, scene_view, try_view
+from attention_book.models.encoders.image import CellEncoder
+from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
 from attention_book.recipes.try_it import TRY_MODELS
 from attention_book.training.export import export_weights, round_weights
 
@@ -372,3 +374,86 @@ def test_weights_come_from_a_script_of_the_site_when_they_are_asked_for(show, tm
         assert page.locator("script[src]").count() == 0
         translate(page, "twenty one")
         assert message in status(page)
+
+
+CAPTION = ["a", "seven", "top", "left"]
+NAMES = [*SPECIAL_TOKENS, *CAPTION, "nine", "bottom", "right", "and"]
+
+
+def scenes(labels=range(10), **given):
+    torch.manual_seed(4)
+    config = ShowAttendTellConfig(target_vocab=len(NAMES))
+    model = ShowAttendTell(config, CellEncoder(config.annotation_dim, 64)).eval()
+    round_weights(model)
+    file = export_weights(model, {"target": NAMES, "cell": 8})
+    digits = torch.arange(17)[torch.randint(0, 17, (10, 8, 8))] / 16
+    examples = [(CAPTION, CAPTION), (CAPTION, CAPTION[:2])]
+    return scene_view(file, digits, [*labels], examples)
+
+
+def test_images_of_digits_are_kept_to_a_sixteenth():
+    view = scenes()
+    torch.manual_seed(4)
+    assert [len(images) for images in view.data["digits"]] == [1] * 10
+    (letters,) = view.data["digits"][3]
+    assert len(letters) == 64
+    assert set(letters) <= set("0123456789abcdefg")
+    page = view.to_html()
+    assert page.count("<td>a seven top left (right)</td>") == 1
+    assert page.count("<td>a seven (wrong)</td>") == 1
+    assert 'data-weights="scenes"' in page
+
+
+@pytest.mark.parametrize("labels", [range(9), [0] * 10])
+def test_every_digit_needs_an_image(labels):
+    with pytest.raises(ValueError, match="an image of each digit"):
+        scenes(labels)
+
+
+def read(page):
+    page.get_by_role("button", name="Read it").click()
+    page.get_by_text("Press a word to see").wait_for()
+
+
+def test_a_scene_is_read_and_the_words_tell_where_they_look(show):
+    page = show(scenes(), **CALM, viewport={"width": 390, "height": 800})
+    page.get_by_role("button", name="clear").click()
+    choice(page, "digit").select_option("seven")
+    choice(page, "cell").select_option("row 2, column 1")
+    page.get_by_role("button", name="put it there").click()
+    scene = "a scene: seven in row 2, column 1"
+    assert page.get_by_role("img").get_attribute("aria-label") == scene
+    read(page)
+    assert status(page).startswith("It reads “")
+    assert "Right would be “a seven top left”" in status(page)
+    page.locator(".word").first.click()
+    assert re.match(r"“\w+” \(\d+ %\) looks at (row|no)", status(page))
+    shades = page.locator(".cells i").evaluate_all(
+        "all => all.map(cell => Number(cell.style.getPropertyValue('--w')))"
+    )
+    assert len(shades) == 16
+    weights = [(shade / 0.85) ** 2 for shade in shades]
+    assert abs(sum(weights) - 1) < 1e-6
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.errors == []
+
+
+def test_a_digit_is_drawn_by_hand(show):
+    page = show(scenes(), **CALM)
+    page.get_by_role("button", name="clear").click()
+    box = page.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 80, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 80, box["y"] + 60, steps=3)
+    page.mouse.up()
+    assert "something drawn" in page.get_by_role("img").get_attribute("aria-label")
+    dark = page.locator("canvas").evaluate(
+        "c => [...c.getContext('2d').getImageData(10, 4, 1, 1).data]"
+    )
+    assert dark[:3] == [dark[0]] * 3
+    assert dark[0] < 100
+    read(page)
+    assert "Right would be" not in status(page)
+    page.get_by_role("button", name="a random scene").click()
+    page.get_by_text("Press a word to see").wait_for()
+    assert "drawn" not in page.get_by_role("img").get_attribute("aria-label")

@@ -118,10 +118,11 @@ def test_help_names_the_commands(capsys):
 
 def test_models_are_exported(tmp_path, capsys):
     given = ["--folder", str(tmp_path), "--limit", "16", "--epochs", "1"]
-    assert main(["export", "one_vector", *given]) == 0
-    path = tmp_path / "one_vector.safetensors"
-    assert capsys.readouterr().out == f"{path}: {path.stat().st_size:,} bytes\n"
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert main(["export", "one_vector", "scenes", *given]) == 0
+    paths = [tmp_path / f"{name}.safetensors" for name in ("one_vector", "scenes")]
+    lines = [f"{path}: {path.stat().st_size:,} bytes" for path in paths]
+    assert capsys.readouterr().out.splitlines() == lines
+    assert sorted(tmp_path.iterdir()) == paths
 
 
 def test_an_unknown_model_is_an_error(tmp_path, capsys):

@@ -32,7 +32,10 @@ build takes it out."""
 SHARED = "figure-element"
 """The script that those of all figures build on."""
 
-NEEDS = {"try-it": ("forward-pass", "numerals")}
+NEEDS = {
+    "try-it": ("forward-pass", "numerals"),
+    "try-scene": ("forward-pass",),
+}
 """By the script of a figure, further ones that must run before it."""
 
 

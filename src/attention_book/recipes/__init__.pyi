@@ -525,12 +525,17 @@ from .translation import (
     word_probabilities,
 )
 from .try_it import (
+    CELL,
     LONGEST,
+    SCENES,
     TRY_MODELS,
     RoundedModel,
     TryModel,
     export_for_page,
+    export_scene_captioner,
+    held_out_digits,
     train_for_page,
+    train_scene_captioner,
     try_task,
 )
 from .windows import (
@@ -554,6 +559,7 @@ from .windows import (
 __all__ = [
     "ARMS",
     "AUTHORS",
+    "CELL",
     "CITATION_MEASURES",
     "CITATION_RUNS",
     "CITATION_STUDIES",
@@ -562,6 +568,7 @@ __all__ = [
     "LONGEST",
     "QUARTERS",
     "RULES",
+    "SCENES",
     "SETTING",
     "SYSTEMS",
     "TRY_MODELS",
@@ -784,6 +791,7 @@ __all__ = [
     "examine_adding",
     "expected_multiplications",
     "export_for_page",
+    "export_scene_captioner",
     "fact_weights",
     "facts_task",
     "fairy_task",
@@ -810,6 +818,7 @@ __all__ = [
     "head_weights",
     "heads_of",
     "heads_removed",
+    "held_out_digits",
     "hold_scores",
     "hold_uniform",
     "hop_weights",
@@ -997,6 +1006,7 @@ __all__ = [
     "train_mpcnn",
     "train_nodes",
     "train_reader",
+    "train_scene_captioner",
     "train_system",
     "train_variants",
     "train_windows",

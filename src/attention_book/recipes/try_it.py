@@ -8,12 +8,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from attention_book.data.captions.digit_scenes import (
+    DigitScene,
+    assign_digits,
+    digit_images,
+)
 from attention_book.models.bahdanau import RNNSearch, RNNSearchConfig
+from attention_book.models.encoders.image import CellEncoder
 from attention_book.models.global_local import LuongConfig, LuongTranslator
+from attention_book.models.soft_hard import ShowAttendTell
 from attention_book.models.transformer import Transformer, TransformerConfig
+from attention_book.recipes.captions import (
+    CaptionTask,
+    CaptionTraining,
+    build_captioner,
+    scene_annotations,
+    scene_task,
+    train_captioner,
+    train_encoder,
+)
 from attention_book.recipes.transformer import TRANSFORMER_PRESETS, warm_up_plan
 from attention_book.recipes.translation import (
     TrainingPlan,
@@ -22,6 +40,7 @@ from attention_book.recipes.translation import (
 )
 from attention_book.training.export import export_weights, round_weights
 from attention_book.training.loop import History
+from attention_book.training.runtime import seed_everything
 
 LONGEST = 14
 """Words of the longest number that is learned from, ``<eos>`` not counted."""
@@ -166,7 +185,7 @@ def try_task(
     task = numbers_task(
         "en",
         "de",
-        train=10_000,
+        train=8_000,
         test=500,
         max_digits=12,
         seed=seed,
@@ -212,3 +231,88 @@ def export_for_page(task: TranslationTask, trained: RoundedModel) -> bytes:
     source, target = (list(vocab.tokens) for vocab in task.vocabs)
     about = {"languages": list(task.languages), "source": source, "target": target}
     return export_weights(trained.model, about)
+
+
+SCENES = "scenes"
+"""The captioner's name among those that can be exported."""
+
+CELL = 8
+"""Pixels of a cell of a digit scene: the digits stand in the cells of a 4 x 4 grid."""
+
+
+def train_scene_captioner(
+    seed: int, *, epochs: int = 6, limit: int | None = None
+) -> tuple[CaptionTask[DigitScene], ShowAttendTell]:
+    """Train the captioner of digit scenes, soft attention over 16 cells, and round it.
+
+    Scenes, encoder and decoder are those of the quick run of the chapter on soft and
+    hard attention. The model that comes back reads images.
+
+    Args:
+        seed: of scenes, models and batches.
+        epochs: runs through the captions; the encoder has at most four.
+        limit: most scenes of each part; None: all.
+
+    Returns:
+        The scenes, with the annotations of the rounded encoder, and the captioner.
+    """
+    device = torch.device("cpu")
+    task = scene_task(
+        train=3000, dev=200, test=600, max_digits=2, step=CELL, seed=seed, limit=limit
+    )
+    seed_everything(seed)
+    dim = 32
+    encoder = CellEncoder(dim, hidden_dim=64, cell_size=CELL)
+    given = {"step": CELL, "seed": seed, "device": device, "limit": limit}
+    train_encoder(encoder, annotation_dim=dim, epochs=min(4, epochs), **given)
+    round_weights(encoder)
+    task = task.annotated(**scene_annotations(encoder, task, device=device))
+    model = build_captioner(task, "soft", seed=seed, annotation_dim=dim)
+    training = CaptionTraining(
+        epochs=epochs,
+        batch_size=50,
+        learning_rate=1e-2,
+        dev_batch_size=500,
+        seed=seed,
+        device=device,
+    )
+    train_captioner(model, task, training, "digit scenes")
+    model.encoder = encoder
+    round_weights(model)
+    return task, model.eval()
+
+
+def export_scene_captioner(
+    task: CaptionTask[DigitScene], model: ShowAttendTell
+) -> bytes:
+    """Return the file of the captioner: encoder, decoder, config and words.
+
+    Args:
+        task: as from :func:`train_scene_captioner`.
+        model: its captioner.
+    """
+    return export_weights(model, {"target": list(task.vocab.tokens), "cell": CELL})
+
+
+def held_out_digits(
+    seed: int, each: int = 5
+) -> tuple[Float[Tensor, "images 8 8"], list[int]]:
+    """Return images of single digits that only test scenes show, and their labels.
+
+    Args:
+        seed: that of the scenes.
+        each: most images of each of the ten digits.
+
+    Example:
+        >>> images, labels = held_out_digits(0, each=2)
+        >>> images.shape, labels[:4]
+        (torch.Size([20, 8, 8]), [0, 0, 1, 1])
+    """
+    images, labels = digit_images()
+    pool = assign_digits(np.random.default_rng(seed))["test"]
+    chosen = [
+        number
+        for digit in range(10)
+        for number in [one for one in pool if labels[one] == digit][:each]
+    ]
+    return torch.from_numpy(images[chosen]), labels[chosen].tolist()

@@ -111,8 +111,8 @@ def parser() -> argparse.ArgumentParser:
     merge.add_argument("--results", type=Path, help="folder of the records")
     export = commands.add_parser(
         "export",
-        help="train translators of the page Try it, and write their weights",
-        description="Train translators of the page Try it, and write their weights, in "
+        help="train models of the page Try it, and write their weights",
+        description="Train models of the page Try it, and write their weights, in "
         "16 bits with config and vocabularies, as NAME.safetensors.",
     )
     export.add_argument(
@@ -145,24 +145,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(given: argparse.Namespace) -> int:
     from attention_book.recipes.try_it import (
+        SCENES,
         TRY_MODELS,
         export_for_page,
+        export_scene_captioner,
         train_for_page,
+        train_scene_captioner,
         try_task,
     )
     from attention_book.training.files import atomic_write
     from attention_book.training.runtime import default_device
 
-    names = given.names or [*TRY_MODELS]
-    if unknown := [name for name in names if name not in TRY_MODELS]:
+    known = [*TRY_MODELS, SCENES]
+    names = given.names or known
+    if unknown := [name for name in names if name not in known]:
         raise ValueError(
-            f"NAME must be among {', '.join(TRY_MODELS)}, got {', '.join(unknown)}"
+            f"NAME must be among {', '.join(known)}, got {', '.join(unknown)}"
         )
+    epochs = {} if given.epochs is None else {"epochs": given.epochs}
     task = try_task(given.seed, default_device(), limit=given.limit)
     for name in names:
-        trained = train_for_page(task, name, given.seed, epochs=given.epochs)
+        if name == SCENES:
+            scenes = train_scene_captioner(given.seed, limit=given.limit, **epochs)
+            file = export_scene_captioner(*scenes)
+        else:
+            file = export_for_page(
+                task, train_for_page(task, name, given.seed, **epochs)
+            )
         path = given.folder / f"{name}.safetensors"
-        file = export_for_page(task, trained)
         with atomic_write(path) as target:
             target.write(file)
         print(f"{path}: {len(file):,} bytes")

@@ -1,14 +1,12 @@
 // Attention weights that answer to pointer, touch and keyboard.
 //
 // <attention-view-1> holds its data as JSON, a still image and a table of numbers. Once
-// this script has drawn the weights, they take the image's place; if anything fails,
-// the image stays. Everything is drawn into a shadow root, so that neither the page's
-// styles nor other figures can interfere.
+// this script has drawn the weights, they take the image's place: figure-element.js.
 (() => {
   "use strict";
   const NAME = "attention-view-1";
-  // A page or a notebook may hold this script more than once.
   if (customElements.get(NAME)) return;
+  const { Figure, make } = window.attentionBook;
 
   const STYLE = `
     :host { display: block; margin: 1em 0; }
@@ -52,74 +50,18 @@
     fieldset label { margin-right: 1em; min-height: 28px; }
     @media print { .controls, fieldset { display: none; } }
   `;
-  const LIGHT = { weight: "#0b6aa8", none: "#e4e7ea", query: "#009e73",
+  const light = { weight: "#0b6aa8", none: "#e4e7ea", query: "#009e73",
     key: "#56b4e9", truth: "#b34700", focus: "#0b5cd0" };
-  const DARK = { weight: "#6fc3f7", none: "#2b3036", query: "#2fc79a",
+  const dark = { weight: "#6fc3f7", none: "#2b3036", query: "#2fc79a",
     key: "#3a87b8", truth: "#f5a25c", focus: "#9cc4ff" };
 
-  const make = (tag, attributes = {}, ...children) => {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name in element && name !== "list") element[name] = value;
-      else element.setAttribute(name, value);
-    }
-    element.append(...children);
-    return element;
-  };
   const number = (permille) => (permille / 1000).toFixed(2);
 
-  // The theme is what the inherited colour of the text says it is: pages, JupyterLab
-  // and Colab each have their own switch.
-  const isDark = (element) => {
-    const [r, g, b] = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
-    return 0.299 * r + 0.587 * g + 0.114 * b > 128;
-  };
-
-  class AttentionView extends HTMLElement {
-    connectedCallback() {
-      if (this.shadowRoot || this.started) return;
-      this.started = true;
-      // Far from the screen there is no hurry.
-      if (!("IntersectionObserver" in window)) return this.begin();
-      const near = new IntersectionObserver((entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        near.disconnect();
-        this.begin();
-      }, { rootMargin: "600px" });
-      near.observe(this);
-    }
-
-    begin() {
-      try {
-        this.data = JSON.parse(this.querySelector("script").textContent);
-        this.state = { query: null, pinned: null, view: this.data.view,
-          axes: this.data.axes.map((axis) => axis.start), answered: !this.data.ask };
-        const box = this.build();
-        this.render(); // before the image is covered: it may fail
-        this.root = this.attachShadow({ mode: "open" });
-        this.root.append(make("style", { textContent: STYLE }), box,
-          make("slot", { name: "table" }));
-        this.paint();
-        const again = () => this.paint();
-        for (const target of [document.documentElement, document.body]) {
-          new MutationObserver(again).observe(target, { attributes: true });
-        }
-        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-        this.setAttribute("ready", "");
-      } catch (error) {
-        console.error(`${NAME}: the still image stays`, error);
-      }
-    }
-
-    paint() {
-      const colours = isDark(this) ? DARK : LIGHT;
-      for (const [name, value] of Object.entries(colours)) {
-        this.style.setProperty(`--${name}`, value);
-      }
-    }
-
+  class AttentionView extends Figure {
     build() {
       const { data } = this;
+      this.state = { query: null, pinned: null, view: data.view,
+        axes: data.axes.map((axis) => axis.start), answered: !data.ask };
       this.status = make("p", { role: "status" });
       this.stage = make("div", { className: "scroll" });
       const controls = make("div", { className: "controls" });
@@ -312,8 +254,7 @@
       this.status.textContent = !state.answered ? "" : query === null
         ? "Point at a word on the left, or reach it with Tab and the arrow keys."
         : this.say(query);
-      this.dispatchEvent(new CustomEvent("ab-change", { bubbles: true, composed: true,
-        detail: { ...state } }));
+      this.tell({ ...state });
     }
 
     say(query) {
@@ -324,6 +265,8 @@
       return `${data.queries[query]}: ${parts.join(", ") || "looks nowhere"}`;
     }
   }
+
+  Object.assign(AttentionView, { style: STYLE, colours: { light, dark } });
 
   customElements.define(NAME, AttentionView);
 })();

@@ -6,6 +6,7 @@
   "use strict";
   const NAME = "compare-view-1";
   if (customElements.get(NAME)) return;
+  const { Figure, make, isDark } = window.attentionBook;
 
   const STYLE = `
     :host { display: block; margin: 1em 0; text-align: left; }
@@ -50,63 +51,18 @@
   const LIGHT = { none: [228, 231, 234], all: [11, 106, 168], query: "#00795a" };
   const DARK = { none: [43, 48, 54], all: [111, 195, 247], query: "#2fc79a" };
 
-  const make = (tag, attributes = {}, ...children) => {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name in element && name !== "list") element[name] = value;
-      else element.setAttribute(name, value);
-    }
-    element.append(...children);
-    return element;
-  };
   const number = (permille) => (permille / 1000).toFixed(2);
 
-  class CompareView extends HTMLElement {
-    connectedCallback() {
-      if (this.started) return;
-      this.started = true;
-      // While the page is read, the element's content comes after the element itself.
-      const near = new IntersectionObserver((entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        near.disconnect();
-        this.begin();
-      }, { rootMargin: "600px" });
-      near.observe(this);
-    }
-
-    begin() {
-      try {
-        this.data = JSON.parse(this.querySelector("script").textContent);
-        this.state = { sides: [...this.data.start], query: null, pinned: null,
-          answered: !this.data.ask };
-        this.colours = LIGHT;
-        const box = this.build();
-        this.render(); // before the image is covered: it may fail
-        this.attachShadow({ mode: "open" }).append(
-          make("style", { textContent: STYLE }), box, make("slot", { name: "table" }));
-        this.paint();
-        const again = () => this.paint();
-        for (const target of [document.documentElement, document.body]) {
-          new MutationObserver(again).observe(target, { attributes: true });
-        }
-        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-        this.setAttribute("ready", "");
-      } catch (error) {
-        console.error(`${NAME}: the still image stays`, error);
-      }
-    }
-
-    // The theme is what the inherited colour of the text says it is.
+  class CompareView extends Figure {
     paint() {
-      const [r, g, b] = getComputedStyle(this).color.match(/[\d.]+/g).map(Number);
-      this.colours = 0.299 * r + 0.587 * g + 0.114 * b > 128 ? DARK : LIGHT;
-      this.style.setProperty("--query", this.colours.query);
+      this.shades = isDark(this) ? DARK : LIGHT;
+      this.style.setProperty("--query", this.shades.query);
       this.cells.forEach(([cell, weight]) => this.shade(cell, weight));
     }
 
     // The colour of a weight, and black or white on it, whichever can be read better.
     shade(cell, weight) {
-      const { none, all } = this.colours;
+      const { none, all } = this.shades;
       const share = Math.min(Math.max(weight / 1000, 0), 1);
       const mixed = none.map((from, i) => from + share * (all[i] - from));
       const [r, g, b] = mixed.map((x) => x / 255).map((x) =>
@@ -116,7 +72,10 @@
     }
 
     build() {
-      const { data, state } = this;
+      const { data } = this;
+      const state = this.state = { sides: [...data.start], query: null, pinned: null,
+        answered: !data.ask };
+      this.shades = LIGHT;
       this.stage = make("div");
       this.status = make("p", { role: "status" });
       this.tables = [0, 1].map(() => make("div", { className: "scroll" }));
@@ -269,8 +228,7 @@
           "arrow keys."
         : this.state.sides.map((side) => this.say(this.data.panels[side], query))
           .join("; ");
-      this.dispatchEvent(new CustomEvent("ab-change", { bubbles: true, composed: true,
-        detail: { ...this.state } }));
+      this.tell({ ...this.state });
     }
 
     say(panel, name) {
@@ -282,6 +240,8 @@
       return `${panel.name}, ${name}: ${parts.join(", ") || "looks nowhere"}`;
     }
   }
+
+  Object.assign(CompareView, { style: STYLE, colours: { light: LIGHT, dark: DARK } });
 
   customElements.define(NAME, CompareView);
 })();

@@ -82,6 +82,25 @@
       }
     }
 
+    // The weights of a model, which are fetched when they are first needed: they are in
+    // the element as base64, or it has the address of a script that brings them.
+    async fetchWeights(name) {
+      const holder = this.querySelector(`script[data-weights="${name}"]`);
+      let text = holder.textContent;
+      const { src } = holder.dataset;
+      if (src) {
+        await new Promise((resolve, reject) => {
+          const script = make("script", { src });
+          script.onload = resolve;
+          script.onerror = () => reject(new Error(
+            "The model could not be loaded. Check the connection and try again."));
+          document.head.append(script);
+        });
+        text = book.weights[name];
+      }
+      return Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+    }
+
     // Tells the page, and other figures on it, of a change.
     tell(detail) {
       this.dispatchEvent(new CustomEvent("ab-change",

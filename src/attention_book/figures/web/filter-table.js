@@ -7,6 +7,7 @@
   "use strict";
   const NAME = "filter-table-1";
   if (customElements.get(NAME)) return;
+  const { Figure, make } = window.attentionBook;
 
   const STYLE = `
     :host { display: block; margin: 1em 0; text-align: left; }
@@ -31,48 +32,16 @@
       margin-right: 1em; min-height: 28px; }
     @media print { .controls, fieldset, button { display: none; } }
   `;
-  const make = (tag, attributes = {}, ...children) => {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name in element) element[name] = value;
-      else element.setAttribute(name, value);
-    }
-    element.append(...children);
-    return element;
-  };
-
-  class FilterTable extends HTMLElement {
-    connectedCallback() {
-      if (this.started) return;
-      this.started = true;
-      // While the page is read, the element's content comes after the element itself.
-      const near = new IntersectionObserver((entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        near.disconnect();
-        this.begin();
-      }, { rootMargin: "600px" });
-      near.observe(this);
-    }
-
-    begin() {
-      try {
-        this.data = JSON.parse(this.querySelector("script").textContent);
-        this.rows = [...this.querySelectorAll("tbody tr")];
-        if (this.rows.length !== this.data.rows) throw new Error("rows are missing");
-        this.chosen = this.data.facets.map(() => -1); // -1: any value
-        const box = this.build();
-        this.render(); // before a shadow root is there: it may fail
-        this.attachShadow({ mode: "open" }).append(
-          make("style", { textContent: STYLE }), box, make("slot", { name: "table" }));
-        this.setAttribute("ready", "");
-      } catch (error) {
-        this.rows?.forEach((row) => { row.hidden = false; });
-        console.error(`${NAME}: the plain table stays`, error);
-      }
+  class FilterTable extends Figure {
+    fail() {
+      this.rows?.forEach((row) => { row.hidden = false; });
     }
 
     build() {
       const { facets, asks } = this.data;
+      this.rows = [...this.querySelectorAll("tbody tr")];
+      if (this.rows.length !== this.data.rows) throw new Error("rows are missing");
+      this.chosen = facets.map(() => -1); // -1: any value
       this.selects = facets.map(({ label, values }, facet) => {
         const options = values.map((_, value) => make("option", { value }));
         const select = make("select", {}, make("option", { value: -1,
@@ -167,10 +136,11 @@
         select.classList.toggle("set", this.chosen[facet] >= 0);
       });
       this.status.textContent = `${shown} of ${this.rows.length} ${noun}`;
-      this.dispatchEvent(new CustomEvent("ab-change", { bubbles: true, composed: true,
-        detail: { chosen: [...this.chosen], shown } }));
+      this.tell({ chosen: [...this.chosen], shown });
     }
   }
+
+  Object.assign(FilterTable, { style: STYLE, stays: "the plain table stays" });
 
   customElements.define(NAME, FilterTable);
 })();

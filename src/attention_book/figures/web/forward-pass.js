@@ -1,7 +1,7 @@
-// The forward pass of the book's translators, from a file of their weights.
+// The forward pass of some of the book's models, from a file of their weights.
 //
 //   const model = attentionBook.forward.open(bytes);  // safetensors, 16-bit floats
-//   let state = model.start(sourceIds);               // ids that end with <eos>
+//   let state = model.start(source);       // ids that end with <eos>, or an image
 //   ({ logits, weights, state } = model.step(state, id));
 //
 // Every function is the equation of the layer in the package that its comment names, and
@@ -83,8 +83,10 @@
   };
 
   // nn.LSTM, one step: input, forget, cell and output gate.
-  const lstm = (input, recurrent, x, { hidden, cell }) => {
-    const [i, f, g, o] = chunk(add(linear(input, x), linear(recurrent, hidden)), 4);
+  const lstm = (input, recurrent, x, { hidden, cell }) =>
+    lstmStep(add(linear(input, x), linear(recurrent, hidden)), cell);
+  const lstmStep = (gates, cell) => {
+    const [i, f, g, o] = chunk(gates, 4);
     const enter = sigmoid(i), keep = sigmoid(f), leave = sigmoid(o);
     const next = cell.map((old, k) => keep[k] * old + enter[k] * Math.tanh(g[k]));
     return { hidden: next.map((value, k) => leave[k] * Math.tanh(value)), cell: next };
@@ -126,6 +128,11 @@
     const scale = 1 / Math.sqrt(variance + eps);
     return x.map((value, i) => (value - mean) * scale * weight.data[i] + bias.data[i]);
   };
+
+  // nn.BatchNorm2d in eval mode, for one location: the running mean and variance.
+  const batchNorm = ({ weight, bias, mean, variance }, x, eps = 1e-5) =>
+    x.map((value, i) => (value - mean.data[i]) / Math.sqrt(variance.data[i] + eps)
+      * weight.data[i] + bias.data[i]);
 
   // attention.positions.absolute.sinusoids: the encoding of one position.
   const sinusoid = (position, size) => Float64Array.from({ length: size }, (_, i) => {
@@ -226,24 +233,6 @@
     const size = w.gate(name, "hh", "l0").weight.shape[1];
     return { hidden: new Float64Array(size), cell: new Float64Array(size) };
   });
-
-  // models.seq2seq.Seq2Seq: the last states of the encoder are all that the decoder gets.
-  const Seq2Seq = {
-    start(w, { num_layers, reverse_source }, ids) {
-      let layers = noLstm(w, "encoder.lstm", num_layers);
-      for (const id of reverse_source ? reversed(ids) : ids) {
-        layers = lstmLayers(w, "encoder.lstm", embed(w.layer("source_embedding"), id),
-          layers);
-      }
-      return { layers };
-    },
-    step(w, config, id, state) {
-      const x = embed(w.layer("target_embedding"), id);
-      const layers = lstmLayers(w, "decoder", x, state.layers);
-      return { logits: linear(w.layer("output_proj"), layers.at(-1).hidden),
-        weights: null, state: { layers } };
-    },
-  };
 
   // models.global_local.LuongTranslator: global, local-m or local-p attention, with the
   // scores dot, general or concat, and input feeding or not.
@@ -371,7 +360,61 @@
     },
   };
 
-  const MODELS = { RNNSearch, Seq2Seq, LuongTranslator, Transformer };
+  // models.encoders.image.CellEncoder: one annotation for each square cell of an image,
+  // rows of brightness. A convolution that moves by its own width is a linear layer.
+  const cells = (w, image, size) => {
+    const side = Math.sqrt(image.length), count = side / size;
+    const flat = ({ weight: { shape, data }, bias }) => ({ bias,
+      weight: { shape: [shape[0], data.length / shape[0]], data } });
+    const place = (k) => -1 + 2 * k / (count - 1);
+    return Array.from({ length: count * count }, (_, cell) => {
+      const top = size * Math.floor(cell / count), left = size * (cell % count);
+      const patch = Float64Array.from({ length: size * size }, (_, k) =>
+        image[(top + Math.floor(k / size)) * side + left + k % size]);
+      const hidden = relu(batchNorm(w.norm("encoder.layers.1"),
+        linear(flat(w.layer("encoder.layers.0")), patch)));
+      const features = batchNorm(w.norm("encoder.layers.4"),
+        linear(flat(w.layer("encoder.layers.3")), hidden));
+      return concat(features.map((value) => value / 4),
+        [place(Math.floor(cell / count)), place(cell % count)]);
+    });
+  };
+
+  // models.soft_hard.ShowAttendTell with soft attention. It starts from an image.
+  const ShowAttendTell = {
+    start(w, { kind, glance }, image, how, { cell }) {
+      if (kind !== "soft") throw new Error(`there is no forward pass for ${kind} attention`);
+      const annotations = cells(w, image, cell);
+      const mean = average(annotations.map(() => 1 / annotations.length), annotations);
+      const first = (name) => (glance
+        ? tanh(linear(w.layer(`${name}.2`), relu(linear(w.layer(`${name}.0`), mean))))
+        : new Float64Array(w.layer("state_proj").weight.shape[1]));
+      return { annotations, keys: annotations.map((a) =>
+        linear(w.layer("attention.key_proj"), a)),
+      hidden: first("initial_hidden"), cell: first("initial_cell") };
+    },
+    step(w, { gate }, id, state, how) {
+      const { annotations, keys, hidden, cell } = state;
+      const scores = additiveScores(w.layer("attention.query_proj"),
+        w.layer("attention.score_proj"), hidden, keys);
+      const weights = weigh(scores, how);
+      let context = average(weights, annotations);
+      if (gate) {
+        const [open] = sigmoid(linear(w.layer("gate_proj"), hidden));
+        context = context.map((value) => open * value);
+      }
+      const x = embed(w.layer("embedding"), id);
+      const next = lstmStep(add(add(linear(w.layer("input_proj"), x),
+        linear(w.layer("state_proj"), hidden)), linear(w.layer("context_proj"), context)),
+      cell);
+      const deep = add(add(x, linear(w.layer("state_out"), next.hidden)),
+        linear(w.layer("context_out"), context));
+      return { logits: linear(w.layer("output_proj"), deep), weights: [[weights]],
+        state: { ...state, ...next } };
+    },
+  };
+
+  const MODELS = { RNNSearch, LuongTranslator, Transformer, ShowAttendTell };
 
   // Files.
 
@@ -414,15 +457,17 @@
     if (!model) throw new Error(`there is no forward pass for ${kind}`);
     const w = {
       layer: (name) => ({ weight: tensors[`${name}.weight`], bias: tensors[`${name}.bias`] }),
+      norm: (name) => ({ ...w.layer(name), mean: tensors[`${name}.running_mean`],
+        variance: tensors[`${name}.running_var`] }),
       gate: (name, kind, at) => ({ weight: tensors[`${name}.weight_${kind}_${at}`],
         bias: tensors[`${name}.bias_${kind}_${at}`] }),
     };
     return { kind, config, tensors, about,
-      start: (ids, how = {}) => model.start(w, config, ids, how),
+      start: (input, how = {}) => model.start(w, config, input, how, about),
       step: (state, id, how = {}) => model.step(w, config, id, state, how) };
   };
 
   book.forward = { open, parse, half, linear, embed, softmax, average, gru, lstm,
-    attentionGru, additiveScores, localWeights, layerNorm, sinusoid, feedForward,
-    multiHead, project };
+    attentionGru, additiveScores, localWeights, layerNorm, batchNorm, sinusoid,
+    feedForward, multiHead, project };
 })();

@@ -6,6 +6,7 @@
   "use strict";
   const NAME = "slider-view-1";
   if (customElements.get(NAME)) return;
+  const { Figure, make } = window.attentionBook;
 
   const softmax = (scores) => {
     const most = Math.max(...scores);
@@ -116,60 +117,14 @@
     [role=status] { margin: .5em 0 0; min-height: 2.9em; }
     @media print { label { display: none; } }
   `;
-  const LIGHT = { bar: "#0b6aa8", mark: "#b34700", focus: "#0b5cd0", image: "none" };
-  const DARK = { bar: "#6fc3f7", mark: "#f5a25c", focus: "#9cc4ff",
+  const light = { bar: "#0b6aa8", mark: "#b34700", focus: "#0b5cd0", image: "none" };
+  const dark = { bar: "#6fc3f7", mark: "#f5a25c", focus: "#9cc4ff",
     image: "invert(.93)" };
 
-  const make = (tag, attributes = {}, ...children) => {
-    const element = Object.assign(document.createElement(tag), attributes);
-    element.append(...children);
-    return element;
-  };
-
-  class SliderView extends HTMLElement {
-    connectedCallback() {
-      if (this.started) return;
-      this.started = true;
-      // Far from the screen there is no hurry; and while the page is read, the
-      // element's content comes after the element itself.
-      const near = new IntersectionObserver((entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        near.disconnect();
-        this.begin();
-      }, { rootMargin: "600px" });
-      near.observe(this);
-    }
-
-    begin() {
-      try {
-        this.data = JSON.parse(this.querySelector("script").textContent);
-        this.formula = FORMULAS[this.data.kind];
-        this.build();
-        this.render(); // before the image is covered: it may fail
-        const root = this.attachShadow({ mode: "open" });
-        root.append(make("style", { textContent: STYLE }), this.box);
-        this.paint();
-        const again = () => this.paint();
-        for (const target of [document.documentElement, document.body]) {
-          new MutationObserver(again).observe(target, { attributes: true });
-        }
-        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-        this.setAttribute("ready", "");
-      } catch (error) {
-        console.error(`${NAME}: the still image stays`, error);
-      }
-    }
-
-    paint() {
-      const [r, g, b] = getComputedStyle(this).color.match(/[\d.]+/g).map(Number);
-      const dark = 0.299 * r + 0.587 * g + 0.114 * b > 128;
-      for (const [name, value] of Object.entries(dark ? DARK : LIGHT)) {
-        this.style.setProperty(`--${name}`, value);
-      }
-    }
-
+  class SliderView extends Figure {
     build() {
       const { sliders, names } = this.data;
+      this.formula = FORMULAS[this.data.kind];
       this.values = {};
       const rows = sliders.map(({ name, label, min, max, step, value }) => {
         this.values[name] = value;
@@ -190,9 +145,8 @@
       });
       const stage = this.data.image ? [this.pictures()] : this.columns(names);
       stage[0].setAttribute("aria-hidden", "true");
-      this.status = make("p");
-      this.status.setAttribute("role", "status");
-      this.box = make("div", { className: "box" }, ...rows, ...stage, this.status);
+      this.status = make("p", { role: "status" });
+      return make("div", { className: "box" }, ...rows, ...stage, this.status);
     }
 
     columns(names) {
@@ -238,6 +192,8 @@
       this.status.textContent = text;
     }
   }
+
+  Object.assign(SliderView, { style: STYLE, colours: { light, dark } });
 
   customElements.define(NAME, SliderView);
 })();

@@ -72,7 +72,6 @@
   };
   const PADDING = 8;
 
-  const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const softmax = (logits) => forward.softmax(logits);
   const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
@@ -192,20 +191,7 @@
     // The weights of a model, which are fetched when they are first needed.
     async load({ name }) {
       if (this.models.has(name)) return this.models.get(name);
-      const holder = this.querySelector(`script[data-weights="${name}"]`);
-      let text = holder.textContent;
-      const { src } = holder.dataset;
-      if (src) {
-        await new Promise((resolve, reject) => {
-          const script = make("script", { src });
-          script.onload = resolve;
-          script.onerror = () => reject(new Error(
-            "The model could not be loaded. Check the connection and try again."));
-          document.head.append(script);
-        });
-        text = window.attentionBook.weights[name];
-      }
-      const model = forward.open(bytesOf(text.trim()));
+      const model = forward.open(await this.fetchWeights(name));
       const ids = (words) => new Map(words.map((word, id) => [word, id]));
       model.ids = { source: ids(model.about.source), target: ids(model.about.target) };
       this.models.set(name, model);
