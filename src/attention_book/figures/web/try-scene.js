@@ -192,7 +192,7 @@
 
     verdict() {
       const caption = this.steps.map(({ word }) => word).join(" ");
-      const said = `It reads “${caption}”. `;
+      const said = caption ? `It reads “${caption}”. ` : "It finds nothing to say. ";
       const more = "Press a word to see where it looked.";
       const quarters = this.placed.map(([cell]) => quarter(cell));
       if (this.drawn || !quarters.length || new Set(quarters).size < quarters.length) {
