@@ -6,6 +6,7 @@
   "use strict";
   const NAME = "mask-view-1";
   if (customElements.get(NAME)) return;
+  const { Figure, make } = window.attentionBook;
 
   const STYLE = `
     :host { display: block; margin: 1em 0; max-width: 44em; }
@@ -33,60 +34,15 @@
     .truth { font-size: .9em; margin: .2em 0 0; }
     [role=status] { min-height: 2.9em; margin: .6em 0 0; }
   `;
-  const LIGHT = { bar: "#0b6aa8", right: "#00795a", query: "#009e73",
+  const light = { bar: "#0b6aa8", right: "#00795a", query: "#009e73",
     focus: "#0b5cd0" };
-  const DARK = { bar: "#6fc3f7", right: "#2fc79a", query: "#2fc79a",
+  const dark = { bar: "#6fc3f7", right: "#2fc79a", query: "#2fc79a",
     focus: "#9cc4ff" };
 
-  const make = (tag, attributes = {}, ...children) => {
-    const element = Object.assign(document.createElement(tag), attributes);
-    element.append(...children);
-    return element;
-  };
-
-  class MaskView extends HTMLElement {
-    connectedCallback() {
-      if (this.started) return;
-      this.started = true;
-      const near = new IntersectionObserver((entries) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return;
-        near.disconnect();
-        this.begin();
-      }, { rootMargin: "600px" });
-      near.observe(this);
-    }
-
-    begin() {
-      try {
-        this.data = JSON.parse(this.querySelector("script").textContent);
-        this.hidden_word = this.data.start;
-        this.build();
-        this.render(); // before the image is covered: it may fail
-        const root = this.attachShadow({ mode: "open" });
-        root.append(make("style", { textContent: STYLE }), this.box,
-          make("slot", { name: "table" }));
-        this.paint();
-        const again = () => this.paint();
-        for (const target of [document.documentElement, document.body]) {
-          new MutationObserver(again).observe(target, { attributes: true });
-        }
-        matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-        this.setAttribute("ready", "");
-      } catch (error) {
-        console.error(`${NAME}: the still image stays`, error);
-      }
-    }
-
-    paint() {
-      const [r, g, b] = getComputedStyle(this).color.match(/[\d.]+/g).map(Number);
-      const dark = 0.299 * r + 0.587 * g + 0.114 * b > 128;
-      for (const [name, value] of Object.entries(dark ? DARK : LIGHT)) {
-        this.style.setProperty(`--${name}`, value);
-      }
-    }
-
+  class MaskView extends Figure {
     build() {
-      const { words, sides } = this.data;
+      const { words, sides, start } = this.data;
+      this.hidden_word = start;
       this.words = words.map((word, at) => {
         const button = make("button", { type: "button", className: "word" });
         button.addEventListener("click", () => this.hide(at));
@@ -102,9 +58,8 @@
         return { list, truth, box: make("section", { className: "side" },
           make("h4", { textContent: name }), list, truth) };
       });
-      this.status = make("p");
-      this.status.setAttribute("role", "status");
-      this.box = make("div", { className: "box" }, text,
+      this.status = make("p", { role: "status" });
+      return make("div", { className: "box" }, text,
         make("div", { className: "sides" }, ...this.sides.map(({ box }) => box)),
         this.status);
     }
@@ -156,6 +111,8 @@
       this.status.textContent = `${words[at]} is hidden: ${said.join("; ")}.`;
     }
   }
+
+  Object.assign(MaskView, { style: STYLE, colours: { light, dark } });
 
   customElements.define(NAME, MaskView);
 })();
