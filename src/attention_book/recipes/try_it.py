@@ -263,8 +263,15 @@ def train_scene_captioner(
     seed_everything(seed)
     dim = 32
     encoder = CellEncoder(dim, hidden_dim=64, cell_size=CELL)
-    given = {"step": CELL, "seed": seed, "device": device, "limit": limit}
-    train_encoder(encoder, annotation_dim=dim, epochs=min(4, epochs), **given)
+    train_encoder(
+        encoder,
+        annotation_dim=dim,
+        step=CELL,
+        epochs=min(4, epochs),
+        seed=seed,
+        device=device,
+        limit=limit,
+    )
     round_weights(encoder)
     task = task.annotated(**scene_annotations(encoder, task, device=device))
     model = build_captioner(task, "soft", seed=seed, annotation_dim=dim)
