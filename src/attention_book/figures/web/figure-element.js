@@ -10,9 +10,11 @@
 // nor other figures can interfere.
 (() => {
   "use strict";
+  // A page or a notebook may hold this script more than once, and JupyterLab keeps what
+  // an earlier version of it has defined: the number grows with every change.
+  const VERSION = 1;
   const book = window.attentionBook ??= {};
-  // A page or a notebook may hold this script more than once.
-  if (book.Figure) return;
+  if (book.version >= VERSION) return;
 
   const make = (tag, attributes = {}, ...children) => {
     const element = document.createElement(tag);
@@ -109,5 +111,5 @@
   }
   Figure.stays = "the still image stays";
 
-  Object.assign(book, { Figure, make, isDark });
+  Object.assign(book, { version: VERSION, Figure, make, isDark });
 })();

@@ -11,7 +11,7 @@
   const { Figure, make, forward, numerals } = window.attentionBook;
 
   const MOST_WORDS = 40; // of an input
-  const MOST_TOKENS = 60; // of a translation
+  const MOST_TOKENS = 40; // of a translation
   const SHOWN = 5; // alternatives
   const BOS = 1, EOS = 2;
   const STYLE = `
