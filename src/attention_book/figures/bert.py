@@ -13,13 +13,12 @@ from torch import Tensor
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY, VALUE
 from attention_book.figures.drawing import draw_arrow, draw_box
 from attention_book.figures.interactive import PageElement, as_png
-from attention_book.figures.words import draw_word
 
 # What is written on the figures.
 TEXT = {
     "mask": "[MASK]",
     "read": "read",
-    "sum": "word + segment + position",
+    "added": "plus segment\nplus position",
     "encoder": "Transformer encoder: every token attends to every other",
     "predict": "predicted",
     "next": "next?",
@@ -82,7 +81,8 @@ def plot_pretraining(
     for x, (word, seen, segment) in enumerate(zip(words, read, segments, strict=True)):
         changed = word != seen
         draw_box(ax, x, 0, seen, VALUE if changed else KEY, width=0.86, fontsize=7.5)
-        draw_word(ax, x, -0.55, f"$E_{segment}$, $p_{{{x}}}$", fontsize=8)
+        added = f"$E_{segment}$\n$p_{{{x}}}$"
+        ax.text(x, -0.42, added, ha="center", va="top", fontsize=8)
         draw_arrow(ax, (x, 0.3), (x, 0.75))
         if changed:
             draw_arrow(ax, (x, 1.65), (x, 2.1), color=CONTEXT)
@@ -101,15 +101,8 @@ def plot_pretraining(
     draw_box(ax, 0, 2.4, TEXT["next"], CONTEXT, width=0.86, fontsize=7.5)
     for y, label in (0, "read"), (2.4, "predict"):
         ax.text(-0.65, y, TEXT[label], ha="right", va="center", fontsize=8)
-    ax.text(
-        -0.65,
-        -0.52,
-        TEXT["sum"].replace(" + ", " +\n"),
-        ha="right",
-        fontsize=6.5,
-        va="center",
-    )
-    ax.set(xlim=(-2.1, last + 0.6), ylim=(-0.95, 2.8))
+    ax.text(-0.65, -0.42, TEXT["added"], ha="right", va="top", fontsize=8)
+    ax.set(xlim=(-2.4, last + 0.6), ylim=(-1.2, 2.8))
     ax.axis("off")
     return ax
 
@@ -243,7 +236,7 @@ def _still(
     words: Sequence[str], guesses: Mapping[str, Sequence[WordGuess]], start: int
 ) -> bytes:
     """The bars of the word that is hidden at first, as PNG."""
-    figure = plt.figure(figsize=(6.4, 2.2))
+    figure = plt.figure(figsize=(6.4, 2.2), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(guesses), sharex=True))
     shown = [TEXT["mask"] if at == start else word for at, word in enumerate(words)]
     figure.suptitle(" ".join(shown), fontsize=9, wrap=True)
@@ -251,5 +244,4 @@ def _still(
         best = row[start].best[::-1]
         ax.barh([word for word, _ in best], [share for _, share in best])
         ax.set(title=name, xlabel=TEXT["probability"], xlim=(0, 1))
-    figure.tight_layout()
     return as_png(figure)
