@@ -40,7 +40,7 @@ TEXT = {
 
 
 def plot_one_decoder(*, ax: Axes | None = None) -> Axes:
-    """Draw four encoders that hand their annotations to the same decoder.
+    """Draw four encoders whose annotations one decoder reads.
 
     Args:
         ax: where to draw; None: the axes of a new figure.
