@@ -53,6 +53,6 @@ def test_parts_are_framed_at_their_peaks():
     figure = plot_parts(pairs.images, weights, pairs.centres)
     for ax, places in zip(figure.axes, pairs.centres, strict=True):
         corners = [patch.get_xy() for patch in ax.patches]
-        assert corners == [(0.5, 0.5), (20.5, 20.5)]
+        assert corners == [(0.5, 0.5), (20.0, 20.0)]
         assert ax.lines[0].get_ydata().tolist() == places[:, 0].tolist()
     plt.close("all")

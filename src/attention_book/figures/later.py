@@ -154,6 +154,8 @@ def plot_costs(
             style = {"color": _SLOPES[kind], "marker": marker, "label": TEXT[kind]}
             ax.loglog(tokens, curves[kind], **style)
         ax.set(xlabel=TEXT["tokens"], ylabel=TEXT[name])
+        ax.set_xticks(tokens, [f"{count:,}" for count in tokens])
+        ax.set_xticks([], minor=True)
     axes[0].legend()
     figure.tight_layout()
     return figure
@@ -188,7 +190,9 @@ def plot_parts(
         ax.imshow(image[0].cpu().numpy(), cmap="Greys", vmin=0, vmax=1.5)
         for number, peak in enumerate(maps.argmax(dim=-1).tolist()):
             row, column = divmod(peak, width)
-            corner = (2 * column - 1.5, 2 * row - 1.5)
+            # The larger, the later: equal peaks can be seen.
+            side = 4 + number
+            corner = (2 * column + 0.5 - side / 2, 2 * row + 0.5 - side / 2)
             square: dict[str, Any] = {
                 "fill": False,
                 "lw": 2,
@@ -204,6 +208,7 @@ def plot_parts(
         ax.set(xticks=[], yticks=[])
         ax.set(xlim=(-0.5, image.shape[-1] - 0.5), ylim=(image.shape[-2] - 0.5, -0.5))
         ax.grid(False)
-    figure.subplots_adjust(bottom=0.2)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="lower center", ncols=4)
+    figure.subplots_adjust(bottom=0.25)
+    named = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*named, loc="lower center", ncols=4, bbox_to_anchor=(0.5, -0.02))
     return figure

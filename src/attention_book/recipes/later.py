@@ -526,26 +526,28 @@ def strided_reach(
         strides: of the pattern.
 
     Returns:
-        1 for a key that the query attends to in one of the steps, 0.5 for one that it
-        reaches through another token, 0 for the rest; and a sentence on each stride and
-        query.
+        With the last query first: 1 for a key that the query attends to in one of the
+        steps, 0.5 for one that it reaches through another token, 0 for the rest; and a
+        sentence on each stride and query.
 
     Example:
         >>> rows, texts = strided_reach(4, [2])
-        >>> rows[0, 3].tolist(), texts[3]
-        ([0.5, 1.0, 1.0, 1.0], 'attends to 3 of 4 keys, reaches 4; 15 scores of 20')
+        >>> rows[0, 0].tolist()
+        [0.5, 1.0, 1.0, 1.0]
+        >>> texts[0]
+        'query 3 attends to 3 of 4 keys, reaches 4; 15 scores of 20'
     """
     rows, texts = [], []
     for stride in strides:
         masks = strided_masks(num_tokens, stride)
         direct, far = (masks.first | masks.second)[0], reach(*masks)[0]
-        rows.append(torch.where(direct, 1.0, 0.5 * far.float()))
+        rows.append(torch.where(direct, 1.0, 0.5 * far.float()).flip(0))
         scores = sum(int(mask.sum()) for mask in masks)
         both = num_tokens * (num_tokens + 1)  # of two dense steps
         texts += [
-            f"attends to {int(direct[i].sum())} of {i + 1} keys, reaches "
+            f"query {i} attends to {int(direct[i].sum())} of {i + 1} keys, reaches "
             f"{int(far[i].sum())}; {scores} scores of {both}"
-            for i in range(num_tokens)
+            for i in reversed(range(num_tokens))
         ]
     return torch.stack(rows), texts
 
