@@ -325,6 +325,27 @@ def test_what_a_reader_sees(visit, address, page, width, theme):
     check_accessibility(tab, page)  # last, since it takes formulas and code away
 
 
+MODEL_MEGABYTES = 1  # of the weights of a model, as a script of base64
+
+
+def test_a_model_is_loaded_when_it_is_asked_for(visit, address):
+    tab = visit("book/front/try_it.html")
+    for view, button, done in (
+        ("try-it-1", "Translate", "It wrote"),
+        ("try-scene-1", "Read it", "Press a word to see"),
+    ):
+        figure = tab.locator(view)
+        figure.scroll_into_view_if_needed()
+        before = len(tab.responses)
+        figure.get_by_role("button", name=button).click()
+        figure.get_by_text(done).wait_for()
+        (weights,) = [one for one in tab.responses[before:] if "/weights/" in one.url]
+        assert len(weights.body()) < MODEL_MEGABYTES * 1e6
+    assert len([url for url in tab.asked if "/weights/" in url]) == 2
+    assert not tab.errors
+    assert not [url for url in tab.asked if not url.startswith((address, "data:"))]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_names_in_the_overview_of_the_reference_are_not_broken(visit, width):
     names = visit("book/api/attention.html", width).locator("table.overview code")
