@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from torch.testing import assert_close
 
 from attention_book.attention.later.sparse import (
@@ -123,6 +124,20 @@ def test_masks_fit_pytorchs_own_kernel():
     mask = SparseAttention(3).allowed(N)
     want = F.scaled_dot_product_attention(query, key, value, mask[:, None])
     assert_close(SparseAttention(3)(query, key, value, need_weights=True)[0], want)
+
+
+# PyTorch says that it is slow when it is not compiled.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("stride", [3, 5])
+def test_masks_are_those_of_pytorchs_flexible_kernel(stride):
+    def allowed(b, h, i, j):
+        back = i - j
+        return (back >= 0) & ((back <= stride) | (back % stride == 0))
+
+    inputs = [x.float() for x in draw()]
+    blocks = create_block_mask(allowed, None, None, N, N, device="cpu")
+    want = flex_attention(*inputs, block_mask=blocks)
+    assert_close(SparseAttention(stride)(*inputs)[0], want)
 
 
 def test_number_of_scores():
