@@ -116,9 +116,7 @@ class PretrainingPlan:
         clip_norm: longest gradient.
         frequencies: whether the output's bias starts at the logarithm of the words'
             frequencies; in the authors' code it starts at 0. With a bias of 0 a short
-            training spends its time on learning how frequent words are. On the way the
-            vectors of all rare words are pushed in one and the same direction until,
-            normalised, they are hardly told apart.
+            training spends much of its time on learning how frequent words are.
     """
 
     epochs: int
