@@ -57,7 +57,7 @@ class LocationAwareAttention(nn.Module):
         training, batch x keys x hidden_dim otherwise.
     Cost: one pass over the keys for each query, one after the other. A window changes
         the weights; the keys outside of it are scored all the same.
-    Source: arXiv:1506.07503, sections 2.1 and 2.2. As in the authors' code, the bias
+    Source: arXiv:1506.07503, sections 2.1 to 2.3. As in the authors' code, the bias
         :math:`b` belongs to the keys, :math:`F` is cropped to the number of keys with
         its middle on the key, and a bias is added to :math:`e` only before a sigmoid,
         where it matters. :math:`F` is learned, so we do not mirror it. Initial values
