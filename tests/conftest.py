@@ -3,16 +3,23 @@
 import os
 import random
 import re
+import shutil
 from pathlib import Path
 
 import jaxtyping
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 
 CHAPTERS = {
     path.stem for path in Path(__file__).parent.parent.joinpath("book").glob("*.ipynb")
 }
+
+# With these Chromium asks nothing of the network by itself.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--disable-sync"]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -65,3 +72,16 @@ def mirror():
     if not folder:
         pytest.skip("ATTENTION_BOOK_MIRROR names no folder with the real data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, one for all tests of a process: playwright cannot be started twice."""
+    with sync_playwright() as playwright:
+        installed = [shutil.which(name) for name in ("chromium", "google-chrome")]
+        program = next(filter(None, installed), playwright.chromium.executable_path)
+        if not Path(program).exists():
+            pytest.skip("no browser: `apt-get install chromium`")
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()

@@ -4,7 +4,6 @@ import functools
 import gzip
 import http.server
 import re
-import shutil
 import threading
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -13,7 +12,6 @@ import axe_playwright_python
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from playwright.sync_api import sync_playwright
 
 from tools import api
 
@@ -24,10 +22,6 @@ THEME = SETTINGS["sphinx"]["config"]["html_theme_options"]
 REPOSITORY, BRANCH = THEME["repository_url"], THEME["repository_branch"]
 WIDTHS = 1400, 390  # pixels: a desk, a phone
 MEGABYTES = 1.5  # a page, figures apart
-# With these Chromium asks nothing of the network by itself.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync"]
 
 
 def table_of_contents():
@@ -178,18 +172,6 @@ def address():
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        installed = [shutil.which(name) for name in ("chromium", "google-chrome")]
-        program = next(filter(None, installed), playwright.chromium.executable_path)
-        if not Path(program).exists():
-            pytest.skip("no browser: `apt-get install chromium`")
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """The book as one file: printed, joined, with links that lead to the right place."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import pytest
-from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 
 from tools import pdf
@@ -21,27 +23,21 @@ CONTENTS = [("", ["book/one"]), ("Second part", ["book/two"])]
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory):
+def printed(tmp_path_factory, browser):
     site = tmp_path_factory.mktemp("a site")
     for name, text in TEXTS.items():
         file = site / f"{name}.html"
         file.parent.mkdir(exist_ok=True)
         file.write_text(PAGE.format(title=name[-3:], text=text), "utf-8")
-    with sync_playwright() as playwright:
-        program = pdf.find_chromium(playwright.chromium.executable_path)
-        if program is None:
-            pytest.skip("no browser: `apt-get install chromium`")
-        browser = playwright.chromium.launch(executable_path=program, args=pdf.FLAGS)
-        target = site / pdf.NAME
-        count = pdf.make_pdf(
-            browser,
-            site,
-            CONTENTS,
-            target,
-            published="https://book.example/",
-            metadata={"/Title": "A book"},
-        )
-        browser.close()
+    target = site / pdf.NAME
+    count = pdf.make_pdf(
+        browser,
+        site,
+        CONTENTS,
+        target,
+        published="https://book.example/",
+        metadata={"/Title": "A book"},
+    )
     assert not list(site.glob("*.part"))
     reader = PdfReader(target)
     assert count == len(reader.pages) == 4
@@ -108,6 +104,8 @@ def test_pages_are_those_of_the_contents_without_the_reference():
 
 
 def test_without_a_browser_it_says_so(monkeypatch, capsys):
-    monkeypatch.setattr(pdf, "find_chromium", lambda installed: None)
+    nothing = SimpleNamespace(chromium=SimpleNamespace(executable_path="nowhere"))
+    monkeypatch.setattr(pdf, "sync_playwright", lambda: nullcontext(nothing))
+    monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
     assert pdf.main() == 0
     assert "no Chromium" in capsys.readouterr().out

@@ -1,13 +1,8 @@
 """What tests of figures share; no figure outlives the test that drew it."""
 
-import shutil
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
-
-FLAGS = ["--no-sandbox", "--disable-gpu"]
 
 
 @pytest.fixture(autouse=True)
@@ -28,18 +23,6 @@ def grow_evenly():
         assert least > 0  # and so can a weight of 0
 
     return check
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

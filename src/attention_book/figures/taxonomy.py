@@ -319,23 +319,16 @@ def plot_decisions(
         draw_arrow(ax, (centre + (x - centre) * 0.35, -0.28), (x, -0.82))
         _wrapped(ax, x, -1.12, answer, 19, fontsize=8.5, style="italic")
         draw_arrow(ax, (x, -1.42), (x, -1.62))
-        box: dict[str, Any] = {"width": 1.8, "height": 0.52}
-        draw_box(ax, x, -1.92, _lines(then, 18), color, **box, fontsize=8.5)
+        box: dict[str, Any] = {"width": 1.8, "height": 0.52, "fontsize": 8.5}
+        draw_box(ax, x, -1.92, _lines(then, 18), color, **box)
         for row, (last, names) in enumerate(answers.items()):
             y = -2.62 - 0.98 * row
             _wrapped(ax, x, y, last, 21, fontsize=8)
-            draw_box(
-                ax,
-                x,
-                y - 0.44,
-                _lines(", ".join(names), 21),
-                color,
-                width=1.8,
-                height=0.36,
-                fontsize=8,
-                fontweight="bold",
-            )
-    bottom = -2.62 - 0.98 * (most - 1) - 0.75
+            text = _lines(", ".join(names), 21)
+            height = 0.36 if text.count("\n") < 2 else 0.47
+            box = {"width": 1.8, "height": height, "fontsize": 8, "fontweight": "bold"}
+            draw_box(ax, x, y - 0.26 - height / 2, text, color, **box)
+    bottom = -2.62 - 0.98 * (most - 1) - 0.83
     ax.set(xlim=(-1.1, width * (len(branches) - 1) + 1.1), ylim=(bottom, 0.4))
     ax.axis("off")
     return ax
