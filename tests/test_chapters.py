@@ -120,6 +120,10 @@ def path(request):
     return request.param
 
 
+def test_the_parameters_are_folded(path):
+    assert "hide-input" in tags(only(load(path), "parameters"))
+
+
 @pytest.fixture
 def notebook(path):
     return load(path)

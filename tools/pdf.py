@@ -44,11 +44,14 @@ ANSWERING = "**/_static/figure-element.js"  # without it no figure answers
 PREPARE = """places => {
     const article = document.querySelector("main article") ?? document.body;
     for (const box of article.querySelectorAll("details:not([slot])")) {
+        const label = box.querySelector("summary")?.textContent;
         box.open = !box.closest(".answering, details.hide");
+        if (label === "Docstring") box.remove(); // the reference has it
     }
     for (const box of article.querySelectorAll(".toggle-hidden.admonition")) {
         box.classList.remove("toggle-hidden");
     }
+    for (const line of article.querySelectorAll("h1 br")) line.replaceWith(" ");
     for (const link of article.querySelectorAll("a.external[href^='http']")) {
         const address = link.getAttribute("href");
         const shown = link.textContent.includes("://");
@@ -268,6 +271,7 @@ def number_sheets(browser: Browser, writer: PdfWriter, folder: Path) -> None:
         writer.pages, PdfReader(folder / "numbers.pdf").pages, strict=False
     ):
         page.merge_page(number)
+        page.compress_content_streams()
 
 
 def join(
