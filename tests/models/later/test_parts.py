@@ -42,17 +42,10 @@ def test_the_losses_are_added(batch):
     assert_close(model.loss(batch), plain + extra)
 
 
-def test_loss_falls(batch):
+def test_loss_falls(batch, loss_falls):
     torch.manual_seed(0)
     model = PartNet(PartNetConfig(num_classes=16))
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    first = model.loss(batch).item()
-    for _ in range(60):
-        optimizer.zero_grad()
-        loss = model.loss(batch)
-        loss.backward()
-        optimizer.step()
-    assert loss.item() < 0.5 * first
+    loss_falls(model, batch, rate=0.01)
 
 
 def test_one_part_alone_is_an_error():

@@ -51,7 +51,7 @@ def test_without_positions_the_order_of_the_tokens_does_not_matter():
 
 
 @pytest.mark.parametrize("kind", ["coupled", "nearest"])
-def test_loss_falls(kind):
+def test_loss_falls(kind, loss_falls):
     torch.manual_seed(0)
     if kind == "coupled":
         model = CoupledTagger(CoupledTaggerConfig(vocab_size=15))
@@ -59,14 +59,7 @@ def test_loss_falls(kind):
     else:
         model = NearestTagger(NearestTaggerConfig(vocab_size=5))
         batch = nearest_marker(12, batch_size=10, seed=0)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    first = model.loss(batch).item()
-    for _ in range(40):
-        optimizer.zero_grad()
-        loss = model.loss(batch)
-        loss.backward()
-        optimizer.step()
-    assert loss.item() < 0.5 * first
+    loss_falls(model, batch, rate=0.02, steps=40)
 
 
 def test_sizes_are_checked():
