@@ -172,14 +172,14 @@ def test_systems_are_paired_item_by_item_and_seed_by_seed(tmp_path):
     names = ["HN-ATT", "HN-AVE", "HN-MAX"]
     table = scores_table(make_settings(), "han", names, items="folds", folder=tmp_path)
     rows = {row[0]: row[1:] for row in table.rows}
-    assert list(rows) == ["HN-ATT", "HN-AVE", "HN-ATT less HN-AVE"]
+    assert list(rows) == ["HN-ATT", "HN-AVE", "HN-ATT minus HN-AVE"]
     means = 100 * np.mean(SCORES["HN-ATT"], axis=0)
     low, high = student_interval(means)
     assert rows["HN-ATT"] == ["2", f"{means.mean():.1f}", f"{low:.1f}", f"{high:.1f}"]
     gains = 100 * (np.array(SCORES["HN-ATT"][0]) - SCORES["HN-AVE"][0])
     low, high = student_interval(gains)
     wanted = [f"{x:+.1f}" for x in (gains.mean(), low, high)]
-    assert rows["HN-ATT less HN-AVE"] == ["1", *wanted]
+    assert rows["HN-ATT minus HN-AVE"] == ["1", *wanted]
     assert "over folds" in table.caption
     (note,) = table.notes
     assert note.startswith("3 runs (seeds 0 to 1)")

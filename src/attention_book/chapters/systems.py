@@ -133,7 +133,7 @@ def scores_table(
         both = [seed for seed in scores[first] if seed in scores[name]]
         if both:
             gains = [scores[first][seed] - scores[name][seed] for seed in both]
-            rows.append(_row(f"{first} less {name}", gains, block, "+.1f"))
+            rows.append(_row(f"{first} minus {name}", gains, block, "+.1f"))
     if not rows:
         command = (
             f'attention-book sweep {slug} --seeds 0-2 -p "systems={"|".join(names)}"'

@@ -110,7 +110,7 @@ def test_rows_of_tables(task, study):
     assert spread == pytest.approx(np.std(study.reached("one"), ddof=1), abs=1e-3)
     ((label, gain, seeds, groups),) = study.gain_rows([("all", "one")])
     wanted = study.gain("all", "one")
-    assert label == "all less one"
+    assert label == "all minus one"
     assert float(gain) == pytest.approx(wanted.mean, abs=1e-3)
     for text, ends in (seeds, wanted.over_seeds), (groups, wanted.over_groups):
         assert [float(end) for end in text.split(" to ")] == pytest.approx(

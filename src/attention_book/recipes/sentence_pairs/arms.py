@@ -130,7 +130,7 @@ class ArmStudy:
                 f"{low:+.3f} to {high:+.3f}"
                 for low, high in (gain.over_seeds, gain.over_groups)
             ]
-            rows.append([f"{name} less {other}", f"{gain.mean:+.3f}", *ends])
+            rows.append([f"{name} minus {other}", f"{gain.mean:+.3f}", *ends])
         return rows
 
 
