@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.attention.graph_attention import GATv2Attention, add_self_loops
+from attention_book.attention.graph_attention import (
+    GATAttention,
+    GATv2Attention,
+    add_self_loops,
+)
 from attention_book.data.graphs import (
     Graph,
     lookup_splits,
@@ -71,6 +75,17 @@ def test_an_mlp_sees_the_features_of_its_own_node_alone(graph):
         before = model(changed, loops)
         changed[5] += 1
         assert_close(model(changed, loops)[:5], before[:5])
+
+
+def test_in_training_an_mlp_always_sees_its_own_node(graph):
+    kept = {}
+    for name in ("MLP", "uniform"):
+        model = train_system(name, graph, SHORT, seed=0, device="cpu").model
+        layer = next(m for m in model.modules() if isinstance(m, GATAttention)).train()
+        rows = torch.ones(NODES, *layer.query_score.shape)
+        loops = add_self_loops(graph.edges[:, :0], NODES)
+        kept[name] = layer(rows, rows, rows, loops)[0].ne(0).float().mean()
+    assert kept["MLP"] == 1 > kept["uniform"]
 
 
 def test_without_loops_a_node_is_no_neighbour_of_itself(graph):

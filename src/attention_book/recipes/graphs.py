@@ -11,7 +11,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attention_book.attention.graph_attention.edges import add_self_loops
+from attention_book.attention.graph_attention import (
+    GATAttention,
+    GATv2Attention,
+    add_self_loops,
+)
 from attention_book.data.graphs.dictionary_lookup import (
     LookupBatch,
     LookupSplits,
@@ -127,10 +131,11 @@ def train_system(
     """Build and train one of the systems that the chapter compares.
 
     The first five are the same network and differ in one thing each: "MLP" sees of the
-    edges only the loops, "uniform" holds all scores at 0, "GAT" learns them, "GATv2"
-    has the dynamic score with a matrix of its own for the queries, and in "without
-    loops" no node of GAT sees itself. "GCN" and "GCN's MLP" are the baselines as their
-    authors publish them, with their own training.
+    edges only the loops, and always (dropout of the weights would take away all that a
+    node has), "uniform" holds all scores at 0, "GAT" learns them, "GATv2" has the
+    dynamic score with a matrix of its own for the queries, and in "without loops" no
+    node of GAT sees itself. "GCN" and "GCN's MLP" are the baselines as their authors
+    publish them, with their own training.
 
     Args:
         name: one of ``SYSTEMS``.
@@ -163,6 +168,9 @@ def train_system(
         model = GAT(GATConfig(**sizes))
     if name == "uniform":
         hold_scores(model)
+    if name == "MLP":
+        for attention in _attentions(model):
+            attention.dropout = 0.0
     return train_nodes(
         model, graph, training, device=device, checkpoint=checkpoint, description=name
     )
@@ -174,12 +182,15 @@ def hold_scores(model: nn.Module) -> None:
     Args:
         model: its attention layers are changed in place, and no longer trained.
     """
+    for module in _attentions(model):
+        for parameter in module.parameters():
+            nn.init.zeros_(parameter)
+            parameter.requires_grad_(False)
+
+
+def _attentions(model: nn.Module) -> list[GATAttention | GATv2Attention]:
     kinds = tuple(SCORES.values())
-    for module in model.modules():
-        if isinstance(module, kinds):
-            for parameter in module.parameters():
-                nn.init.zeros_(parameter)
-                parameter.requires_grad_(False)
+    return [module for module in model.modules() if isinstance(module, kinds)]
 
 
 def train_nodes(
