@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
 from attention_book.chapters import multi_head as tables
 from attention_book.chapters.settings import choose_settings
@@ -67,7 +68,9 @@ def test_values_for_the_page(task):
     best = max(previous.max().item(), following.max().item())
     assert values["multi_head_neighbour_best"] == best
 
-    ablations = pruning.ablate_heads(model, batch, whole=False)
+    known = task.batch(task.train[:3])
+    ablations = pruning.ablate_heads(model, batch, known, whole=False)
+    assert_close(ablations.means[pruning.MEAN], heads.mean_outputs(model, known))
     without = pruning.without_each_attention(model, batch, ablations, whole=False)
     values = tables.ablation_values(ablations, without, 2)
     zero, mean = (own.loss for own in ablations.costs.values())

@@ -117,7 +117,7 @@ def test_gradients_of_gates_add_up_over_sentences(model, task):
 def test_ways_to_keep_few_heads(model, task):
     batch = task.batch(task.test)
     preset = dataclasses.replace(PRESET, kept=(3,), num_heads=3)
-    order = pruning.ablate_heads(model, batch, whole=False).order
+    order = pruning.ablate_heads(model, batch, batch, whole=False).order
     orders = pruning.compare_orders(
         model, order, batch, whole=False, watched=batch, num_draws=2, seed=0
     )

@@ -79,17 +79,20 @@ class Ablations:
         return sorted(loss, key=lambda head: loss[head])
 
 
-def ablate_heads(model: Transformer, batch: PairBatch, *, whole: bool) -> Ablations:
+def ablate_heads(
+    model: Transformer, batch: PairBatch, known: PairBatch, *, whole: bool
+) -> Ablations:
     """Remove each head in turn, with a zero and with its mean in its place.
 
     Args:
         model: the model.
-        batch: sentences to score, and to take the means over.
+        batch: sentences to score.
+        known: other sentences, to take the means over.
         whole: whether only sentences without a wrong word count as right.
     """
     means: dict[str, HeadMeans | None] = {
         ZERO: None,
-        MEAN: mean_outputs(model, batch),
+        MEAN: mean_outputs(model, known),
     }
     costs = {
         kind: costs_of_heads(model, batch, whole=whole, means=own)
