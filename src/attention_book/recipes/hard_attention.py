@@ -97,6 +97,7 @@ ARMS = {
     "soft": CaptionArm("soft", "soft", _SOFT),
     "hard": _hard("hard"),
     "no_reinforce": _hard("hard, no REINFORCE", **_OFF),
+    "neither": _hard("hard, no REINFORCE, no entropy", **_OFF, entropy_weight=0.0),
     "moving_average": _hard("hard, a moving average", baseline="moving average"),
     "no_baseline": _hard("hard, no baseline", baseline="none"),
     "no_warm_up": _hard("hard, no warm-up", warm_up=0.0),
@@ -121,6 +122,7 @@ ARMS = {
 
 COMPARISONS = {
     "REINFORCE": ("hard", "no_reinforce"),
+    "the entropy term, without REINFORCE": ("no_reinforce", "neither"),
     "REINFORCE, among 64 locations": ("wide", "wide_no_reinforce"),
     "REINFORCE, half soft": ("half_soft", "half_soft_no_reinforce"),
     "REINFORCE, authors' setting": ("authors", "authors_no_reinforce"),
