@@ -176,6 +176,43 @@ def test_the_glossary_has_the_words_of_the_field_each_once():
     assert len(set(terms)) == len(terms)
 
 
+# What readers of other books and papers search for, and the book's word for it.
+SYNONYMS = {
+    "attention map": "attention",
+    "attention probability": "weight",
+    "Bahdanau attention": "additive attention",
+    "byte-pair encoding": "sub-word",
+    "compatibility function": "score",
+    "context vector": "context",
+    "deterministic attention": "soft attention",
+    "encoder-decoder attention": "cross-attention",
+    "GQA": "multi-query attention",
+    "intra-attention": "self-attention",
+    "key-value cache": "KV cache",
+    "layer normalization": "layer norm",
+    "look-ahead mask": "causal mask",
+    "MLP": "feed-forward network",
+    "multiplicative attention": "dot-product attention",
+    "Neural Turing Machine": "memory, addressed",
+    "policy gradient": "REINFORCE",
+    "positional embedding": "positional encoding",
+    "RoPE": "rotary positions",
+    "seq2seq": "encoder-decoder",
+    "skip connection": "residual connection",
+    "sliding-window attention": "local attention",
+    "stochastic attention": "hard attention",
+    "validation set": "held-out data",
+    "word vector": "embedding",
+}
+
+
+def test_the_glossary_leads_from_other_names_to_the_books_own():
+    entries = dict(re.findall(r"^(\w.*)\n((?:  .*\n)+)", read("glossary.md"), re.M))
+    for other, term in SYNONYMS.items():
+        text = " ".join(f"{term} {entries[term]}".split())
+        assert other in text, (other, term)
+
+
 def test_every_slug_has_a_page_in_the_reference_and_in_a_table():
     slugs = api.slugs()
     assert {"functional", "attention.bahdanau", "attention.positions"} <= set(slugs)

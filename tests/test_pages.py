@@ -6,7 +6,7 @@ import http.server
 import re
 import threading
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
 import axe_playwright_python
 import pytest
@@ -211,8 +211,9 @@ def weight(response):
 
 
 def check_requests(tab, address):
-    """No error, nothing from another host, and no more than the budget."""
+    """No error, no cookie, nothing from another host, no more than the budget."""
     assert not tab.errors
+    assert tab.context.cookies() == []
     assert not [url for url in tab.asked if not url.startswith((address, "data:"))]
     assert sum(map(weight, tab.responses)) < MEGABYTES * 1e6
 
@@ -336,7 +337,21 @@ def test_names_in_the_overview_of_the_reference_are_not_broken(visit, width):
     assert set(names.evaluate_all(lines)) == {1}
 
 
-def test_search_finds_a_term(visit):
-    tab = visit("search.html?q=attention")
-    tab.locator("#search-results li a").first.wait_for()
-    assert tab.locator("#search-results li").count() > 0
+# Terms, plurals, other names and American spelling: words and the page that has them.
+SEARCHES = {
+    "attention": "index",
+    "bottleneck": "seq2seq",
+    "cross-attention": "glossary",
+    "look-ahead masks": "glossary",
+    "layer normalization": "glossary",
+    "intra-attention": "glossary",
+    "skip connections": "glossary",
+    "RoPE": "glossary",
+    "cite": "licences",
+}
+
+
+@pytest.mark.parametrize(("words", "page"), SEARCHES.items())
+def test_search_finds_the_fields_terms_and_their_other_names(visit, words, page):
+    tab = visit(f"search.html?q={quote(words)}")
+    tab.locator(f"#search-results li a[href*='{page}.html']").first.wait_for()

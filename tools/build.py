@@ -31,8 +31,9 @@ EXECUTE += ["--dist=loadfile", "--quiet", "--no-header"]
 def sources(root: Path) -> Iterator[Path]:
     """The files that the pages depend on: `inputs`, the book, records, what renders."""
     yield from inputs(root)
-    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "pyproject.toml"):
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff"):
         yield root / name
+    yield root / "pyproject.toml"
     for folder in ("book", "results", "tools"):
         for path in sorted((root / folder).rglob("*")):
             inside = path.relative_to(root).parts

@@ -152,13 +152,25 @@ def test_no_network(server, cache, known, monkeypatch):
 
 def test_full_disk(cache, known, monkeypatch):
     def fill_up(self, url, output_file, *args):
-        with open(output_file, "wb") as file:
-            file.write(CONTENT[:50])
+        output_file.write(CONTENT[:50])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     known()
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", fill_up)
     with pytest.raises(DownloadError, match=r"No space.*Free some disk space"):
+        fetch(NAME)
+    assert files_under(cache) == []
+
+
+@pytest.mark.parametrize("size", [SIZE - 1, None])
+def test_a_download_ends_where_it_becomes_too_large(
+    server, cache, known, monkeypatch, size
+):
+    most = SIZE - 1
+    monkeypatch.setattr(downloads, "MOST_BYTES", most)
+    known(size=size)
+    (server[0] / "words.gz").write_bytes(CONTENT)  # its hash would be right
+    with pytest.raises(DownloadError, match=f"has more than {most} bytes.*Try again"):
         fetch(NAME)
     assert files_under(cache) == []
 

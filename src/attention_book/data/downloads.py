@@ -5,10 +5,11 @@ import errno
 import os
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 MIRROR = "ATTENTION_BOOK_MIRROR"
 CACHE = "ATTENTION_BOOK_CACHE"
+MOST_BYTES = 2 * 10**9  # of a file whose size nobody has published
 
 _fetched: dict[str, str] = {}
 
@@ -59,7 +60,8 @@ def fetch(name: str) -> Path:
     environment variable ``ATTENTION_BOOK_MIRROR``, where it is used in place; the
     cache, see :func:`cache_folder`; its address. It is used only if its hash is the one
     in the table, and a failed download leaves nothing behind. A damaged file in the
-    cache is downloaded again.
+    cache is downloaded again. A download ends where it exceeds the size in the table,
+    or :data:`MOST_BYTES` where the table has none.
 
     Args:
         name: name of the file in the table, such as "multi30k/val.de.gz".
@@ -102,7 +104,7 @@ def fetch(name: str) -> Path:
             known_hash=file.hash or None,
             fname=place.name,
             path=place.parent,
-            downloader=pooch.HTTPDownloader(progressbar=True, chunk_size=2**16),
+            downloader=_download_up_to(file.bytes or MOST_BYTES),
         )
         if not file.hash and not _is_right(place, file):
             size = place.stat().st_size
@@ -150,6 +152,35 @@ def cache_folder() -> Path:
 
     folder = os.environ.get(CACHE)
     return Path(os.path.expanduser(folder or pooch.os_cache("attention-book")))
+
+
+class _Bounded:
+    """A file that takes no more than some number of bytes, whatever a server sends."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self.file, self.left, self.most = file, most, most
+
+    def write(self, chunk: bytes) -> None:
+        self.left -= len(chunk)
+        if self.left < 0:
+            raise ValueError(f"the download has more than {self.most} bytes")
+        self.file.write(chunk)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _download_up_to(most: int) -> Any:
+    """Make a downloader for pooch that stops after some number of bytes."""
+    import pooch
+
+    download = pooch.HTTPDownloader(progressbar=True, chunk_size=2**16)
+
+    def download_bounded(url: str, target: str, caller: Any) -> None:
+        with open(target, "wb") as file:
+            download(url, _Bounded(file, most), caller)
+
+    return download_bounded
 
 
 def _is_right(path: Path, file: Download) -> bool:
