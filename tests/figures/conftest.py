@@ -1,5 +1,8 @@
 """What tests of figures share; no figure outlives the test that drew it."""
 
+import html
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -25,12 +28,43 @@ def grow_evenly():
     return check
 
 
+COLAB = """<!doctype html><html lang=en><meta charset=utf-8><title>output</title>
+<script>
+  window.google = {colab: {output: {resizeIframeToContent: () => parent.postMessage(
+    document.documentElement.scrollHeight, "*")}}};
+</script><body style="margin: 0">"""
+
+
+@pytest.fixture
+def show_in_frames(show):
+    """Open figures as Colab does: each output a frame that shares nothing with others.
+
+    The page has the heights that the frames have asked for, as ``heights``.
+    """
+
+    def opened(*views, **options):
+        frames = "".join(
+            '<iframe sandbox="allow-scripts" width="600" height="300" srcdoc="'
+            f'{html.escape(COLAB + view.to_html())}"></iframe>'
+            for view in views
+        )
+        listen = (
+            "<script>window.heights = []; addEventListener('message', (event) =>"
+            " heights.push(event.data));</script>"
+        )
+        holder = SimpleNamespace(to_html=lambda: listen + frames)
+        page = show(holder, **options)
+        return page, page.frames[1:]
+
+    return opened
+
+
 @pytest.fixture
 def show(browser, tmp_path):
     """Open a page with some figures, from a file."""
     contexts = []
 
-    def opened(*views, style="", **options):
+    def opened(*views, style="", address="", **options):
         figures = "".join(view.to_html() for view in views)
         file = tmp_path / "page.html"
         start = "<!doctype html><html lang=en><meta charset=utf-8><title>t</title>"
@@ -43,7 +77,7 @@ def show(browser, tmp_path):
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("console", lambda message: page.errors.append(message.text))
-        page.goto(f"file://{file}")
+        page.goto(f"file://{file}{address}")
         return page
 
     yield opened

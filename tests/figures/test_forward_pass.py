@@ -252,26 +252,51 @@ def test_models(decode, kind):
         assert_close(steps, logits[0], atol=1e-9, rtol=0)
 
 
+def captioner(seed, **options):
+    """A random captioner with rounded weights, its file, an image and words to read."""
+    sizes = {"annotation_dim": 6, "embed_dim": 5, "hidden_dim": 10, "attention_dim": 7}
+    torch.manual_seed(seed)
+    config = ShowAttendTellConfig(target_vocab=13, **sizes, **options)
+    model = ShowAttendTell(config, CellEncoder(6, 4))
+    model.encoder.train()(torch.rand(9, 32, 32))  # means and variances of its own
+    model.eval()
+    round_weights(model)
+    file = base64.b64encode(export_weights(model, {"cell": 8})).decode()
+    image = torch.rand(1, 32, 32, dtype=torch.float64)
+    target = [BOS, *torch.randint(4, 13, (6,)).tolist()]
+    return model.double(), file, image, target
+
+
+def check_captions(found, output):
+    logits = torch.tensor([step["logits"] for step in found], dtype=torch.float64)
+    assert_close(logits, output.logits[0], atol=1e-9, rtol=0)
+    weights = [step["weights"][0][0] for step in found]
+    weights = torch.tensor(weights, dtype=torch.float64)
+    assert_close(weights, output.weights[0], atol=1e-9, rtol=0)
+
+
 @pytest.mark.parametrize("options", [{}, {"glance": False}, {"gate": False}])
 @torch.no_grad()
 def test_captioner_of_images(decode, options):
-    sizes = {"annotation_dim": 6, "embed_dim": 5, "hidden_dim": 10, "attention_dim": 7}
     for seed in range(5):
-        torch.manual_seed(seed)
-        config = ShowAttendTellConfig(target_vocab=13, **sizes, **options)
-        model = ShowAttendTell(config, CellEncoder(6, 4))
-        model.encoder.train()(torch.rand(9, 32, 32))  # means and variances of its own
-        model.eval()
-        round_weights(model)
-        about = {"cell": 8}
-        file = base64.b64encode(export_weights(model, about)).decode()
-        model.double()
-        image = torch.rand(1, 32, 32, dtype=torch.float64)
-        target = [BOS, *torch.randint(4, 13, (6,)).tolist()]
+        model, file, image, target = captioner(seed, **options)
         found = decode(file, image.flatten().tolist(), target)
-        output = model(image, torch.tensor([target]))
-        logits = torch.tensor([step["logits"] for step in found], dtype=torch.float64)
-        assert_close(logits, output.logits[0], atol=1e-9, rtol=0)
-        weights = [step["weights"][0][0] for step in found]
-        weights = torch.tensor(weights, dtype=torch.float64)
-        assert_close(weights, output.weights[0], atol=1e-9, rtol=0)
+        check_captions(found, model(image, torch.tensor([target])))
+
+
+@torch.no_grad()
+def test_captioner_that_is_made_to_look_at_one_cell_or_at_all_alike(decode):
+    """The other cells masked; all scores 0. An image has no padding to unmask."""
+    for seed in range(5):
+        model, file, image, target = captioner(seed)
+        pixels, read = image.flatten().tolist(), torch.tensor([target])
+        state = model.start(image)
+        for cell in (0, 6, 15):
+            only = state._replace(mask=torch.arange(16)[None] == cell)
+            check_captions(
+                decode(file, pixels, target, focus=cell), model.run(read, only)
+            )
+        model.attention.score_proj.weight.zero_()
+        check_captions(
+            decode(file, pixels, target, uniform=True), model.run(read, state)
+        )

@@ -4,6 +4,7 @@ import base64
 import json
 import random
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from attention_book.figures.interactive import WEB
 from attention_book.figures.try_it import Offer, scene_view, try_view
 from attention_book.models.encoders.image import CellEncoder
 from attention_book.models.soft_hard import ShowAttendTell, ShowAttendTellConfig
+from attention_book.observe import record_weights
 from attention_book.recipes.try_it import TRY_MODELS
 from attention_book.training.export import export_weights, round_weights
 
@@ -44,6 +46,7 @@ def offers(*names):
             breaks=TRY_MODELS[name].breaks,
             layers=TRY_MODELS[name].layers,
             heads=TRY_MODELS[name].heads,
+            written=TRY_MODELS[name].written,
             outputs=[["ein", "und", "zwanzig"]],
         )
         for name in names
@@ -61,6 +64,7 @@ def test_the_models_are_listed_and_their_weights_are_there():
         "transformer",
     ]
     assert view.data["models"][1]["heads"] == 4
+    assert [model["written"] for model in view.data["models"]] == [False, True]
     assert view.data["start"] == {"model": "bahdanau", "text": "twenty one"}
     page = view.to_html()
     (found,) = re.findall(r'data-weights="transformer">([^<]+)</script>', page)
@@ -147,8 +151,9 @@ DECODE = """({file, sources, most, how}) => {
       const one = model.step(state, id, how);
       state = one.state;
       id = one.logits.indexOf(Math.max(...one.logits));
-      found.push({id, logits: [...one.logits],
-        weights: one.weights?.map(heads => heads.map(head => [...head]))});
+      const plain = (layers) => layers?.map(heads => heads.map(head => [...head]));
+      found.push({id, logits: [...one.logits], weights: plain(one.weights),
+        written: plain(one.written)});
     }
     return found;
   });
@@ -192,7 +197,10 @@ def test_translators_write_what_pytorch_writes(console, name):
         assert_close(found, logits[0], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("name", [name for name in TRY_MODELS if name != "one_vector"])
+ATTENDING = [name for name, own in TRY_MODELS.items() if own.layers]
+
+
+@pytest.mark.parametrize("name", ATTENDING)
 def test_weights_are_broken_as_the_page_says(console, name):
     _, file = translator(name)
     source = some_sources(1)
@@ -216,6 +224,75 @@ def test_weights_are_broken_as_the_page_says(console, name):
         assert_close(
             weights().sum(dim=-1), torch.ones(()).double().expand(weights().shape[:-1])
         )
+
+
+def with_equal_scores(model):
+    """The same model with scores of 0 over the source; no window of Luong's is left."""
+    state = model.state_dict()
+    for name, weight in state.items():
+        if name.endswith(("attention.score_proj.weight", "score.query_proj.weight")):
+            weight.zero_()
+        elif "cross_attention.in_proj" in name:
+            weight[: len(weight) // 3] = 0  # of the queries
+    config = model.config
+    if getattr(config, "window", None) is not None:
+        config = replace(config, attention="global", window=None)
+    equal = type(model)(config).eval()
+    equal.load_state_dict(state, strict=False)
+    return equal
+
+
+def attending_only(state, at):
+    """The same state of a decoder, with a mask that leaves one position."""
+    field = "source_mask" if hasattr(state, "source_mask") else "mask"
+    mask = torch.zeros_like(getattr(state, field))
+    mask[:, at] = True
+    return state._replace(**{field: mask})
+
+
+@pytest.mark.parametrize("name", ATTENDING)
+@torch.no_grad()
+def test_equal_and_forced_weights_write_what_pytorch_writes_with_them(console, name):
+    model, file = translator(name)
+    sources = some_sources(8)
+    equal = with_equal_scores(translator(name)[0])
+    lifted = model
+    if getattr(model.config, "window", None) is not None:
+        lifted = type(model)(equal.config).eval()
+        lifted.load_state_dict(model.state_dict(), strict=False)
+    for how in ({"uniform": True}, {"focus": 1}):
+        for source, steps in zip(
+            sources, decode(console, file, sources, 6, **how), strict=True
+        ):
+            ids = torch.tensor([source])
+            mask = torch.ones_like(ids, dtype=torch.bool)
+            read = torch.tensor([[BOS, *(step["id"] for step in steps[:-1])]])
+            if "uniform" in how:
+                logits, _ = equal.decode(read, equal.start(ids, mask))
+            else:
+                state = attending_only(lifted.start(ids, mask), how["focus"])
+                logits, _ = lifted.decode(read, state)
+            found = torch.tensor([step["logits"] for step in steps])
+            assert_close(found, logits[0], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_the_transformer_shows_where_it_looks_among_its_own_words(console):
+    model, file = translator("transformer")
+    for source in some_sources(5):
+        (steps,) = decode(console, file, [source], 6)
+        ids = torch.tensor([source])
+        read = torch.tensor([[BOS, *(step["id"] for step in steps[:-1])]])
+        with record_weights(model) as recorded:
+            model(ids, read, torch.ones_like(ids, dtype=torch.bool))
+        for layer in range(model.config.num_layers):
+            for side, part in (("self", "written"), ("cross", "weights")):
+                name = f"decoder.layers.{layer}.{side}_attention"
+                (expected,) = recorded[name]
+                for at, step in enumerate(steps):
+                    found = torch.tensor(step[part][layer], dtype=torch.float32)
+                    seen = slice(at + 1) if side == "self" else slice(None)
+                    assert_close(found, expected[0, :, at, seen], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -337,6 +414,7 @@ def test_models_layers_and_heads_are_chosen(show):
     mean = page.locator("try-it-1 tbody td").evaluate_all(shades)
     choice(page, "head").select_option("2")
     head = page.locator("try-it-1 tbody td").evaluate_all(shades)
+    assert page.url.endswith("#model=transformer&number=twenty+one&head=2")
     choice(page, "layer").select_option("1")
     layer = page.locator("try-it-1 tbody td").evaluate_all(shades)
     assert mean != head != layer
@@ -350,6 +428,131 @@ def test_models_layers_and_heads_are_chosen(show):
     translate(page, "twenty one")
     page.locator(".word").first.click()
     assert "this model has one vector" in status(page)
+
+
+def test_the_transformer_looks_at_its_own_words(show):
+    page = show(example("transformer"), **CALM)
+    translate(page, "two hundred and one")
+    choice(page, "attention to").select_option("its own words")
+    columns = page.locator("try-it-1 thead span").all_text_contents()
+    rows = page.locator(".word").all_text_contents()
+    assert columns == ["<bos>", *rows[:-1]]
+    cells = page.locator(".scroll tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell =>"
+        " cell.className === 'masked' ? null : Number(cell.title)))"
+    )
+    for at, row in enumerate(cells):
+        assert row[at + 1 :] == [None] * (len(rows) - at - 1)
+        assert abs(sum(row[: at + 1]) - 1) < 0.01 * len(rows)
+    page.locator(".word").first.click()
+    assert status(page) == f"{rows[0]} attends to <bos> 1.00"
+    assert page.errors == []
+
+
+# The address of a view.
+
+
+def go(page, address):
+    """Ask for a view on the page that is open."""
+    page.evaluate("address => { location.hash = address; }", address)
+
+
+def wait_for_status(page, start):
+    page.wait_for_function(
+        "start => document.querySelector('try-it-1').shadowRoot"
+        ".querySelector('[role=status]').textContent.startsWith(start)",
+        arg=start,
+    )
+
+
+LINK = "#model=transformer&number=two+hundred&break=uniform+positions&layer=0&head=3"
+
+
+def test_a_view_can_be_linked(show):
+    page = show(example("bahdanau", "transformer"), **CALM, address=LINK)
+    wait_for_status(page, "It wrote")
+    assert choice(page, "model").input_value() == "transformer"
+    assert page.get_by_role("textbox").input_value() == "two hundred"
+    kinds = {"uniform weights": True, "no mask": False, "no positions": True}
+    for name, broken in kinds.items():
+        assert page.get_by_label(name).is_checked() is broken, name
+    assert [choice(page, name).input_value() for name in ("layer", "head")] == [
+        "0",
+        "3",
+    ]
+    assert page.locator(".scroll td").first.get_attribute("title") == "0.33"
+    assert page.url.endswith(LINK)
+    page.get_by_label("no positions").uncheck()
+    wait_for_status(page, "It wrote")
+    assert page.url.endswith(LINK.replace("+positions", ""))
+    assert page.errors == []
+
+
+def test_an_address_follows_what_is_shown_and_back_leads_out(show):
+    page = show(example("bahdanau", "one_vector"), **CALM)
+    before = page.evaluate("history.length")
+    assert "#" not in page.url
+    translate(page, "two hundred and one")
+    assert page.url.endswith("#model=bahdanau&number=two+hundred+and+one")
+    choice(page, "model").select_option("one_vector")
+    translate(page, "twenty one")
+    assert page.url.endswith("#model=one_vector&number=twenty+one")
+    assert page.evaluate("history.length") == before
+    go(page, "elsewhere")  # as a link to a heading does
+    assert page.get_by_role("textbox").input_value() == "twenty one"
+    go(page, "model=bahdanau&number=two")
+    wait_for_status(page, "It wrote")
+    assert page.get_by_role("textbox").input_value() == "two"
+    page.go_back()
+    page.go_back()
+    wait_for_status(page, "It wrote")
+    assert choice(page, "model").input_value() == "one_vector"
+    assert page.get_by_role("textbox").input_value() == "twenty one"
+    page.go_back()
+    assert page.url == "about:blank"
+    assert page.errors == []
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("model=gpt&number=one", "Press Translate"),
+        ("number=one", "Press Translate"),
+        ("model=bahdanau", "Type a number first"),
+        (
+            "model=bahdanau&number=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
+            "The models know",
+        ),
+        ("model=bahdanau&number=%E0%A4%A", "The models know"),
+        ("model=bahdanau&number=one&layer=7&head=x&break=all+uniform", "It wrote"),
+    ],
+)
+def test_an_address_may_ask_for_anything(show, address, message):
+    page = show(example("bahdanau"), **CALM, address=f"#{address}")
+    wait_for_status(page, message)
+    assert page.locator("try-it-1 img").count() == 0
+    assert page.errors == []
+
+
+def test_nothing_is_stored(show):
+    page = show(example("bahdanau"), **CALM, address="#model=bahdanau&number=one")
+    wait_for_status(page, "It wrote")
+    assert page.evaluate("[document.cookie, localStorage.length, history.state]") == [
+        *["", 0, None]
+    ]
+    assert page.evaluate("sessionStorage.length") == 0
+    assert page.context.cookies() == []
+
+
+def test_models_run_in_the_frames_of_colab(show_in_frames):
+    """Such a frame has no address, and its weights come with it."""
+    page, (words, pictures) = show_in_frames(example("bahdanau"), scenes(), **CALM)
+    words.get_by_role("button", name="Translate").click()
+    words.get_by_text("It wrote “").wait_for()
+    assert words.url == "about:srcdoc"
+    pictures.get_by_role("button", name="Read it").click()
+    pictures.get_by_text("Press a word to see").wait_for()
+    assert page.errors == []
 
 
 def test_a_phone_shows_it_all(show):
@@ -430,13 +633,46 @@ def test_a_scene_is_read_and_the_words_tell_where_they_look(show):
     assert "Right would be “a seven top left”" in status(page)
     page.locator(".word").first.click()
     assert re.match(r"“\w+” \(\d+ %\) looks at (row|no)", status(page))
+    assert abs(sum(seen(page)) - 1) < 1e-6
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.errors == []
+
+
+def seen(page):
+    """The weights of the chosen word over the cells."""
     shades = page.locator(".cells i").evaluate_all(
         "all => all.map(cell => Number(cell.style.getPropertyValue('--w')))"
     )
     assert len(shades) == 16
-    weights = [(shade / 0.85) ** 2 for shade in shades]
-    assert abs(sum(weights) - 1) < 1e-6
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    return [(shade / 0.85) ** 2 for shade in shades]
+
+
+def test_a_word_is_made_to_look_elsewhere_and_all_cells_are_given_the_same(show):
+    page = show(scenes(), **CALM)
+    read(page)
+    look = choice(page, "make this word look")
+    assert not look.is_visible()
+    words = page.locator(".word")
+    before = words.all_text_contents()
+    words.nth(1).click()
+    own = seen(page)
+    look.select_option("row 4, column 2")
+    assert [round(weight, 6) for weight in seen(page)] == [0] * 13 + [1] + [0] * 2
+    assert "looks at row 4, column 2: 1.00" in status(page)
+    assert status(page).startswith("It reads “")
+    assert words.first.text_content() == before[0]
+    words.nth(2).click()
+    assert look.input_value() == "-1"
+    words.nth(1).click()
+    assert look.input_value() == "13"
+    look.select_option("where it chose to")
+    assert seen(page) == own
+    assert words.all_text_contents() == before
+    page.get_by_label("uniform weights").check()
+    words.first.click()
+    assert seen(page) == pytest.approx([1 / 16] * 16)
+    page.get_by_label("uniform weights").uncheck()
+    assert words.all_text_contents() == before
     assert page.errors == []
 
 

@@ -66,6 +66,7 @@ def test_layers_and_heads_are_those_of_the_attention_to_the_source():
     assert shapes["one_vector"] == (0, 1)
     assert shapes["bahdanau"] == shapes["luong_local"] == (1, 1)
     assert shapes["transformer"] == (2, 4)
+    assert [name for name, own in TRY_MODELS.items() if own.written] == ["transformer"]
 
 
 def test_the_control_differs_in_its_context_alone():

@@ -32,6 +32,8 @@ class Offer:
         breaks: what can be broken, by the names in ``web/try-it.js``.
         layers: number of layers of attention over the source; 0 without attention.
         heads: of each of these layers.
+        written: whether each of these layers attends to the words that are already
+            written as well.
         outputs: what it writes for each of the examples, as words.
     """
 
@@ -41,6 +43,7 @@ class Offer:
     breaks: Sequence[str] = ()
     layers: int = 1
     heads: int = 1
+    written: bool = False
     outputs: Sequence[Sequence[str]] = ()
 
 
@@ -84,6 +87,7 @@ def try_view(
                 "breaks": [*offer.breaks],
                 "layers": offer.layers,
                 "heads": offer.heads,
+                "written": offer.written,
                 "bytes": len(offer.file),
             }
             for name, offer in offers.items()

@@ -83,6 +83,11 @@ class TryModel:
         """Heads of each layer."""
         return self.sizes.get("num_heads", 1)
 
+    @property
+    def written(self) -> bool:
+        """Whether the decoder attends to its own words as well."""
+        return self.model is Transformer
+
 
 @dataclass(frozen=True, eq=False)
 class RoundedModel:
@@ -157,8 +162,8 @@ TRY_MODELS: dict[str, TryModel] = {
     ),
     "transformer": TryModel(
         label="Transformer: two layers of four heads",
-        note="No recurrence: order is known by the positions alone. The weights are "
-        "those of the attention to the source.",
+        note="No recurrence: order is known by the positions alone. Each layer of the "
+        "decoder attends to its own words, then to the number; both can be seen.",
         model=Transformer,
         config=TransformerConfig,
         sizes={**_QUICK.sizes, "share": "target"},

@@ -12,7 +12,7 @@
   "use strict";
   // A page or a notebook may hold this script more than once, and JupyterLab keeps what
   // an earlier version of it has defined: the number grows with every change.
-  const VERSION = 1;
+  const VERSION = 2;
   const book = window.attentionBook ??= {};
   if (book.version >= VERSION) return;
 
@@ -59,6 +59,9 @@
         this.root.append(make("style", { textContent: style }), drawn,
           make("slot", { name: "table" }));
         if (colours) this.followTheme();
+        // Colab shows an output in a frame that does not grow by itself.
+        const fit = window.google?.colab?.output?.resizeIframeToContent;
+        if (fit) new ResizeObserver(() => fit()).observe(this);
         this.setAttribute("ready", "");
       } catch (error) {
         this.fail();

@@ -4,6 +4,10 @@
 //   let state = model.start(source);       // ids that end with <eos>, or an image
 //   ({ logits, weights, state } = model.step(state, id));
 //
+// `weights` are those over the source, a list for each head of each layer, or null. The
+// Transformer returns `written` besides: the weights over what it has read of its own
+// output, the present token last.
+//
 // Every function is the equation of the layer in the package that its comment names, and
 // is tested against it. A vector is a Float64Array, a list of tokens an array of vectors.
 // A weight is {shape, data}, with PyTorch's rows: (out, in). Nothing changes its inputs,
@@ -335,7 +339,7 @@
       return { source, cache: source.map(() => [[], []]) };
     },
     step(w, config, id, state, how) {
-      const { num_heads } = config, cache = [], weights = [];
+      const { num_heads } = config, cache = [], weights = [], written = [];
       let x = this.embed(w, "target_embedding", config, id, state.cache[0][0].length, how);
       state.source.forEach(([keys, values], k) => {
         const name = `decoder.layers.${k}`;
@@ -344,7 +348,9 @@
         x = this.residual(w, `${name}.self_residual`, config, x, (y) => {
           cache.push([1, 2].map((part) =>
             [...state.cache[k][part - 1], project(own, y, part)]));
-          return multiHead(own, num_heads, project(own, y, 0), ...cache[k]).context;
+          const found = multiHead(own, num_heads, project(own, y, 0), ...cache[k]);
+          written.push(found.weights);
+          return found.context;
         });
         x = this.residual(w, `${name}.cross_residual`, config, x, (y) => {
           const found = multiHead(cross, num_heads, project(cross, y, 0), keys, values,
@@ -355,7 +361,7 @@
         x = this.feed(w, name, config, x);
       });
       if (config.pre_norm) x = this.norm(w, "decoder.final_norm", config, x);
-      return { logits: linear(w.layer("output_proj"), x), weights,
+      return { logits: linear(w.layer("output_proj"), x), weights, written,
         state: { ...state, cache } };
     },
   };

@@ -43,6 +43,8 @@
       padding: 4px 0; display: inline-block; max-height: 9em; }
     td { width: 28px; min-width: 28px; height: 26px; border-radius: 2px; padding: 0;
       background: color-mix(in srgb, var(--weight) calc(var(--w) * 1%), var(--none)); }
+    td.masked { background: repeating-linear-gradient(45deg, transparent 0 4px,
+      var(--none) 4px 8px); }
     .word { border-color: transparent; white-space: pre; min-width: 28px; }
     .word[aria-pressed=true] { background: color-mix(in srgb, var(--query) 35%,
       transparent); }
@@ -118,20 +120,63 @@
         if (event.key !== "Tab") event.stopPropagation();
       });
       this.changed();
+      // In JupyterLab the address is the notebook's.
+      if (!this.closest(".jp-OutputArea")) {
+        window.addEventListener("hashchange", () => this.restore());
+        queueMicrotask(() => this.restore()); // once all is drawn
+      }
       return box;
+    }
+
+    // A view has an address, so that it can be linked: the model, the number, what is
+    // broken, and which weights are shown.
+    get address() {
+      const parts = new URLSearchParams({ model: this.entry.name,
+        number: this.source.join(" ") });
+      const broken = Object.keys(this.broken).filter((name) => this.broken[name]);
+      if (broken.length) parts.set("break", broken.join(" "));
+      for (const [key, usual] of Object.entries(this.usual)) {
+        if (this.chosen[key] !== usual) parts.set(key, this.chosen[key]);
+      }
+      return `#${parts}`;
+    }
+
+    // It replaces the page's own: “back” leads where it led before.
+    keep() {
+      if (!this.source || this.closest(".jp-OutputArea")) return;
+      try {
+        history.replaceState(history.state, "", this.address);
+      } catch {} // a frame without an address of its own, as in Colab
+    }
+
+    // Shows the view that the page's address asks for, if it is another one.
+    restore() {
+      const asked = new URLSearchParams(location.hash.slice(1)), name = asked.get("model");
+      if (!this.data.models.some((model) => model.name === name)) return;
+      if (this.source && location.hash === this.address) return;
+      this.model.value = name;
+      this.input.value = asked.get("number") ?? "";
+      this.forget();
+      this.changed(asked);
+      this.scrollIntoView({ block: "nearest" });
+      this.translate();
     }
 
     get entry() {
       return this.data.models.find(({ name }) => name === this.model.value);
     }
 
-    // Another model is chosen: it translates only when it is asked to.
-    changed() {
+    // Another model is chosen: it translates only when it is asked to. What an address
+    // asks for, of the choices below, is chosen from the start.
+    changed(asked = new URLSearchParams()) {
       const { entry } = this;
       this.note.textContent = `${entry.note} ${Math.round(entry.bytes / 1000)} kB.`;
-      for (const name of Object.keys(this.broken)) this.broken[name] = false;
+      const broken = (asked.get("break") ?? "").split(" ");
+      for (const name of Object.keys(this.broken)) {
+        this.broken[name] = entry.breaks.includes(name) && broken.includes(name);
+      }
       const boxes = entry.breaks.map((name) => {
-        const check = make("input", { type: "checkbox" });
+        const check = make("input", { type: "checkbox", checked: this.broken[name] });
         check.addEventListener("change", () => {
           this.broken[name] = check.checked;
           if (this.source) this.translate();
@@ -141,22 +186,26 @@
       this.breaks.replaceChildren(...(boxes.length
         ? [make("fieldset", {}, make("legend", { textContent: "Break it" }), ...boxes)] : []));
       this.axes.replaceChildren();
-      this.chosen = { layer: 0, head: -1 }; // -1: the mean of the heads
-      const select = (label, names, key, first) => {
-        const list = make("select", { "aria-label": label }, ...names.map(([value, text]) =>
+      this.chosen = { to: 0, layer: 0, head: 0 };
+      this.usual = {};
+      const select = (label, key, names, usual = 0) => {
+        const list = make("select", { "aria-label": label }, ...names.map((text, value) =>
           make("option", { value, textContent: text })));
-        list.value = this.chosen[key] = first;
+        list.value = asked.get(key) ?? usual;
+        if (list.selectedIndex < 0) list.value = usual; // no such choice
+        this.usual[key] = usual;
+        this.chosen[key] = Number(list.value);
         list.addEventListener("change", () => {
           this.chosen[key] = Number(list.value);
           this.render();
+          this.keep();
         });
         this.axes.append(make("label", {}, label, list));
       };
-      const count = (size) => Array.from({ length: size }, (_, i) => [i, `${i + 1}`]);
-      if (entry.layers > 1) select("layer", count(entry.layers), "layer", entry.layers - 1);
-      if (entry.heads > 1) {
-        select("head", [[-1, "mean of all"], ...count(entry.heads)], "head", -1);
-      }
+      const count = (size) => Array.from({ length: size }, (_, i) => `${i + 1}`);
+      if (entry.written) select("attention to", "to", ["the number", "its own words"]);
+      if (entry.layers > 1) select("layer", "layer", count(entry.layers), entry.layers - 1);
+      if (entry.heads > 1) select("head", "head", ["mean of all", ...count(entry.heads)]);
       const again = this.source !== undefined;
       this.forget();
       if (this.root) this.render();
@@ -234,9 +283,9 @@
       this.status.textContent = "Translating …";
       while (id !== EOS && this.steps.length < MOST_TOKENS) {
         const how = { ...this.how, focus };
-        const { logits, weights, state: next } = this.loaded.step(state, id, how);
+        const { logits, weights, written, state: next } = this.loaded.step(state, id, how);
         const best = token ?? logits.indexOf(Math.max(...logits));
-        this.steps.push({ state, read: id, id: best, weights, focus, next,
+        this.steps.push({ state, read: id, id: best, weights, written, focus, next,
           chances: softmax(logits), forced: token !== undefined || focus !== undefined });
         [state, id, token, focus] = [next, best];
         this.selected = this.steps.length - 1;
@@ -245,6 +294,7 @@
         if (run !== this.run) return;
       }
       this.status.textContent = this.verdict();
+      this.keep();
       this.tell({ model: this.entry.name, source: this.source, target: this.words() });
     }
 
@@ -275,13 +325,20 @@
       return text.trim();
     }
 
-    // The weights of a step over the source, for the chosen layer and head; null: none.
-    weightsOf({ weights }) {
+    // The weights of a step, over the source or over the words before it, for the chosen
+    // layer and head; null: none.
+    weightsOf({ weights, written }) {
       if (!weights) return null;
-      const heads = weights[this.chosen.layer];
-      if (this.chosen.head >= 0) return heads[this.chosen.head];
+      const { to, layer, head } = this.chosen, heads = (to ? written : weights)[layer];
+      if (head) return heads[head - 1];
       return heads[0].map((_, j) =>
-        heads.reduce((sum, head) => sum + head[j], 0) / heads.length);
+        heads.reduce((sum, one) => sum + one[j], 0) / heads.length);
+    }
+
+    // What these weights are over.
+    get attended() {
+      return this.chosen.to ? this.steps.map(({ read }) => this.loaded.about.target[read])
+        : this.columns;
     }
 
     render() {
@@ -295,21 +352,25 @@
       }
       const attends = steps[0].weights !== null;
       this.axes.hidden = !attends;
+      const { attended } = this;
       const head = make("tr", {}, make("th", { scope: "col" }), ...(attends
-        ? this.columns.map((word) => make("th", { scope: "col" },
+        ? attended.map((word) => make("th", { scope: "col" },
           make("span", { textContent: word }))) : []));
       this.buttons = steps.map((step, at) => this.button(step, at));
-      const rows = steps.map((step, at) => make("tr", {},
-        make("th", { scope: "row" }, this.buttons[at]),
-        ...Array.from(this.weightsOf(step) ?? [], (weight) => {
-          const cell = make("td", { title: weight.toFixed(2) });
-          cell.style.setProperty("--w", 100 * weight);
+      const rows = steps.map((step, at) => {
+        const weights = this.weightsOf(step);
+        const cells = (weights ? attended : []).map((_, j) => {
+          if (j >= weights.length) return make("td", { className: "masked" });
+          const cell = make("td", { title: weights[j].toFixed(2) });
+          cell.style.setProperty("--w", 100 * weights[j]);
           return cell;
-        })));
+        });
+        return make("tr", {}, make("th", { scope: "row" }, this.buttons[at]), ...cells);
+      });
       const table = make("table", {}, make("thead", {}, head),
         make("tbody", {}, ...rows));
       table.setAttribute("aria-label", attends ? "The translation, word by word, and the " +
-        "weights of each word over the source" : "The translation, word by word");
+        `weights of each word over ${this.chosen.to ? "those before it" : "the source"}` : "The translation, word by word");
       this.stage.replaceChildren(table);
       this.explain();
       if (focused !== undefined) this.buttons[focused]?.focus();
@@ -339,7 +400,7 @@
       this.selected = at;
       this.render();
       const weights = this.weightsOf(this.steps[at]);
-      const top = Array.from(weights ?? [], (weight, j) => [weight, this.columns[j]])
+      const top = Array.from(weights ?? [], (weight, j) => [weight, this.attended[j]])
         .sort((a, b) => b[0] - a[0]).slice(0, 4).filter(([weight]) => weight >= 0.005);
       const word = this.loaded.about.target[this.steps[at].id];
       this.status.textContent = weights

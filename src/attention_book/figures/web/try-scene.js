@@ -22,13 +22,14 @@
       align-items: center; }
     label { display: inline-flex; align-items: center; gap: .4em; min-height: 28px;
       max-width: 100%; }
+    input { width: 18px; height: 18px; }
     select, button { font: inherit; color: inherit; background: transparent;
       border: 1px solid currentColor; border-radius: 4px; min-height: 30px;
       padding: 0 .5em; }
     button { cursor: pointer; }
     button.first { background: color-mix(in srgb, var(--query) 35%, transparent); }
     option { color: #202020; background: #fff; }
-    :is(select, button):focus-visible { outline: 3px solid var(--focus);
+    :is(select, button, input):focus-visible { outline: 3px solid var(--focus);
       outline-offset: 1px; }
     .pad { position: relative; width: min(256px, 100%); aspect-ratio: 1;
       border: 1px solid currentColor; }
@@ -68,6 +69,16 @@
         ...names.map((name, value) => make("option", { value, textContent: name })));
       this.digit = select("digit", NUMBERS);
       this.cell = select("cell", this.cells.map((_, cell) => place(cell)));
+      this.uniform = make("input", { type: "checkbox" });
+      this.uniform.addEventListener("change", () => { if (this.steps.length) this.read(); });
+      // Where the chosen word looks, or is made to look.
+      this.look = make("select", { "aria-label": "make this word look" },
+        make("option", { value: -1, textContent: "where it chose to" }),
+        ...this.cells.map((_, cell) =>
+          make("option", { value: cell, textContent: place(cell) })));
+      this.look.addEventListener("change", () => this.force(Number(this.look.value)));
+      this.more = make("div", { className: "line" },
+        make("label", {}, "make this word look", this.look));
       const box = make("div", { className: "box" },
         make("div", { className: "line" },
           button("Read it", () => this.read(), "first"),
@@ -80,7 +91,9 @@
           })),
         make("div", { className: "pad" }, this.canvas,
           make("div", { className: "cells" }, ...this.cells)),
-        this.status, this.caption);
+        make("div", { className: "line" }, make("label", {}, this.uniform,
+          "uniform weights: every cell gets the same")),
+        this.status, this.caption, this.more);
       box.addEventListener("keydown", (event) => {
         if (event.key !== "Tab") event.stopPropagation(); // JupyterLab takes the keys
       });
@@ -171,39 +184,58 @@
           this.model = forward.open(await this.fetchWeights("scenes"));
         }
         this.steps = [];
-        let state = this.model.start(this.image), id = BOS;
-        while (id !== EOS && this.steps.length < MOST_WORDS) {
-          const step = this.model.step(state, id);
-          id = step.logits.indexOf(Math.max(...step.logits));
-          state = step.state;
-          if (id !== EOS) {
-            this.steps.push({ word: this.model.about.target[id],
-              chance: forward.softmax(step.logits)[id], weights: step.weights[0][0] });
-          }
-        }
+        this.write(this.model.start(this.image), BOS);
         this.selected = -1;
         this.render();
-        this.status.textContent = this.verdict();
+        this.status.textContent = `${this.verdict()} Press a word to see where it looked.`;
         this.tell({ caption: this.steps.map(({ word }) => word) });
       } catch (error) {
         this.status.textContent = error.message;
       }
     }
 
+    // Writes on, from a state and the word that is read next. The first word may be made
+    // to look at one cell.
+    write(state, id, focus) {
+      while (id !== EOS && this.steps.length < MOST_WORDS) {
+        const how = { uniform: this.uniform.checked, focus };
+        const step = this.model.step(state, id, how);
+        const best = step.logits.indexOf(Math.max(...step.logits));
+        if (best !== EOS) {
+          this.steps.push({ word: this.model.about.target[best], state, read: id, focus,
+            chance: forward.softmax(step.logits)[best], weights: step.weights[0][0] });
+        }
+        [state, id, focus] = [step.state, best, undefined];
+      }
+    }
+
+    // The same caption up to the chosen word, which looks at a cell, or where it likes.
+    force(cell) {
+      const at = this.selected, { state, read } = this.steps[at];
+      this.steps.length = at;
+      this.write(state, read, cell < 0 ? undefined : cell);
+      if (at < this.steps.length) this.select(at);
+      else {
+        this.selected = -1;
+        this.render();
+      }
+      const looks = this.selected < 0 ? "" : this.status.textContent;
+      this.status.textContent = `${this.verdict()} ${looks}`;
+    }
+
     verdict() {
       const caption = this.steps.map(({ word }) => word).join(" ");
-      const said = caption ? `It reads “${caption}”. ` : "It finds nothing to say. ";
-      const more = "Press a word to see where it looked.";
+      const said = caption ? `It reads “${caption}”.` : "It finds nothing to say.";
       const quarters = this.placed.map(([cell]) => quarter(cell));
       if (this.drawn || !quarters.length || new Set(quarters).size < quarters.length) {
-        return said + more;
+        return said;
       }
       const order = ["top left", "top right", "bottom left", "bottom right"];
       const right = order.flatMap((name) => this.placed
         .filter(([cell]) => quarter(cell) === name)
         .map(([, digit]) => `a ${NUMBERS[digit]} ${name}`)).join(" and ");
-      if (right === caption) return `${said}That is right. ${more}`;
-      return `${said}Right would be “${right}”. ${more}` + (quarters.length > 2
+      if (right === caption) return `${said} That is right.`;
+      return `${said} Right would be “${right}”.` + (quarters.length > 2
         ? " In training there were at most two digits." : "");
     }
 
@@ -232,6 +264,8 @@
       });
       this.caption.replaceChildren(...words);
       this.caption.hidden = !words.length;
+      this.more.hidden = !chosen;
+      this.look.value = chosen?.focus ?? -1;
       if (focused !== undefined) words[focused]?.focus();
       if (!words.length) {
         this.status.textContent = "Press “Read it”, or draw a digit in one of the cells " +
