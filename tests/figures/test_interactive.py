@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,13 +13,17 @@ import torch
 from attention_book.figures import interactive
 from attention_book.figures.interactive import (
     MARKER,
+    SHARED,
     WEB,
     Ask,
     PageElement,
     attention_view,
     script,
+    scripts,
 )
 
+STATIC = Path(__file__).parents[2] / "book" / "_static"
+BOOK_FILES = STATIC / "book.js", STATIC / "book.css"
 QUERIES = ["drei", "und", "vierzig"]
 KEYS = ["forty", "three", "thousand", "<eos>"]
 
@@ -71,10 +76,21 @@ def test_an_element_may_have_a_table_in_place_of_an_image():
     assert "<slider-view-1><p>b</p><script" in view.to_html()
 
 
-def test_all_scripts_together_are_small():
-    """As a server sends them, compressed; the style sheets are inside of them."""
-    scripts = [path.read_bytes() for path in WEB.glob("*.js")]
-    assert sum(len(gzip.compress(script)) for script in scripts) <= 40_000
+def sent(path):
+    """Bytes of a file as a server sends it, compressed."""
+    return len(gzip.compress(path.read_bytes()))
+
+
+def test_the_scripts_of_a_page_are_small():
+    """With the book's own script and style; the figures' styles are in their scripts.
+
+    A page has the translators and the captioner, or it may have all other figures.
+    """
+    own = sum(map(sent, BOOK_FILES))
+    stems = {path.stem for path in WEB.glob("*.js")}
+    models = {stem for name in ("try-it", "try-scene") for stem in scripts(name)}
+    for page in models, stems - models | {SHARED}:
+        assert own + sum(sent(WEB / f"{stem}.js") for stem in page) <= 40_000
 
 
 def test_no_word_can_end_the_script():
@@ -274,3 +290,23 @@ def test_the_still_image_says_what_its_shades_are(monkeypatch, options):
     monkeypatch.setattr(interactive, "plot_weights", draw)
     attention_view(torch.eye(2), ["a", "b"], ["c", "d"], alt="A map.", **options)
     assert drawn == [options.get("label", "weight")]
+
+
+def test_in_colab_each_output_brings_its_script_and_asks_for_room(show_in_frames):
+    ask = Ask(query=0, text="Where does “drei” look?", choices=[0, 1, 2])
+    page, frames = show_in_frames(example(), example(ask=ask, view="map"))
+    assert len(frames) == 2
+    for frame in frames:
+        frame.locator("attention-view-1[ready]").wait_for()
+        assert frame.locator("script[src]").count() == 0
+        assert not frame.evaluate("try { parent.document } catch { false }")
+    one, other = frames
+    one.get_by_role("button", name="drei").hover()
+    assert one.get_by_role("status").text_content().startswith("drei: three 0.91")
+    page.wait_for_function("heights.length >= 2")
+    before = page.evaluate("heights.length")
+    other.get_by_role("button", name="show me").click()
+    assert other.get_by_role("button", name="drei").is_visible()
+    page.wait_for_function("before => heights.length > before", arg=before)
+    assert page.evaluate("Math.max(...heights)") > 200
+    assert page.errors == []

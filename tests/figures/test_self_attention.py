@@ -1,11 +1,16 @@
 """The chapter's figures: arrows as thick as weights, matrices, heads as a kernel."""
 
+from itertools import permutations
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
+from attention_book.attention.self_attention import SelfAttention
 from attention_book.figures.self_attention import (
+    order_view,
     plot_asking,
     plot_budgets,
     plot_distance_scores,
@@ -156,3 +161,147 @@ def test_chance_is_a_line_below_the_scores():
     assert list(ax.lines[0].get_ydata()) == pytest.approx([0.6, 0.85])
     assert set(ax.lines[1].get_ydata()) == {0.45}
     assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "16"]
+
+
+# Words in another order.
+
+WORDS = ["animal", "street", "so", "tired"]
+
+
+@pytest.fixture
+def layer():
+    return SelfAttention(5, 3)
+
+
+@pytest.fixture
+def tokens():
+    return torch.randn(4, 5)
+
+
+@pytest.fixture
+def positions():
+    return torch.randn(4, 5)
+
+
+@pytest.fixture
+def view(layer, tokens, positions):
+    parts = layer.query_proj, layer.key_proj, layer.value_proj
+    projections = [part.weight.detach().T for part in parts]
+    return order_view(WORDS, tokens, projections, positions, alt="Words in a table.")
+
+
+def words_of(page):
+    return page.locator(".word").all_text_contents()
+
+
+def drawn_numbers(page):
+    """Weights and contexts, as the figure shows them, to two digits."""
+    weights = page.locator(".weight").evaluate_all("all => all.map(td => +td.title)")
+    contexts = page.locator(".context").all_text_contents()
+    return torch.tensor(weights).view(4, 4), torch.tensor(
+        [float(number) for number in contexts]
+    ).view(4, 3)
+
+
+@torch.no_grad()
+def test_words_in_every_order_get_what_the_layer_gives(
+    show, view, layer, tokens, positions
+):
+    page = show(view)
+    page.locator("order-view-1[ready]").wait_for()
+    for placed in (False, True):
+        page.get_by_label("add a vector").set_checked(placed)
+        for order in [*permutations(range(4))][::5]:
+            for at, word in enumerate(order):  # to the top, the last one first
+                words = words_of(page)
+                page.locator(".word").nth(words.index(WORDS[word])).focus()
+                for _ in range(words.index(WORDS[word]) - at):
+                    page.keyboard.press("ArrowUp")
+            assert words_of(page) == [WORDS[word] for word in order]
+            x = tokens[[*order]] + (positions if placed else 0)
+            context, weights = layer(x[None], x[None], x[None], need_weights=True)
+            shown = drawn_numbers(page)
+            assert_close(shown, (weights[0], context[0]), atol=0.00501, rtol=0)
+            said = page.get_by_role("status").text_content()
+            assert placed or said.endswith("the context that it had at first.")
+            assert not placed or "words have another context" in said
+    assert page.errors == []
+
+
+def test_a_word_is_dragged_by_the_mouse(show, view):
+    page = show(view)
+    first = page.locator(".word").first.bounding_box()
+    last = page.locator(".word").last.bounding_box()
+    page.mouse.move(first["x"] + 9, first["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(last["x"] + 9, last["y"] + 9, steps=7)
+    assert page.locator(".word.held").all_text_contents() == ["animal"]
+    page.mouse.move(last["x"] + 9, last["y"] + 300)  # out of the figure
+    page.mouse.up()
+    assert words_of(page) == ["street", "so", "tired", "animal"]
+    assert page.locator("thead span").all_text_contents() == words_of(page)
+    assert page.locator(".word.held").count() == 0
+    page.mouse.move(first["x"] + 9, first["y"] + 9)
+    assert words_of(page)[-1] == "animal"
+    assert page.errors == []
+
+
+def test_a_word_is_dragged_by_a_finger(show, view):
+    page = show(view, has_touch=True, viewport={"width": 390, "height": 800})
+    box = page.locator(".word").last.bounding_box()
+    x, y = box["x"] + 20, box["y"] + 15
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, y=None):
+        points = [] if y is None else [{"x": x, "y": y}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", y)
+    for step in range(1, 9):
+        touch("touchMove", y - 10 * step)
+    touch("touchEnd")
+    assert words_of(page).index("tired") < 3
+    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.errors == []
+
+
+def test_keys_move_a_word_and_stay_with_it(show, view):
+    page = show(view)
+    page.get_by_label("add a vector").focus()
+    page.keyboard.press("Tab")
+    for key, order in (
+        ("ArrowDown", [1, 0, 2, 3]),
+        ("End", [1, 2, 3, 0]),
+        ("ArrowDown", [1, 2, 3, 0]),
+        ("ArrowUp", [1, 2, 0, 3]),
+        ("Home", [0, 1, 2, 3]),
+    ):
+        page.keyboard.press(key)
+        assert words_of(page) == [WORDS[word] for word in order], key
+        focused = page.locator("order-view-1").evaluate(
+            "view => view.shadowRoot.activeElement.textContent"
+        )
+        assert focused == "animal"
+    label = page.locator(".word").first.get_attribute("aria-label")
+    assert label == "animal, 1 of 4"
+
+
+@torch.no_grad()
+def test_without_scripts_there_are_an_image_and_the_numbers(show, view, layer, tokens):
+    page = show(view, java_script_enabled=False)
+    assert page.get_by_role("img").is_visible()
+    x = tokens[None]
+    context, weights = layer(x, x, x, need_weights=True)
+    numbers = torch.cat([weights[0], context[0]], dim=1)
+    cells = page.locator("tbody td").all_text_contents()
+    assert cells == [f"{number:.2f}" for number in numbers.flatten().tolist()]
+
+
+def test_words_tokens_and_projections_must_fit(tokens, positions, no_shape_checks):
+    good = [torch.ones(5, 3)] * 3
+    with pytest.raises(ValueError, match=r"as many words, .* got 4, 3 and 4"):
+        order_view(WORDS, tokens[:3], good, positions, alt="")
+    for bad in (good[:2], [*good[:2], torch.ones(4, 3)]):
+        with pytest.raises(ValueError, match="projections must be three, of 5 rows"):
+            order_view(WORDS, tokens, bad, positions, alt="")

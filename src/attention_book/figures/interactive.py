@@ -249,25 +249,44 @@ def _table(data: dict[str, Any]) -> str:
     for axis, size in zip(data["axes"], data["shape"], strict=False):
         first = first * size + axis["start"]
     first *= len(queries) * len(keys)
-    head = "".join(f'<th scope="col">{html.escape(key)}</th>' for key in keys)
     rows = []
     for number, query in enumerate(queries):
         start = first + number * len(keys)
-        cells = "".join(
-            f"<td>{'' if w is None else f'{w / 1000:.2f}'}</td>"
-            for w in data["w"][start : start + len(keys)]
-        )
-        name = f'<th scope="row">{html.escape(query)}</th>'
-        rows.append(f"<tr>{name}{cells}</tr>")
+        weights = data["w"][start : start + len(keys)]
+        rows.append([query, *("" if w is None else f"{w / 1000:.2f}" for w in weights)])
     shown = ", ".join(
         f"{axis['label']} {axis['names'][axis['start']]}" for axis in data["axes"]
     )
-    caption = f"<caption>{html.escape(shown)}</caption>" if shown else ""
+    return folded_table(["", *keys], rows, caption=shown)
+
+
+def folded_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = ""
+) -> str:
+    """The numbers of a figure as HTML, in a table that the reader unfolds.
+
+    Args:
+        head: names of the columns; the first one is that of the rows' names.
+        rows: cells of each row, its name first.
+        caption: what the table shows; "": nothing is said.
+
+    Example:
+        >>> "<td>0.50</td>" in folded_table(["", "a"], [["b", "0.50"]])
+        True
+    """
+    corner, *columns = map(html.escape, head)
+    names = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    lines = []
+    for row in rows:
+        name, *cells = map(html.escape, row)
+        shown = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row">{name}</th>{shown}</tr>')
+    said = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     return (
         '<details slot="table"><summary>Numbers</summary>'
-        f'<div style="overflow-x: auto" tabindex="0"><table>{caption}'
-        f"<thead><tr><td></td>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div></details>"
+        f'<div style="overflow-x: auto" tabindex="0"><table>{said}'
+        f"<thead><tr><td>{corner}</td>{names}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div></details>"
     )
 
 

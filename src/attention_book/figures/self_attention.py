@@ -15,6 +15,8 @@ from torch import Tensor
 from attention_book.figures.colours import CONTEXT, INK, KEY, QUERY, VALUE
 from attention_book.figures.curves import plot_curves
 from attention_book.figures.drawing import draw_arrow, draw_box
+from attention_book.figures.heatmap import plot_weights
+from attention_book.figures.interactive import PageElement, as_png, folded_table
 from attention_book.figures.seeds import plot_seeds
 from attention_book.figures.words import draw_word
 
@@ -34,6 +36,7 @@ TEXT = {
     "distance": "distance between the two tokens",
     "accuracy": "accuracy",
     "softmax": "softmax of\neach row",
+    "context": "context",
 }
 
 
@@ -428,3 +431,61 @@ def plot_distance_scores(
     ax.set_ylim(0.25, 1.03)
     ax.legend(loc="lower left")
     return ax
+
+
+def order_view(
+    words: Sequence[str],
+    tokens: Float[Tensor, "words token_dim"],
+    projections: Sequence[Float[Tensor, "token_dim dim"]],
+    positions: Float[Tensor, "words token_dim"],
+    *,
+    alt: str,
+) -> PageElement:
+    """Make a figure of self-attention on words whose order the reader changes.
+
+    A word is dragged to another place, or moved there by the arrow keys; weights and
+    contexts are computed anew. A box adds a vector for each position to the tokens.
+
+    Args:
+        words: a label for each token.
+        tokens: :math:`X`, in the order that is shown first.
+        projections: :math:`W^Q, W^K, W^V`.
+        positions: what is added to the token at each position if the reader wants it.
+        alt: what the figure shows, in words.
+
+    Raises:
+        ValueError: if there are not as many words, tokens and positions, or not three
+            projections of the tokens.
+    """
+    if not len(words) == len(tokens) == len(positions) > 0:
+        raise ValueError(
+            "there must be as many words, tokens and positions, got "
+            f"{len(words)}, {len(tokens)} and {len(positions)}"
+        )
+    widths = {len(projection) for projection in projections}
+    if len(projections) != 3 or widths != {tokens.shape[1]}:
+        raise ValueError(
+            f"projections must be three, of {tokens.shape[1]} rows each, got shapes "
+            f"{[tuple(projection.shape) for projection in projections]}"
+        )
+    query, key, value = (tokens @ projection for projection in projections)
+    weights = (query @ key.T / key.shape[1] ** 0.5).softmax(dim=-1)
+    data = {
+        "v": 1,
+        "words": [*words],
+        "tokens": tokens.tolist(),
+        "projections": [projection.tolist() for projection in projections],
+        "positions": positions.tolist(),
+    }
+    figure = plt.figure(figsize=(1.8 + 0.5 * len(words), 1.4 + 0.4 * len(words)))
+    plot_weights(weights, words, words, ax=figure.subplots())
+    contexts = weights @ value
+    names = [f"{TEXT['context']} {i + 1}" for i in range(contexts.shape[1])]
+    rows = [
+        [word, *(f"{number:.2f}" for number in (*own, *context))]
+        for word, own, context in zip(
+            words, weights.tolist(), contexts.tolist(), strict=True
+        )
+    ]
+    table = folded_table(["", *words, *names], rows)
+    return PageElement("order-view-1", data, alt=alt, still=as_png(figure), table=table)
