@@ -230,6 +230,18 @@ def test_choices_of_the_same_word_are_numbered(show):
     assert names == ["ten (1)", "one", "ten (3)"]
 
 
+def test_a_figure_is_drawn_before_it_is_scrolled_to(show):
+    """In a box that scrolls, as a notebook does, and where its image alone is seen."""
+    view = example()
+    for height, top in ((300, 500), (900, 860)):
+        text = (
+            f'<div style="height: {height}px; overflow: auto; position: fixed; top: 0">'
+            f'<div style="height: {top}px"></div>{view.to_html()}</div>'
+        )
+        page = show(SimpleNamespace(to_html=lambda text=text: text))
+        page.locator("attention-view-1[ready]").wait_for(state="attached")
+
+
 def test_two_figures_on_a_page_do_not_disturb_each_other(show):
     page = show(example(), example(queries=["a", "b", "c"]))
     page.get_by_role("button", name="und").click()

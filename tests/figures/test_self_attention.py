@@ -187,7 +187,7 @@ def positions():
 def view(layer, tokens, positions):
     parts = layer.query_proj, layer.key_proj, layer.value_proj
     projections = [part.weight.detach().T for part in parts]
-    return order_view(WORDS, tokens, projections, positions, alt="Words in a table.")
+    return order_view(WORDS, tokens, projections, positions=positions)
 
 
 def words_of(page):
@@ -301,7 +301,7 @@ def test_without_scripts_there_are_an_image_and_the_numbers(show, view, layer, t
 def test_words_tokens_and_projections_must_fit(tokens, positions, no_shape_checks):
     good = [torch.ones(5, 3)] * 3
     with pytest.raises(ValueError, match=r"as many words, .* got 4, 3 and 4"):
-        order_view(WORDS, tokens[:3], good, positions, alt="")
+        order_view(WORDS, tokens[:3], good, positions=positions)
     for bad in (good[:2], [*good[:2], torch.ones(4, 3)]):
         with pytest.raises(ValueError, match="projections must be three, of 5 rows"):
-            order_view(WORDS, tokens, bad, positions, alt="")
+            order_view(WORDS, tokens, bad, positions=positions)

@@ -37,6 +37,8 @@ TEXT = {
     "accuracy": "accuracy",
     "softmax": "softmax of\neach row",
     "context": "context",
+    "order": "One row for each of {} words: its weights on all of them, and its "
+    "context. In another order each word keeps its context.",
 }
 
 
@@ -437,9 +439,8 @@ def order_view(
     words: Sequence[str],
     tokens: Float[Tensor, "words token_dim"],
     projections: Sequence[Float[Tensor, "token_dim dim"]],
-    positions: Float[Tensor, "words token_dim"],
     *,
-    alt: str,
+    positions: Float[Tensor, "words token_dim"],
 ) -> PageElement:
     """Make a figure of self-attention on words whose order the reader changes.
 
@@ -451,7 +452,6 @@ def order_view(
         tokens: :math:`X`, in the order that is shown first.
         projections: :math:`W^Q, W^K, W^V`.
         positions: what is added to the token at each position if the reader wants it.
-        alt: what the figure shows, in words.
 
     Raises:
         ValueError: if there are not as many words, tokens and positions, or not three
@@ -488,4 +488,5 @@ def order_view(
         )
     ]
     table = folded_table(["", *words, *names], rows)
+    alt = TEXT["order"].format(len(words))
     return PageElement("order-view-1", data, alt=alt, still=as_png(figure), table=table)

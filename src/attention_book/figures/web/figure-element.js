@@ -37,6 +37,7 @@
     connectedCallback() {
       if (this.shadowRoot || this.started) return;
       this.started = true;
+      this.style.display = "block"; // the box of an inline element is its last line
       // Far from the screen there is no hurry; and while the page is read, the
       // element's content comes after the element itself.
       if (!("IntersectionObserver" in window)) return this.begin();
@@ -44,7 +45,7 @@
         if (!entries.some((entry) => entry.isIntersecting)) return;
         near.disconnect();
         this.begin();
-      }, { rootMargin: "600px" });
+      }, { rootMargin: "600px", scrollMargin: "600px" }); // of the page, of a notebook
       near.observe(this);
     }
 
