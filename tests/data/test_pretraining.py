@@ -20,6 +20,7 @@ from attention_book.data.pretraining import (
     fresh_loader,
     hide_tokens,
     join_segments,
+    masked_batch,
     masked_example,
     next_word_example,
     pretraining_batch,
@@ -244,6 +245,46 @@ def test_batch_is_padded_and_counted(pairs):
     assert batch.from_elsewhere.tolist() == [p.from_elsewhere for p in pairs[:5]]
     assert batch.to("meta").ids.is_meta
     assert batch.to("meta").num_chosen == batch.num_chosen
+
+
+@pytest.mark.parametrize("options", [{}, {"max_chosen": 2}, {"share": 0.4}])
+def test_a_batch_is_masked_as_its_texts_one_by_one(pairs, options):
+    masking = Masking(marks=MARKS, vocab_size=500, **options)
+    some = [SegmentPair((7,)), *(p for p in pairs if max(p.first + p.second) < 499)]
+    batch = masked_batch(some, masking, generator())
+    wanted = pretraining_batch([masked_example(p, masking, generator()) for p in some])
+    for name in "target", "token_mask", "segments", "from_elsewhere":
+        assert getattr(batch, name).equal(getattr(wanted, name))
+    assert batch.chosen.sum(1).equal(wanted.chosen.sum(1))
+    assert batch.num_chosen == wanted.num_chosen
+    assert batch.num_nonpad == wanted.num_nonpad
+    special = [0, MARKS.cls, MARKS.sep, MARKS.mask]
+    assert not torch.isin(batch.target[batch.chosen], torch.tensor(special)).any()
+    changed = batch.ids != batch.target
+    assert (batch.chosen | ~changed).all()
+
+
+def test_tokens_of_a_batch_are_chosen_equally_often():
+    pair = SegmentPair(tuple(range(4, 11)), tuple(range(11, 21)))
+    batch = masked_batch([pair] * 4000, MASKING, generator())
+    counts = batch.chosen.sum(0)
+    assert counts[[0, 8, 19]].sum() == 0
+    words = counts[counts > 0]
+    mean = 4000 * 3 / 17
+    assert len(words) == 17
+    assert (words - mean).abs().max() < 4 * math.sqrt(mean)
+    shares = [(batch.ids[batch.chosen] == 499).double().mean().item()]
+    shares.append((batch.ids == batch.target)[batch.chosen].double().mean().item())
+    assert shares == pytest.approx([0.8, 0.1], abs=4 * math.sqrt(0.16 / 12000))
+
+
+def test_whole_words_of_a_batch():
+    masking = Masking(
+        marks=MARKS, vocab_size=500, share=0.5, continuations=frozenset({8})
+    )
+    batch = masked_batch([SegmentPair((7, 8, 7, 8))] * 20, masking, generator())
+    assert batch.chosen[:, 1].equal(batch.chosen[:, 2])
+    assert batch.chosen[:, 3].equal(batch.chosen[:, 4])
 
 
 def test_static_masks_stay_and_fresh_ones_change():

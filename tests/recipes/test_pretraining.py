@@ -9,7 +9,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from attention_book.data.pretraining import SegmentPair, SubwordIds, pretraining_batch
+from attention_book.data.pretraining import (
+    MaskedExample,
+    SegmentPair,
+    SubwordIds,
+    pretraining_batch,
+)
 from attention_book.recipes.pretraining import (
     BLANK_PIECE,
     OBJECTIVES,
@@ -59,10 +64,15 @@ PAIR = SegmentPair(tuple(range(4, 24)), tuple(range(24, 40)))
 
 
 def example(name, task):
-    """A long pair, as a model of an objective reads it."""
+    """A long pair, as a model of an objective reads it, beside a short one."""
     objective = OBJECTIVES[name]
     masking = replace(task.masking(objective), vocab_size=100)
-    return objective.example(PAIR, masking, generator())
+    batch = objective.batch([PAIR, SegmentPair((4, 5))], masking, generator())
+    assert batch.num_chosen == batch.chosen.sum()
+    assert not (batch.chosen & ~batch.token_mask).any()
+    return MaskedExample(
+        batch.ids[0], batch.segments[0], batch.chosen[0], batch.target[0], False
+    )
 
 
 def test_objectives_differ_in_what_they_say(task):

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from attention_book.data.loader import make_loader, pad_ids
 from attention_book.data.translation.subwords import Subwords
 from attention_book.data.vocab import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocab
-from attention_book.functional import check_counts
+from attention_book.functional import check_counts, token_mask
 
 UNKNOWN = SPECIAL_TOKENS[UNK]
 Ids = tuple[int, ...]
@@ -368,10 +368,8 @@ def join_segments(
         >>> ids.tolist(), segments.tolist()
         ([1, 7, 8, 2, 9, 2], [0, 0, 0, 0, 1, 1])
     """
-    first = [marks.cls, *pair.first, marks.sep]
-    second = [*pair.second, marks.sep] if pair.second else []
-    segments = [0] * len(first) + [1] * len(second)
-    return torch.tensor(first + second), torch.tensor(segments)
+    ids, segments = _joined(pair, marks)
+    return torch.tensor(ids), torch.tensor(segments)
 
 
 def choose_tokens(
@@ -466,6 +464,53 @@ def masked_example(
     chosen = choose_tokens(ids, masking, generator)
     hidden = hide_tokens(ids, chosen, masking, generator)
     return MaskedExample(hidden, segments, chosen, ids, pair.from_elsewhere)
+
+
+def masked_batch(
+    pairs: Sequence[SegmentPair], masking: Masking, generator: torch.Generator
+) -> PretrainingBatch:
+    """Join pairs, choose tokens and hide them, for a whole batch in a few operations.
+
+    The probabilities are those of :func:`masked_example`, the draws are others. Whole
+    words are chosen text by text.
+
+    Args:
+        pairs: the texts.
+        masking: shares and special tokens.
+        generator: of all random choices.
+
+    Example:
+        >>> masking = Masking(marks=MarkIds(mask=3), vocab_size=9, share=0.5)
+        >>> pairs = [SegmentPair((7, 8)), SegmentPair((6, 5), (4, 8))]
+        >>> masked_batch(pairs, masking, torch.Generator()).chosen.sum(dim=1)
+        tensor([2, 4])
+    """
+    if masking.continuations:
+        return pretraining_batch(
+            [masked_example(pair, masking, generator) for pair in pairs]
+        )
+    marks = masking.marks
+    joined = [_joined(pair, marks) for pair in pairs]
+    lengths = torch.tensor([len(ids) for ids, _ in joined])
+    size = int(lengths.max())
+    ids = torch.tensor([ids + [PAD] * (size - len(ids)) for ids, _ in joined])
+    segments = torch.tensor([row + [0] * (size - len(row)) for _, row in joined])
+    free = ~torch.isin(ids, torch.tensor([PAD, marks.cls, marks.sep, marks.mask]))
+    wanted = (masking.share * lengths.double()).round().clamp(1, masking.max_chosen)
+    draw = torch.rand(ids.shape, generator=generator, dtype=torch.float64)
+    rank = draw.masked_fill(~free, 2.0).argsort(dim=1).argsort(dim=1)
+    chosen = free & (rank < wanted[:, None])
+    hidden = hide_tokens(ids.flatten(), chosen.flatten(), masking, generator)
+    return PretrainingBatch(
+        hidden.view_as(ids),
+        token_mask(lengths, size),
+        segments,
+        chosen,
+        ids,
+        torch.tensor([pair.from_elsewhere for pair in pairs]),
+        num_nonpad=int(lengths.sum()),
+        num_chosen=int(chosen.sum()),
+    )
 
 
 def next_word_example(example: MaskedExample) -> MaskedExample:
@@ -565,9 +610,7 @@ def fresh_loader(
     """
 
     def collate(batch: list[SegmentPair]) -> PretrainingBatch:
-        return pretraining_batch(
-            [masked_example(pair, masking, loader.generator) for pair in batch]
-        )
+        return masked_batch(batch, masking, loader.generator)
 
     loader = make_loader(pairs, collate, batch_size=batch_size, seed=seed)
     return loader
@@ -612,6 +655,13 @@ def finetuning_loader(
         return finetuning_batch(batch, marks)
 
     return make_loader(examples, collate, batch_size=batch_size, seed=seed)
+
+
+def _joined(pair: SegmentPair, marks: MarkIds) -> tuple[list[int], list[int]]:
+    """The ids of an input, and the segment of each of its tokens."""
+    first = [marks.cls, *pair.first, marks.sep]
+    second = [*pair.second, marks.sep] if pair.second else []
+    return first + second, [0] * len(first) + [1] * len(second)
 
 
 def _pairs_of(

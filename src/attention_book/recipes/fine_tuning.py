@@ -3,23 +3,34 @@
 import operator
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attention_book.data.docstrings.classes import BLANK, DocumentSplits
-from attention_book.data.docstrings.pairs import PairSplits
+from attention_book.data.docstrings.classes import (
+    BLANK,
+    DocumentSplits,
+    docstring_classes,
+)
+from attention_book.data.docstrings.corpus import load_docstrings
+from attention_book.data.docstrings.pairs import PairSplits, docstring_pairs
 from attention_book.data.pretraining import (
     SegmentPair,
     TextEncoder,
     finetuning_loader,
 )
 from attention_book.data.sentence_pairs.msrp import msrp
+from attention_book.data.sequences.word_kinds import (
+    NOUNS,
+    LabelledParts,
+    LabelledSentence,
+)
 from attention_book.data.wordpiece import WordPiece, read_word_pieces
 from attention_book.models.bert import (
     Bert,
@@ -201,9 +212,29 @@ class FewLabels(NamedTuple):
         """Share of right classes over all runs."""
         return float(np.mean(self.right[start]))
 
-    def gain(self, start: str, other: str) -> PairedGain:
-        """By how much one start is better than another, text by text."""
-        return paired_gain(self.right[start], self.right[other])
+    def gain(
+        self, start: str, other: str, groups: np.ndarray | None = None
+    ) -> PairedGain:
+        """By how much one start is better than another, text by text.
+
+        Args:
+            start: name of the one.
+            other: name of the other.
+            groups: number of each text's group, such as the noun that it is about;
+                None: each text by itself.
+        """
+        return paired_gain(self.right[start], self.right[other], groups)
+
+    def only(self, texts: slice) -> "FewLabels":
+        """The same classifiers, on some of the test texts.
+
+        Args:
+            texts: which of them.
+        """
+        right = {
+            name: [row[texts] for row in rows] for name, rows in self.right.items()
+        }
+        return FewLabels(self.num_labels, right)
 
 
 def tune_with_few_labels(
@@ -246,6 +277,54 @@ def tune_with_few_labels(
                 right[label].append(task.right(model))
         found.append(FewLabels(count, right))
     return found
+
+
+def kinds_task(
+    parts: LabelledParts, encoder: TextEncoder, *, device: torch.device
+) -> LabelledTask:
+    """Sentences of the small language whose noun's kind is to be named.
+
+    Args:
+        parts: of :func:`attention_book.data.sequences.word_kinds.labelled_kinds`; the
+            test sentences are those with known nouns, then those with new ones.
+        encoder: text to ids.
+        device: where models are trained and run.
+    """
+
+    def rows(sentences: Sequence[LabelledSentence]) -> list[Labelled]:
+        return [
+            (SegmentPair(tuple(encoder.encode(" ".join(one.words)))), one.label)
+            for one in sentences
+        ]
+
+    return LabelledTask(
+        train=rows(parts.train),
+        test=rows(parts.known) + rows(parts.new),
+        classes=tuple(NOUNS),
+        encoder=encoder,
+        device=device,
+    )
+
+
+@torch.no_grad()
+def swapped_words(model: Bert, ids: Sequence[int], *, seed: int) -> Bert:
+    """Copy a model and exchange the embeddings of some words at random.
+
+    A control for pre-training: all that the layers have learned stays, but each of the
+    words is taken for another one.
+
+    Args:
+        model: is not changed.
+        ids: the words among which embeddings are exchanged.
+        seed: of the exchange.
+    """
+    copy = deepcopy(model)
+    words = torch.tensor(ids)
+    generator = torch.Generator().manual_seed(operator.index(seed))
+    order = torch.randperm(len(words), generator=generator)
+    table = copy.embeddings.words.weight
+    table[words] = table[words[order]]
+    return copy
 
 
 def plain_texts(splits: DocumentSplits, part: str) -> Texts:
@@ -370,6 +449,36 @@ def mrpc_task(
         encoder=encoder,
         device=device,
     )
+
+
+def library_and_paraphrase_tasks(
+    encoder: TextEncoder,
+    *,
+    max_tokens: int,
+    num_test: int | None = None,
+    seed: int,
+    device: torch.device,
+) -> dict[str, LabelledTask]:
+    """The two tasks that need no download: docstrings' libraries, and paraphrases.
+
+    Args:
+        encoder: text to ids.
+        max_tokens: longest input.
+        num_test: number of test texts, drawn at random; None: all.
+        seed: of the draw.
+        device: where models are trained and run.
+
+    Returns:
+        The tasks, as "libraries" and "paraphrases".
+    """
+    documents = load_docstrings().documents
+    options: dict[str, Any] = {"max_tokens": max_tokens, "num_test": num_test}
+    options |= {"seed": seed, "device": device}
+    classes, pairs = docstring_classes(documents), docstring_pairs(documents)
+    return {
+        "libraries": library_task(classes, encoder, **options),
+        "paraphrases": docstring_paraphrases(pairs, encoder, **options),
+    }
 
 
 def accuracy_and_f1(task: LabelledTask, model: BertClassifier) -> tuple[float, float]:

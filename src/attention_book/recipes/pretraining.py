@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from attention_book.data.corpora.brown import brown
+from attention_book.data.corpora.wikitext import wikitext_2
 from attention_book.data.loader import make_loader
 from attention_book.data.pretraining import (
     MaskedExample,
@@ -21,7 +23,7 @@ from attention_book.data.pretraining import (
     SegmentPair,
     TextEncoder,
     join_segments,
-    masked_example,
+    masked_batch,
     next_word_example,
     pretraining_batch,
     segment_pairs,
@@ -71,22 +73,34 @@ class Objective:
     mask_p: float = 0.8
     random_p: float = 0.1
 
-    def example(
-        self, pair: SegmentPair, masking: Masking, generator: torch.Generator
-    ) -> MaskedExample:
-        """Make an input of a pair, with masks drawn anew.
+    def batch(
+        self,
+        pairs: Sequence[SegmentPair],
+        masking: Masking,
+        generator: torch.Generator,
+    ) -> PretrainingBatch:
+        """Make a batch of pairs, with masks drawn anew.
 
         Args:
-            pair: the text.
+            pairs: the texts.
             masking: of these probabilities, or of others.
             generator: of all random choices.
         """
-        example = masked_example(pair, masking, generator)
+        batch = masked_batch(pairs, masking, generator)
         if self.predict == "chosen":
-            return example
-        marks = torch.tensor([masking.marks.cls, masking.marks.sep])
-        example = replace(example, chosen=~torch.isin(example.target, marks))
-        return next_word_example(example) if self.predict == "next" else example
+            return batch
+        marks = torch.tensor([PAD, masking.marks.cls, masking.marks.sep])
+        chosen = ~torch.isin(batch.target, marks)
+        batch = replace(batch, chosen=chosen, num_chosen=int(chosen.sum()))
+        if self.predict == "all":
+            return batch
+        # Nothing is hidden, and each word is asked for at the token before it.
+        return replace(
+            batch,
+            ids=batch.target,
+            chosen=chosen.roll(-1, dims=1),
+            target=batch.target.roll(-1, dims=1),
+        )
 
 
 OBJECTIVES = {
@@ -211,10 +225,7 @@ class PretrainingTask:
         masking = self.masking(objective)
 
         def collate(pairs: list[SegmentPair]) -> PretrainingBatch:
-            generator = loader.generator
-            return pretraining_batch(
-                [objective.example(pair, masking, generator) for pair in pairs]
-            )
+            return objective.batch(pairs, masking, loader.generator)
 
         loader = make_loader(self.train, collate, batch_size=plan.batch_size, seed=seed)
         steps = plan.epochs * len(loader)
@@ -256,6 +267,11 @@ class PretrainingTask:
         if objective.predict == "next":
             return [next_word_example(example) for example in self.test]
         return list(self.test)
+
+    def asked_words(self) -> list[str]:
+        """Return the chosen words of held-out text, in the order of their losses."""
+        rows = [example.target[example.chosen] for example in self.test]
+        return self.encoder.decode(torch.cat(rows).tolist())
 
     @torch.no_grad()
     def masked_nats(
@@ -388,6 +404,20 @@ def pretraining_task(
         max_tokens=max_tokens,
         device=device,
     )
+
+
+def public_texts(limit: int | None = None) -> tuple[Texts, Texts]:
+    """Return the Brown corpus and WikiText-2 to learn from, and held-out texts of both.
+
+    A tenth of Brown's documents and WikiText-2's test part are held out.
+
+    Args:
+        limit: largest number of documents of either part; None: no limit.
+    """
+    own = brown()
+    read = [text for number, text in enumerate(own) if number % 10]
+    train, test = read + wikitext_2("train"), own[::10] + wikitext_2("test")
+    return train[:limit], test[:limit]
 
 
 def ngram_nats(task: PretrainingTask) -> dict[str, Float[np.ndarray, " chosen"]]:
