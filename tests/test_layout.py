@@ -135,8 +135,7 @@ def test_one_slug_a_chapter_everywhere():
     for floor in "attention", "models":
         for folder in (PACKAGE / floor).iterdir():
             if folder.is_dir() and (folder / "__init__.py").exists():
-                known = {*SLUGS, "bert"}  # a chapter to come
-                assert folder.name in known, f"{floor}/{folder.name}"
+                assert folder.name in SLUGS, f"{floor}/{folder.name}"
 
 
 def test_a_folder_offers_the_public_names_of_its_files():

@@ -1,6 +1,7 @@
 """Fine-tuning: tasks with few labels, the same batches from every start, real files."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from attention_book.data.docstrings.classes import BLANK, DocumentSplits
 from attention_book.data.docstrings.pairs import DocstringPair, PairSplits
 from attention_book.data.documents.labelled import LabelledDocument
 from attention_book.data.pretraining import SubwordIds
+from attention_book.data.sequences.word_kinds import kinds_texts, labelled_kinds
 from attention_book.data.wordpiece import SPECIAL_PIECES
 from attention_book.models.bert import Bert, BertConfig, to_published
 from attention_book.recipes.fine_tuning import (
@@ -21,10 +23,13 @@ from attention_book.recipes.fine_tuning import (
     accuracy_and_f1,
     docstring_paraphrases,
     fine_tune,
+    kinds_task,
+    library_and_paraphrase_tasks,
     library_task,
     mrpc_task,
     plain_texts,
     published_start,
+    swapped_words,
     tune_with_few_labels,
 )
 
@@ -148,7 +153,73 @@ def test_starts_are_compared_text_by_text(task, sizes):
         assert all(len(row) == 3 for runs in one.right.values() for row in runs)
     rows = {"a": [np.array([1.0, 1.0])], "b": [np.array([0.0, 1.0])]}
     assert FewLabels(5, rows).mean("a") == 1
-    assert FewLabels(5, rows).gain("a", "b").mean == 0.5
+    both = FewLabels(5, rows)
+    assert both.gain("a", "b").mean == 0.5
+    assert both.gain("a", "b", np.array([0, 1])).mean == 0.5
+    first = both.only(slice(0, 1))
+    assert first.num_labels == 5
+    assert (first.mean("a"), first.mean("b")) == (1.0, 0.0)
+
+
+def test_kinds_of_known_and_of_new_nouns():
+    encoder = SubwordIds([s for text in kinds_texts(50) for s in text], max_pieces=2000)
+    parts = labelled_kinds(16, 20, seed=2)
+    task = kinds_task(parts, encoder, device=CPU)
+    assert task.classes == ("animal", "tool", "food", "garment")
+    assert (len(task.train), len(task.test)) == (16, 40)
+    for (pair, label), one in zip(task.test, parts.known + parts.new, strict=True):
+        assert encoder.decode(pair.first) == list(one.words)
+        assert (pair.second, label) == ((), one.label)
+
+
+def test_words_are_exchanged_among_groups(sizes):
+    model, groups = Bert(sizes), [[5, 7, 8, 11], [6, 9, 10, 12]]
+    before = model.embeddings.words.weight.clone()
+    copy = swapped_words(model, groups, seed=1)
+    assert model.embeddings.words.weight.equal(before)
+    after = copy.embeddings.words.weight
+    took = {
+        i: next(j for j in range(len(before)) if after[i].equal(before[j]))
+        for i in range(len(before))
+    }
+    assert sorted(took.values()) == sorted(took)
+    assert {i for i, j in took.items() if i != j} == {*groups[0], *groups[1]}
+    for group in groups:
+        assert sum(took[i] in group for i in group) == 2
+    again = swapped_words(model, groups, seed=1)
+    assert again.embeddings.words.weight.equal(after)
+    within = swapped_words(model, groups[:1], seed=2).embeddings.words.weight
+    assert within[groups[1]].equal(before[groups[1]])
+    assert (within[groups[0]] != before[groups[0]]).any(dim=1).all()
+    for name, weight in model.state_dict().items():
+        if "words" not in name:
+            assert copy.state_dict()[name].equal(weight)
+
+
+def test_groups_of_exchanged_words_have_one_size(sizes):
+    with pytest.raises(ValueError, match=r"groups must be of one size, got \[1, 2\]"):
+        swapped_words(Bert(sizes), [[5], [6, 7]], seed=0)
+
+
+def test_tasks_of_docstrings(encoder, monkeypatch):
+    from attention_book.recipes import fine_tuning
+
+    pairs = [DocstringPair(("add", "two"), ("sum",), 1, ("a.add", "b.add"))]
+    monkeypatch.setattr(
+        fine_tuning, "load_docstrings", lambda: SimpleNamespace(documents=[])
+    )
+    monkeypatch.setattr(fine_tuning, "docstring_classes", lambda _: SPLITS)
+    monkeypatch.setattr(
+        fine_tuning, "docstring_pairs", lambda _: PairSplits(pairs, [], pairs * 3, {})
+    )
+    tasks = library_and_paraphrase_tasks(
+        encoder, max_tokens=9, num_test=2, seed=0, device=CPU
+    )
+    assert {name: len(task.test) for name, task in tasks.items()} == {
+        "libraries": 2,
+        "paraphrases": 2,
+    }
+    assert tasks["libraries"].classes == SPLITS.classes
 
 
 def test_mrpc(mirror, encoder):

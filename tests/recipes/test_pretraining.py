@@ -28,6 +28,7 @@ from attention_book.recipes.pretraining import (
     ngram_nats,
     one_text,
     pretraining_task,
+    public_texts,
     seen_words,
     shuffled_words,
     without_segments,
@@ -138,6 +139,22 @@ def test_nats_of_each_chosen_word(task, run):
 def _inputs(one):
     batch = pretraining_batch([one])
     return batch.ids, batch.token_mask, batch.segments
+
+
+def test_the_words_that_are_asked_for(task, run):
+    words = task.asked_words()
+    assert len(words) == len(task.masked_nats(run.model, run.objective))
+    first = task.test[0]
+    asked = first.target[first.chosen].tolist()
+    assert words[: len(asked)] == task.encoder.decode(asked)
+
+
+def test_public_texts(mirror):
+    train, test = public_texts()
+    assert len(train) > 450
+    assert len(test) > 50
+    assert not {text[0] for text in train[:450]} & {text[0] for text in test[:50]}
+    assert public_texts(3) == (train[:3], test[:3])
 
 
 def test_losses_are_measured_on_the_way(task):

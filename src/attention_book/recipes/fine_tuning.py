@@ -307,23 +307,37 @@ def kinds_task(
 
 
 @torch.no_grad()
-def swapped_words(model: Bert, ids: Sequence[int], *, seed: int) -> Bert:
-    """Copy a model and exchange the embeddings of some words at random.
+def swapped_words(model: Bert, groups: Sequence[Sequence[int]], *, seed: int) -> Bert:
+    """Copy a model and exchange the embeddings of some words.
 
     A control for pre-training: all that the layers have learned stays, but each of the
-    words is taken for another one.
+    words is taken for another one. The embeddings of each group are dealt evenly to all
+    groups; with a single group words are exchanged within it.
 
     Args:
         model: is not changed.
-        ids: the words among which embeddings are exchanged.
-        seed: of the exchange.
+        groups: ids of the words, in groups of one size; no id occurs twice.
+        seed: of the order within the groups.
+
+    Raises:
+        ValueError: if the groups are not of one size.
     """
+    if len({len(group) for group in groups}) != 1:
+        raise ValueError(
+            f"groups must be of one size, got {[len(group) for group in groups]}"
+        )
     copy = deepcopy(model)
-    words = torch.tensor(ids)
     generator = torch.Generator().manual_seed(operator.index(seed))
-    order = torch.randperm(len(words), generator=generator)
+    rows = torch.stack(
+        [
+            torch.tensor(group)[torch.randperm(len(group), generator=generator)]
+            for group in groups
+        ]
+    )
+    number, place = (torch.arange(size) for size in rows.shape)
+    other = (number[:, None] + place) % len(groups)
     table = copy.embeddings.words.weight
-    table[words] = table[words[order]]
+    table[rows] = table[rows[other, (place + 1) % len(place)]]
     return copy
 
 

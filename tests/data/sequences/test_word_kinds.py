@@ -50,7 +50,7 @@ def test_no_word_is_of_two_classes():
     words = [*chain(*groups, *PEOPLE.values()), *NEUTRAL, *ADVERBS, "near"]
     assert len(set(words)) == len(words)
     sizes = Counter(map(word_class, words))
-    assert sizes == {"noun": 48, "verb": 19, "place": 12, "other": 13}
+    assert sizes == {"noun": 32, "verb": 19, "place": 12, "other": 13}
 
 
 def test_verbs_go_with_the_kind_of_their_noun_and_places_with_the_text(texts):
@@ -76,12 +76,12 @@ def test_shares_of_verbs_and_nouns(texts):
         {"does": 0.45, "done": 0.45, "neutral": 0.1}, abs=0.04
     )
     nouns = Counter(noun for noun, _, _ in read)
-    assert len(nouns) == 48
-    assert max(nouns.values()) < 2 * len(read) / 48
+    assert len(nouns) == 32
+    assert max(nouns.values()) < 2 * len(read) / 32
 
 
 def test_labels_are_kinds_and_no_other_word_tells_them():
-    parts = labelled_kinds(96, 48, seed=5)
+    parts = labelled_kinds(64, 32, seed=5)
     for part in parts:
         for words, noun, label in part:
             assert understand(" ".join(words))[:2] == (noun, words[1])
@@ -97,7 +97,7 @@ def test_labels_are_kinds_and_no_other_word_tells_them():
 
 def test_a_seed_gives_the_same_sentences_and_chooses_the_nouns():
     assert kinds_texts(4, seed=7) == kinds_texts(4, seed=7) != kinds_texts(4, seed=8)
-    one, again, other = (labelled_kinds(24, 24, seed=s) for s in (1, 1, 2))
+    one, again, other = (labelled_kinds(16, 16, seed=s) for s in (1, 1, 2))
     assert one == again
     assert {x.noun for x in one.train} != {x.noun for x in other.train}
 
