@@ -407,16 +407,17 @@ def pretraining_task(
 
 
 def public_texts(limit: int | None = None) -> tuple[Texts, Texts]:
-    """Return the Brown corpus and WikiText-2 to learn from, and held-out texts of both.
+    """Return the Brown corpus and part of WikiText-2 to learn from, and held-out texts.
 
-    A tenth of Brown's documents and WikiText-2's test part are held out.
+    Of WikiText-2, the validation part is read and the test part held out, as a tenth of
+    the documents of Brown is.
 
     Args:
         limit: largest number of documents of either part; None: no limit.
     """
     own = brown()
     read = [text for number, text in enumerate(own) if number % 10]
-    train, test = read + wikitext_2("train"), own[::10] + wikitext_2("test")
+    train, test = read + wikitext_2("valid"), own[::10] + wikitext_2("test")
     return train[:limit], test[:limit]
 
 
@@ -723,6 +724,8 @@ def shuffled_words(
 ) -> list[MaskedExample]:
     """Return examples whose words that are not hidden have changed their places.
 
+    No word moves to the other segment.
+
     Args:
         examples: chosen words keep their places, special tokens too.
         task: knows the special tokens.
@@ -734,9 +737,11 @@ def shuffled_words(
     for example in examples:
         free = ~example.chosen
         free &= (example.target != marks.cls) & (example.target != marks.sep)
-        places: Int[Tensor, " free"] = free.nonzero()[:, 0]
-        order = places[torch.randperm(len(places), generator=generator)]
         ids = example.ids.clone()
-        ids[places] = example.ids[order]
+        for segment in (0, 1):
+            inside = free & (example.segments == segment)
+            places: Int[Tensor, " inside"] = inside.nonzero()[:, 0]
+            order = places[torch.randperm(len(places), generator=generator)]
+            ids[places] = example.ids[order]
         found.append(replace(example, ids=ids))
     return found
