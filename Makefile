@@ -15,6 +15,7 @@ export IPYTHONDIR := $(CURDIR)/_build/home/ipython
 export MPLCONFIGDIR := $(CURDIR)/_build/home/matplotlib
 export JUPYTER_DATA_DIR := $(CURDIR)/_build/home/jupyter
 export JUPYTER_CONFIG_DIR := $(CURDIR)/_build/home/jupyter
+export UV_CACHE_DIR := $(CURDIR)/_build/home/uv
 
 .PHONY: help setup book test style pytest pdf offline lab serve gpu clean repository
 

@@ -72,9 +72,10 @@ def test_settings_that_send_packages_elsewhere_are_left_out(monkeypatch, tmp_pat
     elsewhere = "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONOPTIMIZE", "PYTHONPATH"
     for name in (*elsewhere, "PIP_USER"):
         monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://index")
+    for name in ("PIP_EXTRA_INDEX_URL", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "https://index")
     found = setup.surroundings()
-    assert found["PIP_EXTRA_INDEX_URL"] == "https://index"
+    assert found["PIP_EXTRA_INDEX_URL"] == found["HTTPS_PROXY"] == "https://index"
     assert found["PIP_USER"] == "0"
     assert not found.keys() & set(elsewhere)
 
@@ -103,7 +104,7 @@ def test_make_passes_on_nothing_that_would_mislead(tmp_path):
     assert done.returncode == 0
     assert "/foreign" not in done.stdout
     found = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
-    for name in execution.FOLDERS:
+    for name in (*execution.FOLDERS, "UV_CACHE_DIR"):
         assert Path(found[name]).is_relative_to(tmp_path)
 
 

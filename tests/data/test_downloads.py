@@ -92,6 +92,19 @@ def test_download_then_cache(server, cache, known, capfd):
     assert capfd.readouterr().out == ""
 
 
+def test_a_proxy_of_the_environment_is_used(server, cache, known, monkeypatch):
+    """It is asked for the whole address, which nobody else could answer."""
+    known()
+    entry = downloads.table()[NAME]._replace(url="http://host.invalid/words.gz")
+    monkeypatch.setattr(downloads, "table", lambda: {NAME: entry})
+    served = server[0] / "http:" / "host.invalid" / "words.gz"
+    served.parent.mkdir(parents=True)
+    served.write_bytes(CONTENT)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, server[1])
+    assert fetch(NAME).read_bytes() == CONTENT
+
+
 def test_damaged_cached_file_is_downloaded_again(server, cache, known):
     known()
     (server[0] / "words.gz").write_bytes(CONTENT)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -91,7 +92,12 @@ def test_wrong_combinations_are_refused(book, tmp_path):
         sweep("tiny", threads=0)
 
 
-def test_a_sweep_skips_what_is_recorded_and_tries_again_what_failed(place, capsys):
+def test_a_sweep_skips_what_is_recorded_and_tries_again_what_failed(
+    place, capsys, tmp_path, monkeypatch
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     record = sweep("tiny", seeds=range(5), workers=2, run=simulated, **place)
     assert [run.values["tiny_x"] for run in record.finished()] == [0, 1, 2, 4]
     assert load_record("tiny", "full", place["results"]) == record
@@ -100,6 +106,7 @@ def test_a_sweep_skips_what_is_recorded_and_tries_again_what_failed(place, capsy
     error = capsys.readouterr().err
     assert "tiny full seed=3: RuntimeError: three" in error
     assert "5/5" in error
+    assert not list(temporary.iterdir())  # the cluster leaves nothing behind
     calls = []
 
     def counted(client, jobs, run):
@@ -243,6 +250,7 @@ def cluster(tmp_path):
     """A scheduler, and a function that starts workers, in processes of their own."""
     started = []
     environ = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}
+    environ["DASK_TEMPORARY_DIRECTORY"] = str(tmp_path)
 
     def start(*arguments):
         command = [sys.executable, "-m", "distributed.cli." + arguments[0]]

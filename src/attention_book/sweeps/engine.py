@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -277,6 +278,9 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(QUIET))
         if scheduler is None:
+            # A folder that goes with the cluster: dask leaves its own one behind.
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            stack.enter_context(dask.config.set({"temporary-directory": folder}))
             scheduler = stack.enter_context(
                 LocalCluster(
                     n_workers=workers,

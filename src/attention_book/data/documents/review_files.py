@@ -82,7 +82,7 @@ def read_imdb(path: str | Path, split: str) -> list[LabelledDocument]:
         with tarfile.open(path) as archive:
             for entry in archive:
                 member = _IMDB_MEMBER.fullmatch(entry.name)
-                file = archive.extractfile(entry) if member else None
+                file = archive.extractfile(entry) if entry.isfile() else None
                 if member is None or file is None or member[1] != split:
                     continue
                 text = file.read().decode("utf-8")
