@@ -8,9 +8,16 @@ from pypdf import PdfReader
 
 from tools import pdf
 
-PAGE = """<!doctype html><html lang="en"><head><title>{title}</title></head>
-<body><main><article><h1>{title}</h1>{text}
-<p style="height: 1500px"></p><h2 id="end">The end of {title}</h2></article></main>
+# With two titles, as the theme has them: one for the screen, one for paper.
+PAGE = """<!doctype html><html lang="en"><head><title>{title}</title><style>
+@media print {{ .bd-main .bd-content .bd-article h1:first-of-type {{ display: none }} }}
+</style></head>
+<body><main class="bd-main"><div class="bd-content">
+<div id="jb-print-docs-body"><h1>{title}</h1></div>
+<article class="bd-article">
+<h1><span class="section-number">7. </span>{title}</h1>{text}
+<p style="height: 1500px"></p><h2 id="end">The end of {title}</h2>
+</article></div></main>
 </body></html>"""
 TEXTS = {
     "book/one": '<p><a href="two.html#end">there</a> <a href="two.html">top</a> '
@@ -72,11 +79,17 @@ def test_outline_has_parts_pages_and_sections(printed):
         ]
 
     assert titles(printed.outline) == [
-        "one",
+        "7. one",
         ["The end of one"],
         "Second part",
-        ["two", ["The end of two"]],
+        ["7. two", ["The end of two"]],
     ]
+
+
+def test_the_title_is_printed_once_with_its_number(printed):
+    text = " ".join(printed.pages[0].extract_text().split())
+    assert text.startswith("7. one ")
+    assert text.count("one") == 1
 
 
 def test_sheets_are_numbered_through(printed):

@@ -78,6 +78,11 @@ STYLE = """
     img, svg, table, mjx-container { max-width: 100%; }
     figure, img, tr { break-inside: avoid; }
     h1, h2, h3, h4 { break-after: avoid; }
+    /* The theme prints a title of its own, without the chapter's number. */
+    #jb-print-docs-body > h1 { display: none !important; }
+    .bd-main .bd-content .bd-article h1:first-of-type {
+        display: block; font-size: 2.5em; text-align: center;
+    }
 """
 
 

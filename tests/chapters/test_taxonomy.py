@@ -9,6 +9,7 @@ from dataclasses import MISSING, FrozenInstanceError, asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
 
+import nbformat
 import pytest
 from torch import nn
 
@@ -21,13 +22,16 @@ from attention_book.chapters.taxonomy import (
     LAWS,
     MECHANISMS,
     QUESTIONS,
+    SYSTEMS,
     TRAITS,
     Mechanism,
     by_axis,
     facets,
     nearest,
+    systems_table,
     table,
 )
+from attention_book.recipes.mechanisms import publications
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "src/attention_book"
@@ -105,6 +109,51 @@ def test_what_a_row_names_exists(mechanism):
         assert mechanism.appeared == "20{}-{}".format(*number.groups())
     else:
         assert mechanism.appeared == WITHOUT_PREPRINT[mechanism.paper]
+
+
+def code_of(path):
+    """The source of a class's slug: of its file, or of its folder."""
+    place = FOLDER.joinpath(*path.split(".")[:2])
+    files = sorted(place.rglob("*.py")) or [place.with_suffix(".py")]
+    return "\n".join(file.read_text("utf-8") for file in files)
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_a_system_is_built_of_the_mechanisms_that_its_row_names(system):
+    found = system.load()
+    assert issubclass(found, nn.Module)
+    assert found.__module__ == f"attention_book.{system.path.rpartition('.')[0]}"
+    number = re.search(r"eprint=\{(\d\d)(\d\d)\.", entries()[system.paper])
+    months = dict(WITHOUT_PREPRINT)
+    if number:
+        months[system.paper] = "20{}-{}".format(*number.groups())
+    assert system.appeared == months[system.paper]
+    classes = {mechanism.name: mechanism.load() for mechanism in MECHANISMS}
+    for name in system.mechanisms:
+        assert classes[name].__name__ in code_of(system.path), name
+    rows = [m for m in MECHANISMS if m.name in system.mechanisms]
+    assert set(system.sequences) <= {v for row in rows for v in row.sequences}
+    assert bool(system.sequences) == bool(system.mechanisms)
+
+
+def test_every_chapter_has_its_system_or_its_mechanisms():
+    chapters = {file.stem for file in (ROOT / "book").glob("*.ipynb")}
+    told = {entry.chapter for entry in (*MECHANISMS, *SYSTEMS)}
+    assert chapters <= told <= {*chapters, "bert"}
+    months = [system.appeared for system in SYSTEMS]
+    assert months == sorted(months)
+    header, rows = systems_table()
+    assert [row[0] for row in rows] == [system.name for system in SYSTEMS]
+    assert {len(row) for row in rows} == {len(header)}
+    assert rows[0] == ["RNN encoder-decoder", "none", "none", "seq2seq"]
+
+
+def test_the_time_lines_alternative_text_names_every_paper():
+    notebook = nbformat.read(ROOT / "book/taxonomy.ipynb", as_version=4)
+    (cell,) = [c for c in notebook.cells if "plot_timeline(" in c.source]
+    alt = cell.metadata["mystnb"]["image"]["alt"]
+    for _, label, *_ in publications():
+        assert label.split()[0] in alt, label
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda m: m.name)

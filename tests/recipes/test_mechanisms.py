@@ -6,7 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from attention_book.attention.bahdanau import AdditiveAttention
-from attention_book.chapters.taxonomy import MECHANISMS
+from attention_book.chapters.taxonomy import MECHANISMS, SYSTEMS
 from attention_book.evaluation.cost import multiplications
 from attention_book.recipes.mechanisms import (
     WORD_DIM,
@@ -174,10 +174,14 @@ def test_costs(layers, sentences):
 
 def test_every_paper_is_listed_once():
     rows = publications()
-    assert len(rows) == len({mechanism.paper for mechanism in MECHANISMS})
+    assert len(rows) == len({entry.paper for entry in (*MECHANISMS, *SYSTEMS)})
+    assert len({author for _, author, *_ in rows}) == len(rows)
     assert ", ".join(row[2] for row in rows).count("ABCNN-1, ABCNN-2, ABCNN-3") == 1
     month, author, _, group = rows[0]
     assert (month, author, group) == ("2014-09", "Bahdanau 2015", "distinctive")
     groups = {author: group for _, author, _, group in rows}
     assert groups["Vaswani 2017"] == "self and distinctive"
     assert "Veličković 2018" in groups
+    assert groups["Cho 2014"] == groups["Sutskever 2014"] == "no attention"
+    assert groups["Devlin 2019"] == "self"
+    assert groups["Wang 2017"] == "self and co-attention"

@@ -288,6 +288,39 @@ class Mechanism:
         return Part(path=self.path, arguments=example.arguments).build()
 
 
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A whole model of the book, and the mechanisms in it.
+
+    Attributes:
+        name: as its paper or the book calls it.
+        paper: its key in the bibliography.
+        appeared: year and month of the first version, "2014-09".
+        chapter: the slug of the chapter that trains or explains it.
+        path: the class, below ``attention_book``.
+        mechanisms: names of those of :data:`MECHANISMS` that it can have; none for an
+            encoder-decoder without attention.
+        sequences: whose tokens the keys are in this system, as for a mechanism.
+    """
+
+    name: str
+    paper: str
+    appeared: str
+    chapter: str
+    path: str
+    mechanisms: tuple[str, ...] = ()
+    sequences: tuple[str, ...] = ()
+
+    def load(self) -> Any:
+        """Import and return the class.
+
+        Example:
+            >>> SYSTEMS[0].load().__name__
+            'RNNEncoderDecoder'
+        """
+        return _load(self.path)
+
+
 def by_axis(axis: str) -> dict[str, list[Mechanism]]:
     """Sort the mechanisms by their values on an axis.
 
@@ -383,6 +416,20 @@ def table() -> tuple[list[str], list[list[str]]]:
         ]
         rows.append([mechanism.name, *texts, str(mechanism.year)])
     return header, rows
+
+
+def systems_table() -> tuple[list[str], list[list[str]]]:
+    """The systems as text: the names of the columns, and a row for each system."""
+    rows = [
+        [
+            system.name,
+            ", ".join(system.mechanisms) or "none",
+            " and ".join(system.sequences) or "none",
+            system.chapter,
+        ]
+        for system in SYSTEMS
+    ]
+    return ["system", "mechanisms", "sequences", "chapter"], rows
 
 
 def _load(path: str) -> Any:
@@ -785,4 +832,92 @@ MECHANISMS = (
             sizes={"query": 7, "key": 7, "value": 7}, arguments={"dim": 7}),)),
 )
 """All mechanisms of the book, one row for each."""
+# fmt: on
+
+# fmt: off
+SYSTEMS = (
+    System(
+        name="RNN encoder-decoder", paper="cho2014", appeared="2014-06",
+        chapter="seq2seq", path="models.seq2seq.gru.RNNEncoderDecoder"),
+    System(
+        name="LSTM encoder-decoder", paper="sutskever2014", appeared="2014-09",
+        chapter="seq2seq", path="models.seq2seq.lstm.Seq2Seq"),
+    System(
+        name="RNNsearch", paper="bahdanau2015", appeared="2014-09", chapter="bahdanau",
+        path="models.bahdanau.RNNSearch", mechanisms=("additive", "projected dot"),
+        sequences=("distinctive",)),
+    System(
+        name="Neural Turing Machine", paper="graves2014", appeared="2014-10",
+        chapter="later", path="models.later.ntm.NTM", mechanisms=("NTM",),
+        sequences=("distinctive",)),
+    System(
+        name="Show, Attend and Tell", paper="xu2015", appeared="2015-02",
+        chapter="soft_hard", path="models.soft_hard.model.ShowAttendTell",
+        mechanisms=("hard",),
+        sequences=("distinctive",)),
+    System(
+        name="MemN2N", paper="sukhbaatar2015", appeared="2015-03",
+        chapter="memory_network", path="models.memory_network.MemN2N",
+        mechanisms=("memory",),
+        sequences=("distinctive",)),
+    System(
+        name="one decoder, any encoder", paper="chorowski2015", appeared="2015-06",
+        chapter="encoders", path="models.encoder_decoder.EncoderDecoder",
+        mechanisms=("additive", "location-aware"),
+        sequences=("distinctive",)),
+    System(
+        name="Luong's translator", paper="luong2015", appeared="2015-08",
+        chapter="global_local", path="models.global_local.LuongTranslator",
+        mechanisms=("global", "local"),
+        sequences=("distinctive",)),
+    System(
+        name="ABCNN", **_YIN, path="models.abcnn.model.ABCNN",
+        mechanisms=("ABCNN-1", "ABCNN-2", "ABCNN-3"),
+        sequences=("co-attention",)),
+    System(
+        name="MPCNN", paper="he2016semeval", appeared="2016-06", chapter="mpcnn",
+        path="models.mpcnn.model.MPCNN", mechanisms=("input",),
+        sequences=("co-attention",)),
+    System(
+        name="HAN", paper="yang2016", appeared="2016-06", chapter="han",
+        path="models.han.HAN", mechanisms=("learned query",),
+        sequences=("self",)),
+    System(
+        name="cloze reader", paper="cui2017", appeared="2016-07",
+        chapter="attention_over_attention",
+        path="models.attention_over_attention.ClozeReader", mechanisms=("AoA",),
+        sequences=("co-attention",)),
+    System(
+        name="coupled tagger", paper="wang2017", appeared="2017-02", chapter="later",
+        path="models.later.taggers.CoupledTagger", mechanisms=("CMLA",),
+        sequences=("co-attention", "self")),
+    System(
+        name="Transformer", **_VASWANI, chapter="transformer",
+        path="models.transformer.model.Transformer", mechanisms=("multi-head",),
+        sequences=("self", "distinctive")),
+    System(
+        name="part network", paper="zheng2017", appeared="2017-10", chapter="later",
+        path="models.later.parts.PartNet", mechanisms=("MA-CNN",),
+        sequences=("self",)),
+    System(
+        name="graph attention network", paper="velickovic2018", appeared="2017-10",
+        chapter="graph_attention", path="models.graph_attention.networks.GAT",
+        mechanisms=("GAT", "GATv2"),
+        sequences=("self",)),
+    System(
+        name="BERT", paper="devlin2019", appeared="2018-10", chapter="bert",
+        path="models.bert.model.Bert", mechanisms=("multi-head",),
+        sequences=("self",)),
+    System(
+        name="Transformer-XL", paper="dai2019", appeared="2019-01", chapter="later",
+        path="models.later.transformer_xl.TransformerXL",
+        mechanisms=("Transformer-XL",),
+        sequences=("self",)),
+    System(
+        name="Evolved Transformer", paper="so2019", appeared="2019-01",
+        chapter="later", path="models.later.evolved.EvolvedEncoderCell",
+        mechanisms=("multi-head",),
+        sequences=("self", "distinctive")),
+)
+"""The systems of the book, by the month of their papers."""
 # fmt: on

@@ -1,6 +1,6 @@
 """All mechanisms of the book side by side: built alike, called, counted, timed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attention_book.attention.bahdanau import AdditiveAttention
 from attention_book.attention.location_aware import LocationAwareAttention
 from attention_book.attention.positions.alibi import ALiBi
-from attention_book.chapters.taxonomy import MECHANISMS
+from attention_book.chapters.taxonomy import AXES, MECHANISMS, SYSTEMS
 from attention_book.evaluation.cost import multiplications, seconds_in_turns
 from attention_book.models.abcnn.config import ABCNNConfig
 
@@ -401,28 +401,44 @@ def mechanism_costs(
 
 
 def publications() -> list[tuple[str, str, str, str]]:
-    """List the papers of the table, in its order, for a time line.
+    """List the papers of mechanisms and systems for a time line.
 
     Returns:
-        For each the month of its first version, its author and year, its mechanisms,
-        and whose words the keys are.
+        For each the month of its first version, its author and year, its mechanisms, or
+        its systems where it has no mechanism of its own, and whose words the keys are.
     """
     papers: dict[str, list[Any]] = {}
     for mechanism in MECHANISMS:
         papers.setdefault(mechanism.paper, []).append(mechanism)
     rows = []
     for key, members in papers.items():
-        author = key.split("2")[0].capitalize().replace("Velickovic", "Veličković")
-        values = list(dict.fromkeys(v for m in members for v in m.sequences))
+        values = {value for mechanism in members for value in mechanism.sequences}
         rows.append(
             (
                 members[0].appeared,
-                f"{author} {members[0].year}",
+                _author_and_year(key),
                 ", ".join(mechanism.name for mechanism in members),
-                "self and distinctive" if len(values) > 1 else values[0],
+                _joined(values),
             )
         )
+    for system in SYSTEMS:
+        if system.paper not in papers:
+            label = _author_and_year(system.paper)
+            group = _joined(system.sequences)
+            rows.append((system.appeared, label, system.name, group))
     return rows
+
+
+def _joined(sequences: Collection[str]) -> str:
+    """Values of the first axis as text, the last one first."""
+    known = [value for value in reversed(AXES["sequences"]) if value in sequences]
+    return " and ".join(known) or "no attention"
+
+
+def _author_and_year(key: str) -> str:
+    """Author and year of a key of the bibliography, such as "yang2016"."""
+    author, year = key[: key.index("2")], key[key.index("2") :][:4]
+    return f"{author.capitalize().replace('Velickovic', 'Veličković')} {year}"
 
 
 def _set_learned_queries(layers: Mapping[str, Any]) -> None:
