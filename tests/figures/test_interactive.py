@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from attention_book.figures import interactive
 from attention_book.figures.interactive import (
@@ -197,6 +198,29 @@ def test_another_head_has_other_weights_and_the_heat_map_the_same(show):
     assert [title for title, *_ in cells][4:8] == ["0.10", "0.20", "0.30", "0.40"]
     assert [share for _, share, _ in cells][4:8] == ["10", "20", "30", "40"]
     assert [k for k, (*_, kind) in enumerate(cells) if "true" in kind] == [1, 8]
+
+
+def test_the_positions_of_an_axis_are_played_to_the_last_one(show):
+    weights = torch.eye(4)[torch.arange(4)[:, None]].expand(4, 3, 4)
+    page = show(example(weights=weights, axes={"step": [0, 10, 20, 30]}, start=[1]))
+    step, play = page.locator("select").first, page.get_by_label("play: step")
+    page.get_by_role("button", name="und").click()
+    play.focus()
+    page.keyboard.press("Enter")
+    for position, key in (2, "thousand"), (3, "<eos>"):
+        expect(step).to_have_value(str(position))
+        assert status(page).startswith(f"und: {key} 1.00")
+    expect(play).to_have_text("play")
+    play.click()  # from the end it starts anew
+    expect(step).to_have_value("0")
+    page.get_by_label("pause: step").click()
+    page.wait_for_timeout(1000)
+    expect(step).to_have_value("0")
+    assert page.errors == []
+
+
+def test_a_choice_of_two_is_not_played(show):
+    assert show(example()).get_by_text("play").count() == 0
 
 
 def test_blocked_cells_are_told_apart(show):

@@ -55,6 +55,8 @@
   const dark = { weight: "#6fc3f7", none: "#2b3036", query: "#2fc79a",
     key: "#3a87b8", truth: "#f5a25c", focus: "#9cc4ff" };
 
+  const PACE = 800; // milliseconds for which a playing view shows a position
+
   const number = (permille) => (permille / 1000).toFixed(2);
 
   class AttentionView extends Figure {
@@ -74,6 +76,7 @@
           this.render();
         });
         controls.append(make("label", {}, axis.label, select));
+        if (axis.names.length > 2) controls.append(this.player(index, select));
       });
       this.views = make("select", {},
         make("option", { value: "links", textContent: "links" }),
@@ -88,6 +91,37 @@
       if (data.ask) box.append(this.question());
       box.append(controls, this.stage, this.status);
       return box;
+    }
+
+    // A button that shows the positions of an axis one after the other.
+    player(index, select) {
+      const { axes } = this.state;
+      const { label, names } = this.data.axes[index];
+      const button = make("button", { className: "plain", type: "button" });
+      let timer = null;
+      const say = (word) => {
+        button.textContent = word;
+        button.ariaLabel = `${word}: ${label}`;
+      };
+      const stop = () => {
+        clearInterval(timer);
+        timer = null;
+        say("play");
+      };
+      const show = (position) => {
+        select.value = axes[index] = position;
+        this.render();
+        if (!this.isConnected || position === names.length - 1) stop();
+      };
+      button.addEventListener("click", () => {
+        if (timer !== null) return stop();
+        say("pause");
+        timer = setInterval(() => show(axes[index] + 1), PACE);
+        if (axes[index] === names.length - 1) show(0);
+      });
+      select.addEventListener("change", stop);
+      say("play");
+      return button;
     }
 
     question() {
