@@ -32,7 +32,7 @@
     label { display: inline-flex; align-items: center; gap: .4em; min-height: 28px;
       margin-bottom: .4em; }
     input { width: 18px; height: 18px; }
-    .scroll { overflow-x: auto; }
+    .scroll { overflow-x: auto; padding: 4px; } /* a focused word's outline */
     table { border-collapse: separate; border-spacing: 2px; }
     th { font-weight: normal; text-align: center; padding: 0; }
     thead span { writing-mode: vertical-rl; transform: rotate(180deg); padding: 4px 0;
