@@ -155,7 +155,7 @@ def kinds_texts(count: int, *, seed: int = 0) -> list[list[str]]:
 
     Example:
         >>> kinds_texts(1)[0][:2]
-        ['aprons always shrink near dungeons', 'gus wears gloves near towers']
+        ['aprons always shrink near dungeons', 'gus wears mittens near towers']
     """
     _check_count("count", count)
     rng = Random(operator.index(seed))
@@ -183,7 +183,7 @@ def labelled_kinds(train: int, test: int, *, seed: int = 0) -> LabelledParts:
     Example:
         >>> parts = labelled_kinds(80, 40)
         >>> " ".join(parts.train[0].words), list(NOUNS)[parts.train[0].label]
-        ('cleo sees monkeys near lighthouses', 'animal')
+        ('eve finds mittens near desks', 'garment')
         >>> {one.noun for one in parts.train} & {one.noun for one in parts.new}
         set()
     """
