@@ -12,6 +12,7 @@ from torch.testing import assert_close
 
 from attention_book.functional import (
     additive_scores,
+    apply_dropout,
     attend,
     causal_mask,
     check_counts,
@@ -273,6 +274,14 @@ def test_segment_softmax_is_a_softmax_in_each_segment(heads):
     assert (weights[6] == 0).all()
     weights.square().sum().backward()
     assert scores.grad.isfinite().all()
+
+
+def test_dropout_keeps_the_expectation_and_the_dtype():
+    values = torch.full((200, 300), 3.0, dtype=torch.bfloat16)
+    dropped = apply_dropout(values, 0.25)
+    assert dropped.dtype == torch.bfloat16
+    assert set(dropped.unique().tolist()) == {0.0, 4.0}
+    assert_close((dropped == 0).double().mean().item(), 0.25, rtol=0.05, atol=0)
 
 
 def test_segment_softmax_wants_a_segment_for_each_edge(no_shape_checks):

@@ -80,6 +80,29 @@ def test_inputs_are_dropped_for_each_head_by_itself(sparse):
     assert_close(projection.eval()(nodes), torch.full((50, 3, 1), 400.0).double())
 
 
+def test_sparse_inputs_that_are_dropped_are_products_with_a_gradient():
+    nodes = torch.randn(6, IN_DIM, dtype=torch.float64)
+    nodes[nodes.abs() < 0.7] = 0
+    nodes[2] = 0  # an empty row, and below an empty column
+    nodes[:, 4] = 0
+    sparse, dropout = nodes.to_sparse().coalesce(), 0.5
+    projection = HeadProjection(IN_DIM, HEADS, DIM, dropout=dropout).double()
+
+    def project(weight):
+        torch.manual_seed(0)
+        given = {"weight": weight}
+        return torch.func.functional_call(projection, given, (sparse,))
+
+    torch.manual_seed(0)
+    kept = torch.rand(HEADS, sparse.indices().shape[1]) >= dropout
+    masks = torch.zeros(HEADS, *nodes.shape, dtype=torch.float64)
+    masks[:, *sparse.indices()] = kept.double() / (1 - dropout)
+    weight = torch.randn(HEADS, IN_DIM, DIM, dtype=torch.float64, requires_grad=True)
+    want = torch.einsum("ni,hni,hio->nho", nodes, masks, weight)
+    assert_close(project(weight), want)
+    assert torch.autograd.gradcheck(project, weight)
+
+
 def test_values_are_dropped_and_scores_are_not(nodes):
     layer = make_layer(dropout=0.5)
     layer.projection.dropout = 0.0  # that of the inputs

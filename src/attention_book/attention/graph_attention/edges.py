@@ -3,11 +3,10 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attention_book.functional import segment_softmax
+from attention_book.functional import apply_dropout, segment_softmax
 
 
 def edge_mask(
@@ -130,7 +129,7 @@ def edge_average(
     """
     source, target = edge_ends(edges, len(value))
     weights = segment_softmax(scores, target, len(value))
-    kept = F.dropout(weights, dropout) if dropout else weights
+    kept = apply_dropout(weights, dropout)
     context = value.new_zeros(value.shape)
     taken = kept[..., None] * value.index_select(0, source)
     return context.index_add(0, target, taken), weights

@@ -1,5 +1,7 @@
 """A graph attention layer: projections, attention along edges, heads joined."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from attention_book.attention.graph_attention.scores import (
     GATv2Attention,
     glorot_,
 )
-from attention_book.functional import check_counts
+from attention_book.functional import apply_dropout, check_counts
 
 SCORES: dict[str, type[GATAttention] | type[GATv2Attention]] = {
     "gat": GATAttention,
@@ -89,7 +91,7 @@ class GraphAttention(nn.Module):
         out_dim = head_dim if shared else 2 * head_dim
         self.projection = HeadProjection(in_dim, num_heads, out_dim, dropout=dropout)
         glorot_(self.projection.weight, in_dim, head_dim)
-        self.value_dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.bias = nn.Parameter(torch.zeros(num_heads, head_dim))
 
     def forward(
@@ -98,7 +100,7 @@ class GraphAttention(nn.Module):
         """Return ``(context, weights)``; ``nodes`` may be a sparse COO tensor."""
         key = self.projection(nodes)
         query, key = (key, key) if self.shared else key.chunk(2, dim=-1)
-        value = self.value_dropout(key)
+        value = apply_dropout(key, self.dropout) if self.training else key
         context, weights = self.attention(query, key, value, edges)
         context = context + self.bias
         return context.flatten(1) if self.concat else context.mean(dim=1), weights
@@ -107,8 +109,7 @@ class GraphAttention(nn.Module):
 class HeadProjection(nn.Module):
     """Project the vectors of nodes once for each head, dropping other inputs in each.
 
-    A sparse input is never made dense: only its entries that are not dropped are
-    multiplied.
+    A sparse input is never made dense, and gets no gradient.
 
     Args:
         in_dim: size of a node's vector.
@@ -141,23 +142,74 @@ class HeadProjection(nn.Module):
         self, nodes: Float[Tensor, "nodes in_dim"]
     ) -> Float[Tensor, "nodes heads out_dim"]:
         """Return one vector per node and head."""
-        heads, in_dim, out_dim = self.weight.shape
-        drops = self.training and self.dropout > 0
-        if not drops:
-            columns = self.weight.transpose(0, 1).reshape(in_dim, -1)
-            product = torch.sparse.mm if nodes.is_sparse else torch.mm
-            return product(nodes, columns).unflatten(1, (heads, out_dim))
-        if not nodes.is_sparse:
-            dropped = nn.functional.dropout(
-                nodes.expand(heads, *nodes.shape), self.dropout
-            )
+        heads = len(self.weight)
+        probability = self.dropout if self.training else 0.0
+        if nodes.is_sparse:
+            nodes = nodes.coalesce()
+            (row, column), entries = nodes.indices(), nodes.values()
+            if probability:
+                weight = self.weight
+                entries = apply_dropout(entries.expand(heads, -1), probability)
+            else:  # one product for all heads
+                weight, entries = self._columns()[None], entries[None]
+            product = _SparseProduct.apply(weight, entries, row, column, len(nodes))
+            return product.transpose(0, 1).reshape(len(nodes), heads, -1)
+        if probability:
+            dropped = apply_dropout(nodes.expand(heads, *nodes.shape), probability)
             return (dropped @ self.weight).transpose(0, 1)
-        row, column = nodes.indices()
-        kept = torch.rand(heads, len(row), device=row.device) >= self.dropout
-        head, entry = kept.nonzero(as_tuple=True)
-        scaled = nodes.values()[entry, None] / (1 - self.dropout)
-        rows = head * in_dim + column[entry]  # of all heads' matrices, stacked
-        products = scaled * self.weight.flatten(0, 1).index_select(0, rows)
-        sums = products.new_zeros(len(nodes) * heads, out_dim)
-        sums = sums.index_add(0, row[entry] * heads + head, products)
-        return sums.unflatten(0, (len(nodes), heads))
+        return (nodes @ self._columns()).unflatten(1, (heads, -1))
+
+    def _columns(self) -> Float[Tensor, "in_dim all_heads"]:
+        return self.weight.transpose(0, 1).flatten(1)
+
+
+class _SparseProduct(torch.autograd.Function):
+    """One sparse matrix for each head, all of one pattern, times the head's weights.
+
+    The gradient, for the weights alone, is the product with the transposed matrices.
+    As sums of bags both cost a fraction of autograd's way, which writes down one vector
+    for each entry and head.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        weight: Tensor,
+        entries: Tensor,
+        row: Tensor,
+        column: Tensor,
+        num_rows: int,
+    ) -> Tensor:
+        """Return (heads, num_rows, out_dim); entries are (heads, one per place)."""
+        ctx.save_for_backward(entries, row, column)
+        ctx.in_dim = weight.shape[1]
+        return _bag_sums(weight, entries, row, column, num_rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of the weights."""
+        entries, row, column = ctx.saved_tensors
+        order = column.argsort()
+        entries = entries.index_select(1, order)
+        row, column = row[order], column[order]
+        return _bag_sums(gradient, entries, column, row, ctx.in_dim), *[None] * 4
+
+
+def _bag_sums(
+    vectors: Tensor, entries: Tensor, row: Tensor, column: Tensor, num_rows: int
+) -> Tensor:
+    """Multiply, in each head, the matrix with these entries by the head's vectors.
+
+    The rows must be in order: those of one row make up a bag.
+    """
+    heads, num_vectors, dim = vectors.shape
+    head = torch.arange(heads, device=row.device)[:, None]
+    start = torch.searchsorted(row, torch.arange(num_rows, device=row.device))
+    sums = nn.functional.embedding_bag(
+        (column + head * num_vectors).flatten(),
+        vectors.reshape(-1, dim),
+        (start + head * len(row)).flatten(),
+        mode="sum",
+        per_sample_weights=entries.flatten(),
+    )
+    return sums.unflatten(0, (heads, num_rows))
