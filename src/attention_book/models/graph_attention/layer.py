@@ -147,8 +147,8 @@ class HeadProjection(nn.Module):
         if nodes.is_sparse:
             nodes = nodes.coalesce()
             (row, column), entries = nodes.indices(), nodes.values()
+            weight: Tensor = self.weight
             if probability:
-                weight = self.weight
                 entries = apply_dropout(entries.expand(heads, -1), probability)
             else:  # one product for all heads
                 weight, entries = self._columns()[None], entries[None]
