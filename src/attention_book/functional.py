@@ -306,8 +306,8 @@ def apply_dropout(
 ) -> Float[Tensor, "..."]:
     """Set values to 0 at random and enlarge the others, so that expectations stay.
 
-    On a CPU it takes a third of the time of :func:`torch.nn.functional.dropout`, which
-    draws Bernoulli numbers; here uniform ones are compared.
+    On a CPU it takes less time than :func:`torch.nn.functional.dropout`, which draws
+    Bernoulli numbers; here uniform ones are compared.
 
     Args:
         values: of any shape.
