@@ -175,10 +175,9 @@ def image_task(
         'a nine top right'
     """
     cell, size = 8, 32
-    parts = digit_scenes(
-        train=train, test=test, max_digits=2, step=cell, size=size, seed=seed
-    )
-    scenes = {"train": parts.train[:limit], "test": parts.test[:limit]}
+    counts = _limited(limit, train=train, test=test)
+    parts = digit_scenes(**counts, max_digits=2, step=cell, size=size, seed=seed)
+    scenes = {"train": parts.train, "test": parts.test}
     vocab = Vocab(word for scene in scenes["train"] for word in scene.caption)
 
     def load(inputs: Sequence[Any], **options: Any) -> DataLoader:
@@ -229,8 +228,7 @@ def train_frame_encoder(
         The encoder, and which share of the test frames it names right.
     """
     ones = moving_digits(
-        train=train,
-        test=test,
+        **_limited(limit, train=train, test=test),
         max_digits=1,
         min_shown=1,
         max_shown=1,
@@ -238,7 +236,7 @@ def train_frame_encoder(
         size=FRAME_SIDE,
         seed=seed,
     )
-    parts = {"train": ones.train[:limit], "test": ones.test[:limit]}
+    parts = {"train": ones.train, "test": ones.test}
     frames = _spoken(parts, max_tokens=2)
     seed_everything(seed)
     encoder = FrameEncoder(annotation_dim, hidden_dim)
@@ -301,15 +299,14 @@ def video_task(
         >>> len(task.references()[0]) == len(task.inputs["test"][0].clip.appearances)
         True
     """
-    parts = moving_digits(
-        train=train, test=test, max_shown=3, max_gap=1, size=FRAME_SIDE, seed=seed
-    )
+    counts = _limited(limit, train=train, test=test)
+    parts = moving_digits(**counts, max_shown=3, max_gap=1, size=FRAME_SIDE, seed=seed)
     clips = {
         part: [
             EncodedClip(
                 frame_encoder(clip.frames[None]).annotations[0], clip.caption, clip
             )
-            for clip in getattr(parts, part)[:limit]
+            for clip in getattr(parts, part)
         ]
         for part in ("train", "test")
     }
@@ -356,8 +353,9 @@ def speech_task(
         >>> task.references(), task.unit
         ([['three', 'seven', 'seven']], '0.04 seconds')
     """
-    parts = tones(train=train, test=test, max_digits=max_digits, seed=seed, **sound)
-    spoken = {"train": parts.train[:limit], "test": parts.test[:limit]}
+    counts = _limited(limit, train=train, test=test)
+    parts = tones(**counts, max_digits=max_digits, seed=seed, **sound)
+    spoken = {"train": parts.train, "test": parts.test}
     num_mels = spoken["train"][0].frames.shape[1]
 
     def encode() -> StridedSpeechEncoder:
@@ -374,6 +372,11 @@ def speech_task(
         encode=encode,
         **_spoken(spoken, max_tokens=3 * max_digits),
     )
+
+
+def _limited(limit: int | None, **counts: int) -> dict[str, int]:
+    """What is to be drawn: what a limit cuts off need not be."""
+    return {part: min(count, limit or count) for part, count in counts.items()}
 
 
 def _spoken(parts: dict[str, Any], *, max_tokens: int) -> dict[str, Any]:
