@@ -35,6 +35,7 @@ from attention_book.models.graph_attention import (
 )
 from attention_book.observe import record_weights
 from attention_book.training.loop import History, fit
+from attention_book.training.optimizers import make_optimizer
 from attention_book.training.runtime import default_device, seed_everything
 
 RULES = ("both", "accuracy", "none")
@@ -232,7 +233,7 @@ def train_nodes(
             }
             for layer in (first, *others)
         ]
-        return torch.optim.Adam(groups, learning_rate)
+        return make_optimizer("adam", groups, learning_rate)
 
     stops = training.rule != "none"
     history = fit(
@@ -455,7 +456,7 @@ def learn_choice(
     count = len(nodes)
     target = torch.arange(count).repeat_interleave(count)
     edges = torch.stack([torch.arange(count).repeat(count), target])
-    optimizer = torch.optim.Adam(layer.parameters(), learning_rate)
+    optimizer = make_optimizer("adam", layer.parameters(), learning_rate)
     chosen = torch.arange(count), torch.as_tensor(choice)
     for _ in range(steps):
         weights = layer(nodes, edges)[1].reshape(count, count)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from attention_book.attention.multi_head import MultiHeadAttention
+from attention_book.training.optimizers import make_optimizer
 from attention_book.training.runtime import seed_everything
 
 TOKENS, VALUES = 12, 4
@@ -149,7 +150,7 @@ def learn_neighbours(
     seed_everything(seed)
     own = torch.eye(len(offsets) * VALUES) if combine is None else combine
     stack = NeighbourStack(num_layers, num_heads, width, own.shape[1])
-    optimizer = torch.optim.Adam(stack.parameters(), lr=learning_rate, fused=True)
+    optimizer = make_optimizer("adam", stack.parameters(), learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
     generator = torch.Generator().manual_seed(operator.index(seed))
 

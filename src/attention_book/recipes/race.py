@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from attention_book.data.translation.pairs import Pair, PairBatch
@@ -19,6 +18,7 @@ from attention_book.training.checkpoint import (
     no_checkpoints,
     remember,
 )
+from attention_book.training.optimizers import make_optimizer
 from attention_book.training.watch import Watch
 
 
@@ -96,7 +96,7 @@ def training_seconds(
 
 def _training_step(model: nn.Module, batch: PairBatch) -> Callable[[], None]:
     model.to(batch.source.device)
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    optimizer = make_optimizer("adam", model.parameters(), 1e-3)
     loss: Any = model.loss
 
     def step() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from attention_book.attention.taxonomy.meta_embedding import DynamicMetaEmbedding
 from attention_book.attention.taxonomy.multi_dimensional import SourceToToken
 from attention_book.functional import attend
+from attention_book.training.optimizers import make_optimizer
 from attention_book.training.runtime import seed_everything
 
 _Examples = tuple[list[Tensor], Tensor]  # inputs, and what is to be reported of them
@@ -189,7 +190,7 @@ def unexplained_variance(
     torch.manual_seed(operator.index(seed) + 1)
     batch_size = min(64, num_examples)
     inputs, target = task.draw(num_examples)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = make_optimizer("adam", model.parameters(), 1e-2)
     steps = epochs * (num_examples // batch_size)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, steps)
     for _ in range(epochs):

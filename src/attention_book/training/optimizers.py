@@ -102,14 +102,15 @@ class BertAdam(torch.optim.Optimizer):
         torch._foreach_add_(weights, steps, alpha=-group["lr"])
 
 
+# Fused where PyTorch can: one pass over the weights instead of one for each term.
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True),
     "sgd": torch.optim.SGD,
     # Zeiler's rho, which Cho et al. and Bahdanau et al. use; PyTorch's is 0.9.
     "adadelta": partial(torch.optim.Adadelta, rho=0.95),
     "adagrad": torch.optim.Adagrad,
-    # Vaswani et al., 5.3. Fused: one pass over the weights instead of one per term.
+    # Vaswani et al., 5.3.
     "adam_transformer": partial(
         torch.optim.Adam, betas=(0.9, 0.98), eps=1e-9, fused=True
     ),
@@ -131,8 +132,9 @@ def make_optimizer(
 
     Args:
         name: "adam", "adamw", "sgd" (no momentum), "adadelta" (rho 0.95), "adagrad",
-            "adam_transformer" (beta_2 0.98, epsilon 1e-9, fused) or "adam_bert"
-            (:class:`BertAdam`). Everything else is PyTorch's default.
+            "adam_transformer" (beta_2 0.98, epsilon 1e-9) or "adam_bert"
+            (:class:`BertAdam`). Everything else is PyTorch's default, except that
+            Adam and AdamW are fused.
         parameters: the parameters that it updates, or groups of them with options of
             their own, as PyTorch's optimizers take them.
         learning_rate: its step size.
