@@ -296,9 +296,34 @@ def segment_softmax(
     largest = largest.scatter_reduce(0, index, scores.detach(), "amax")
     largest = largest.masked_fill(largest == -torch.inf, 0.0)
     exponentials = (scores - largest.index_select(0, segment)).exp()
-    sums = torch.zeros_like(largest).index_add(0, segment, exponentials)
+    sums = segment_sum(exponentials, segment, num_segments)
     sums = sums.masked_fill(sums == 0, 1.0)
-    return exponentials / sums.index_select(0, segment)
+    return (exponentials / sums.index_select(0, segment)).to(scores.dtype)
+
+
+def segment_sum(
+    values: Float[Tensor, " edges *axes"],
+    segment: Int[Tensor, " edges"],
+    num_segments: int,
+) -> Float[Tensor, " segments *axes"]:
+    """Add up values within segments, such as the edges that lead to one node.
+
+    Args:
+        values: one for each edge, numbers or vectors.
+        segment: the segment of each edge, counted from 0.
+        num_segments: number of segments; the sum of an empty one is 0.
+
+    Returns:
+        The sums in float32 or wider: in half precision a sum of many small values stops
+        growing, that of ones at 256 in bfloat16.
+
+    Example:
+        >>> segment_sum(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0, 1, 0]), 3)
+        tensor([5., 2., 0.])
+    """
+    wide = torch.promote_types(values.dtype, torch.float32)
+    sums = values.new_zeros(num_segments, *values.shape[1:], dtype=wide)
+    return sums.index_add(0, segment, values.to(wide))
 
 
 def apply_dropout(
