@@ -192,6 +192,32 @@ def dot_scores(
     return (query * scale) @ key.mT
 
 
+def cosine_scores(
+    query: Float[Tensor, "batch queries dim"], key: Float[Tensor, "batch keys dim"]
+) -> Float[Tensor, "batch queries keys"]:
+    r"""Score each key against each query by the cosine of the angle between them.
+
+    .. math:: e_{ij} = \frac{q_i^\top k_j}{\lVert q_i \rVert \lVert k_j \rVert}
+
+    Args:
+        query: :math:`q`, one row per query.
+        key: :math:`k`, one row per key. A vector of zeros has cosine 0 with all others.
+
+    Raises:
+        ValueError: from :func:`check_pair`.
+
+    Example:
+        >>> key = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [0.0, 0.0]]])
+        >>> cosine_scores(key[:, :1], key)
+        tensor([[[1., 0., 0.]]])
+    """
+    check_pair(query, key)
+    # In float16 PyTorch's own 1e-12 is 0, and 0 / 0 is NaN.
+    least = max(1e-12, torch.finfo(query.dtype).tiny)
+    query, key = (F.normalize(vectors, dim=-1, eps=least) for vectors in (query, key))
+    return query @ key.mT
+
+
 def additive_scores(
     query: Float[Tensor, "*axes queries hidden_dim"],
     key: Float[Tensor, "*axes keys hidden_dim"],
