@@ -21,6 +21,7 @@ from attention_book.functional import (
     masked_softmax,
     run_uncompiled,
     segment_softmax,
+    segment_sum,
     token_cross_entropy,
     token_mask,
 )
@@ -274,6 +275,15 @@ def test_segment_softmax_is_a_softmax_in_each_segment(heads):
     assert (weights[6] == 0).all()
     weights.square().sum().backward()
     assert scores.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_many_edges_in_half_precision(dtype):
+    """A sum of ones would stop at 256 in bfloat16 and at 2,048 in float16."""
+    ones, segment = torch.ones(3000, H, dtype=dtype), torch.zeros(3000).long()
+    assert_close(segment_sum(ones, segment, 1), torch.full((1, H), 3000.0))
+    weights = segment_softmax(ones, segment, 1)
+    assert_close(weights, torch.full((3000, H), 1 / 3000, dtype=dtype))
 
 
 def test_dropout_keeps_the_expectation_and_the_dtype():

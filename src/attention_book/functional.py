@@ -192,6 +192,32 @@ def dot_scores(
     return (query * scale) @ key.mT
 
 
+def cosine_scores(
+    query: Float[Tensor, "batch queries dim"], key: Float[Tensor, "batch keys dim"]
+) -> Float[Tensor, "batch queries keys"]:
+    r"""Score each key against each query by the cosine of the angle between them.
+
+    .. math:: e_{ij} = \frac{q_i^\top k_j}{\lVert q_i \rVert \lVert k_j \rVert}
+
+    Args:
+        query: :math:`q`, one row per query.
+        key: :math:`k`, one row per key. A vector of zeros has cosine 0 with all others.
+
+    Raises:
+        ValueError: from :func:`check_pair`.
+
+    Example:
+        >>> key = torch.tensor([[[3.0, 0.0], [0.0, 2.0], [0.0, 0.0]]])
+        >>> cosine_scores(key[:, :1], key)
+        tensor([[[1., 0., 0.]]])
+    """
+    check_pair(query, key)
+    # In float16 PyTorch's own 1e-12 is 0, and 0 / 0 is NaN.
+    least = max(1e-12, torch.finfo(query.dtype).tiny)
+    query, key = (F.normalize(vectors, dim=-1, eps=least) for vectors in (query, key))
+    return query @ key.mT
+
+
 def additive_scores(
     query: Float[Tensor, "*axes queries hidden_dim"],
     key: Float[Tensor, "*axes keys hidden_dim"],
@@ -296,9 +322,34 @@ def segment_softmax(
     largest = largest.scatter_reduce(0, index, scores.detach(), "amax")
     largest = largest.masked_fill(largest == -torch.inf, 0.0)
     exponentials = (scores - largest.index_select(0, segment)).exp()
-    sums = torch.zeros_like(largest).index_add(0, segment, exponentials)
+    sums = segment_sum(exponentials, segment, num_segments)
     sums = sums.masked_fill(sums == 0, 1.0)
-    return exponentials / sums.index_select(0, segment)
+    return (exponentials / sums.index_select(0, segment)).to(scores.dtype)
+
+
+def segment_sum(
+    values: Float[Tensor, " edges *axes"],
+    segment: Int[Tensor, " edges"],
+    num_segments: int,
+) -> Float[Tensor, " segments *axes"]:
+    """Add up values within segments, such as the edges that lead to one node.
+
+    Args:
+        values: one for each edge, numbers or vectors.
+        segment: the segment of each edge, counted from 0.
+        num_segments: number of segments; the sum of an empty one is 0.
+
+    Returns:
+        The sums in float32 or wider: in half precision a sum of many small values stops
+        growing, that of ones at 256 in bfloat16.
+
+    Example:
+        >>> segment_sum(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0, 1, 0]), 3)
+        tensor([5., 2., 0.])
+    """
+    wide = torch.promote_types(values.dtype, torch.float32)
+    sums = values.new_zeros(num_segments, *values.shape[1:], dtype=wide)
+    return sums.index_add(0, segment, values.to(wide))
 
 
 def apply_dropout(

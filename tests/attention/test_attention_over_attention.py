@@ -83,7 +83,9 @@ def test_one_query_is_the_attention_sum_reader(pair):
 
 def test_the_mean_counts_all_queries_alike(pair):
     found = AttentionOverAttention("mean")(*pair)
+    third = torch.full((B, Q), 1 / Q, dtype=torch.float64)
     assert_close(found.weights, found.key_weights.mean(dim=1, keepdim=True))
+    assert_close(found.query_weights, third, rtol=1e-15, atol=0)
 
 
 def test_unknown_merge_is_an_error():

@@ -90,6 +90,12 @@ def test_zero_vectors_have_cosine_0_and_finite_gradients():
     assert query.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_zero_vectors_have_cosine_0_in_every_precision(dtype):
+    query, key = torch.zeros(1, Q, DIM, dtype=dtype), torch.ones(1, K, DIM, dtype=dtype)
+    assert_close(cosine_matrix(query, key), torch.zeros(1, Q, K, dtype=dtype))
+
+
 def test_a_batch_of_one_does_not_broadcast(inputs, no_shape_checks):
     query, key = inputs
     with pytest.raises(ValueError, match="query and key must have shapes"):

@@ -85,6 +85,13 @@ def test_a_time_of_zero_chooses_no_blocked_key(monkeypatch):
     assert_close(hard, torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
 
 
+def test_a_drawn_vector_is_0_and_1_exactly():
+    weights = torch.rand(1000, 7, requires_grad=True).softmax(dim=-1)
+    hard = straight_through(weights)
+    assert set(hard.unique().tolist()) == {0.0, 1.0}
+    assert hard.requires_grad
+
+
 def test_the_same_generator_draws_the_same_positions(layer, inputs):
     def draw(seed):
         generator = torch.Generator().manual_seed(seed)

@@ -247,8 +247,13 @@ def test_copies_compilers_and_exporters(batch, no_shape_checks):
         ({"score": "location-aware", "window": 0}, "window must be at least 1"),
         ({"hidden_dim": 0}, "hidden_dim must be at least 1"),
         ({"score": "location-aware", "width": 4}, "width must be odd, got 4"),
+        ({"score": "location-aware", "sharpening": -1.0}, "positive, .*got -1.0 with"),
+        (
+            {"score": "location-aware", "sharpening": 2.0, "normaliser": "sigmoid"},
+            "and 1 with a sigmoid, got 2.0 with sigmoid",
+        ),
     ],
 )
 def test_errors(changes, message):
     with pytest.raises(ValueError, match=message):
-        make(**changes)
+        EncoderDecoderConfig(target_vocab=VOCAB, **SIZES | changes)

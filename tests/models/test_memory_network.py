@@ -217,9 +217,15 @@ def test_compiles_to_one_graph(no_shape_checks):
     assert_close(compiled(FACTS, QUESTION), model(FACTS, QUESTION))
 
 
-def test_too_many_facts_and_unknown_ids_are_errors():
+@pytest.mark.parametrize("time", [True, False])
+@pytest.mark.parametrize("attend_empty", [True, False])
+def test_too_many_facts_are_an_error(time, attend_empty):
+    model = make(memory_size=3, time=time, attend_empty=attend_empty)
     with pytest.raises(ValueError, match=r"facts must be at most 3, .*, got 4"):
-        make(memory_size=3)(FACTS, QUESTION)
+        model(FACTS, QUESTION)
+
+
+def test_unknown_ids_and_too_many_words_are_errors():
     with pytest.raises(ValueError, match=r"ids must be from 0 to 11.*from 0 to 12"):
         make(word_vocab=12)(FACTS, QUESTION)
     with pytest.raises(ValueError, match=r"at most max_words \(2\) words, got 3"):

@@ -98,9 +98,8 @@ class AttentionOverAttention(nn.Module):
             by_key = masked_softmax(scores.mT, mask.mT)  # beta(i)
             query_weights = masked_mean(by_key, mask.any(dim=1))
         else:
-            real = mask.any(dim=2)
+            real = mask.any(dim=2).to(scores.dtype)
             query_weights = real / real.sum(dim=1, keepdim=True).clamp_min(1)
-            query_weights = query_weights.to(scores.dtype)
         weights = query_weights[:, None] @ key_weights  # s
         return AttentionOverAttentionOutput(
             weights @ key, weights, key_weights, query_weights

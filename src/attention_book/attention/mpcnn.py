@@ -1,11 +1,10 @@
 """Attention over the input words of two sentences (He, Wieting et al., 2016)."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention_book.functional import Mask, check_mask, check_pair, masked_softmax
+from attention_book.functional import Mask, check_mask, cosine_scores, masked_softmax
 
 
 def cosine_matrix(
@@ -32,8 +31,7 @@ def cosine_matrix(
         >>> cosine_matrix(key[:, :1], key)
         tensor([[[ 1.,  0., -1.]]])
     """
-    check_pair(query, key)
-    cosines = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(1, 2)
+    cosines = cosine_scores(query, key)
     if mask is None:
         return cosines
     check_mask(mask, cosines.shape)

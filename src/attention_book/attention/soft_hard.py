@@ -183,7 +183,8 @@ def straight_through(
     scores = weights.masked_fill(~possible, 1.0).to(waiting.dtype).log()
     soft = masked_softmax((scores - waiting.log()) / temperature, possible)
     hard = F.one_hot(soft.argmax(dim=-1), weights.shape[-1]) * possible
-    return (hard + soft - soft.detach()).to(weights.dtype)
+    # In brackets is an exact 0, so that the result is 0 or 1 without a rounding error.
+    return (hard + (soft - soft.detach())).to(weights.dtype)
 
 
 def _exponential(weights: Tensor, generator: Generator | None) -> Tensor:

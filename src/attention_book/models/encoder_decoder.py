@@ -52,8 +52,9 @@ class EncoderDecoderConfig:
 
     Raises:
         ValueError: if a size, ``dropout``, ``score`` or ``normaliser`` is out of its
-            range, ``width`` is even, ``sharpening`` not positive, or ``window`` is
-            below 1; or if an option of the location-aware score is changed for another.
+            range, ``width`` is even, ``sharpening`` not positive or, with a sigmoid,
+            not 1, or ``window`` is below 1; or if an option of the location-aware score
+            is changed for another.
         TypeError: if a size or ``window`` is not an integer.
     """
 
@@ -74,6 +75,8 @@ class EncoderDecoderConfig:
     def __post_init__(self) -> None:
         check_sizes(self)
         check_counts(width=self.width)
+        if self.width % 2 == 0:
+            raise ValueError(f"width must be odd, got {self.width}")
         if self.score not in SCORES:
             raise ValueError(
                 f"score must be one of {', '.join(SCORES)}, got {self.score!r}"
@@ -90,6 +93,12 @@ class EncoderDecoderConfig:
             raise ValueError(
                 "normaliser, sharpening and window are options of the score "
                 f'"location-aware", got them with {self.score!r}'
+            )
+        sigmoid = self.normaliser == "sigmoid"
+        if not self.sharpening > 0 or (sigmoid and self.sharpening != 1):
+            raise ValueError(
+                "sharpening must be positive, and 1 with a sigmoid, got "
+                f"{self.sharpening} with {self.normaliser}"
             )
 
 

@@ -205,6 +205,12 @@ class MemN2N(nn.Module):
         Args:
             facts: the oldest first, empty memories last.
         """
+        size = self.config.memory_size
+        if facts.shape[1] > size:
+            raise ValueError(
+                f"facts must be at most {size}, the size of the memory, got "
+                f"{facts.shape[1]}"
+            )
         tables = range(self.num_memories)
         memories = self.embed(self.weigh(facts), tables)
         if not self.config.time:
@@ -264,15 +270,9 @@ class MemN2N(nn.Module):
             table[PAD].zero_()
 
     def _times(self, fact_mask: Bool[Tensor, "batch facts"]) -> Int[Tensor, "_ facts"]:
-        size = self.config.memory_size
-        if fact_mask.shape[1] > size:
-            raise ValueError(
-                f"facts must be at most {size}, the size of the memory, got "
-                f"{fact_mask.shape[1]}"
-            )
         if self.training and self.config.time_noise:
             noisy = noisy_time_indices(fact_mask, self.config.time_noise)
-            return noisy.clamp(max=size)
+            return noisy.clamp(max=self.config.memory_size)
         return time_indices(fact_mask)
 
     def _factors(self, ids: Int[Tensor, "*axes words"]) -> WordFactors:

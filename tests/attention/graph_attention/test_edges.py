@@ -71,6 +71,14 @@ def test_large_scores_do_not_overflow():
     assert_close(sums[[0, 1, 2, 4]], torch.ones(4, HEADS).double())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_many_neighbours_in_half_precision(dtype):
+    hub = torch.stack([torch.arange(3000), torch.zeros(3000, dtype=torch.long)])
+    x = torch.ones(3000, DIM, dtype=dtype)
+    context, _ = edge_attention(x, x, x, hub)
+    assert_close(context[0], x[0])
+
+
 def test_a_graph_without_edges_or_nodes():
     none = torch.zeros(2, 0, dtype=torch.long)
     context, weights = edge_attention(*make_inputs(), none)

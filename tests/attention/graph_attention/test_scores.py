@@ -179,5 +179,7 @@ def test_errors(kind, no_shape_checks):
     layer, (query, key, value) = make_layer(kind), make_inputs()
     with pytest.raises(ValueError, match=r"one shape.*\(5, 3, 7\) and \(4, 3, 7\)"):
         layer(query, key[:4], value, EDGES)
+    with pytest.raises(ValueError, match=r"\(nodes, 1, 7\), got \(5, 3, 7\)"):
+        make_layer(kind, heads=1)(query, key, value, EDGES)
     with pytest.raises(ValueError, match="nodes 0 to 4, got nodes from 1 to 5"):
         layer(query, key, value, EDGES + 1)

@@ -151,3 +151,22 @@ def test_sizes_that_do_not_fit_are_errors(inputs, no_shape_checks):
         NTMAddressing()(query[..., 1:], key, value)
     with pytest.raises(ValueError, match="value must have shape"):
         NTMAddressing()(query, key, value[:, 1:])
+    last = torch.rand(B, Q, K).double()
+    with pytest.raises(ValueError, match=r"previous_weights .*\(2, 3, 5\), got \(1, 3"):
+        NTMAddressing()(*inputs, previous_weights=last[:1])
+    with pytest.raises(ValueError, match=r"shift must .*\(2, 3, 's.*, got \(2, 1, 5\)"):
+        NTMAddressing()(*inputs, shift=last[:, :1])
+    dials = {"scale": {}, "gate": {"previous_weights": last}, "sharpening": {}}
+    for name, options in dials.items():
+        message = rf"{name} must be a number or .* \(2, 3\), .*got \(3,\)"
+        with pytest.raises(ValueError, match=message):
+            NTMAddressing()(*inputs, **{name: last[0, :, 0]}, **options)
+
+
+def test_dials_may_be_whole_numbers_and_learned(inputs, no_shape_checks):
+    last = torch.rand(B, Q, K).double().softmax(dim=-1)
+    whole = {"scale": 5, "gate": 1, "sharpening": 2}
+    want = NTMAddressing()(*inputs, previous_weights=last, scale=5.0, sharpening=2.0)
+    assert_close(NTMAddressing()(*inputs, previous_weights=last, **whole), want)
+    learned = {name: torch.tensor(float(dial)) for name, dial in whole.items()}
+    assert_close(NTMAddressing()(*inputs, previous_weights=last, **learned), want)

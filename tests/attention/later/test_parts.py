@@ -53,6 +53,12 @@ def test_channels_are_chosen_by_the_average_of_the_real_locations():
     assert_close(layer.channel_weights(key, mask), layer.channel_weights(key[:, :4]))
 
 
+@pytest.mark.parametrize("shape", [(B, 1, 1), (1, 1, X), (1, PARTS, 1), (1, 1, 1)])
+def test_axes_of_a_mask_may_be_1(shape):
+    layer, key = PartAttention(C, PARTS, HIDDEN), torch.randn(B, X, C)
+    assert_close(layer(key, torch.ones(shape, dtype=torch.bool)), layer(key))
+
+
 def test_spread_is_the_mean_squared_distance_from_the_peak():
     weights = torch.rand(B, PARTS, 12).double().softmax(dim=-1)
     total = 0.0
@@ -64,6 +70,8 @@ def test_spread_is_the_mean_squared_distance_from_the_peak():
     assert_close(part_spread(weights, 4), total / (B * PARTS))
     with pytest.raises(ValueError, match=r"width \(5\) must divide the 12 locations"):
         part_spread(weights, 5)
+    with pytest.raises(ValueError, match="width must be at least 1, got 0"):
+        part_spread(weights, 0)
 
 
 def test_overlap_is_weight_times_the_largest_weight_of_another_part():

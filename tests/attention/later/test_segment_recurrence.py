@@ -61,6 +61,13 @@ def test_scores_depend_on_distance_and_not_on_position(layer):
     assert ratio.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_far_distances_in_half_precision(layer, dtype):
+    want = layer.distance_keys(600, 600)
+    rows = layer.to(dtype).distance_keys(600, 600)
+    assert_close(rows.double(), want, rtol=0.05, atol=0.1)
+
+
 def test_sizes_that_do_not_fit_are_errors(layer, no_shape_checks):
     query, key, value = draw(4, 3)
     with pytest.raises(ValueError, match="must be the last of the keys, got 7 queries"):

@@ -164,5 +164,7 @@ def test_arguments_out_of_range_are_errors(no_shape_checks):
         strided_masks(4, 0)
     with pytest.raises(ValueError, match=r"stride \(5\) must divide 12 tokens"):
         strided_context(query, key, value, 5, "first")
+    with pytest.raises(ValueError, match="stride must be at least 1, got 0"):
+        strided_context(query, key, value, 0, "first")
     with pytest.raises(ValueError, match="must be the last of the keys, got 12"):
         SparseAttention(3)(query, key[:, :, 1:], value[:, :, 1:])

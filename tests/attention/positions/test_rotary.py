@@ -62,6 +62,9 @@ def test_errors(no_shape_checks):
         rotate(torch.zeros(2, 3), torch.arange(2))
     with pytest.raises(ValueError, match=r"head_dim must be even.*got 3 in 5 heads"):
         MultiHeadAttention(15, 5, attention_fn=RotaryAttention())
+    query, key = torch.zeros(2, 3, 5, 4), torch.zeros(2, 3, 5, 6)
+    with pytest.raises(ValueError, match=r"key must have shape \(2, 3, 'keys', 4\)"):
+        RotaryAttention()(query, key, key)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])

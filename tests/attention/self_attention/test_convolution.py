@@ -138,3 +138,8 @@ def test_sharpness_at_first():
     assert (QuadraticAttention(CIN, COUT, 3).sharpness == 1).all()
     convolution = nn.Conv2d(CIN, COUT, 1)
     assert attention_from_convolution(convolution).sharpness.tolist() == [46.0]
+
+
+def test_sharpness_may_be_a_whole_number(no_shape_checks):
+    layer = attention_from_convolution(nn.Conv2d(CIN, COUT, 1), sharpness=3)
+    assert layer.sharpness.tolist() == [3.0]

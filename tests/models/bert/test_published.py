@@ -139,6 +139,10 @@ def test_described_sizes(model, tmp_path):
         read(model_type="roberta")
     with pytest.raises(ValueError, match="got bert with relative_key ones"):
         read(position_embedding_type="relative_key")
+    for damaged in json.dumps(DESCRIBED)[:40].encode(), b"\xff\xfe{}", b"":
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"config\.json is damaged or no JSON"):
+            read_published_config(path)
     path.write_text(json.dumps({"vocab_size": 17}))
     with pytest.raises(ValueError, match="lacks attention_probs_dropout_prob, hidden_"):
         read_published_config(path)

@@ -1,5 +1,6 @@
 """Node classifiers: sizes, equations, learning, and who sees whom."""
 
+import dataclasses
 import math
 
 import pytest
@@ -83,6 +84,39 @@ def test_a_node_sees_two_edges_far(graph, score):
         reached |= {source for source, target in pairs if target in reached}
     assert set(features.grad.abs().sum(dim=1).nonzero().flatten().tolist()) == reached
     assert len(reached) < NODES
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("model", ["gat", "gatv2", "gcn"])
+def test_bfloat16_as_on_a_gpu(graph, model, sparse):
+    """``fit`` computes the loss under autocast on a GPU."""
+    if model == "gcn":
+        net = GCN(GCNConfig(in_dim=IN_DIM, num_classes=CLASSES))
+    else:
+        net = GAT(GATConfig(in_dim=IN_DIM, num_classes=CLASSES, score=model))
+    if sparse:
+        graph = dataclasses.replace(graph, features=graph.features.to_sparse())
+    net.eval()
+    want = net.loss(graph)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = net.loss(graph)
+    assert_close(loss.float(), want, rtol=0.05, atol=0.02)
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_gcn_averages_in_float32_over_many_neighbours():
+    """The sum of a hub's neighbours stopped growing in bfloat16."""
+    leaves = torch.arange(1, 3001)
+    edges = torch.stack([leaves, torch.zeros_like(leaves)])
+    model = GCN(GCNConfig(in_dim=2, hidden_dim=2, num_classes=2)).eval()
+    with torch.no_grad():
+        for layer in model.hidden, model.output:
+            layer.weight.copy_(torch.eye(2))
+    loops = add_self_loops(edges, 3001)
+    want = model(torch.ones(3001, 2), loops)
+    low = model.bfloat16()(torch.ones(3001, 2, dtype=torch.bfloat16), loops)
+    assert_close(low.float(), want, rtol=0.02, atol=0.02)
 
 
 def test_loss_is_over_the_training_nodes(graph):

@@ -51,5 +51,11 @@ def test_loss_falls(batch, loss_falls):
 def test_one_part_alone_is_an_error():
     with pytest.raises(ValueError, match="num_parts must be 0 or at least 2, got 1"):
         PartNetConfig(num_classes=16, num_parts=1)
-    with pytest.raises(ValueError, match="num_channels must be at least 1"):
-        PartNetConfig(num_classes=16, num_channels=0)
+
+
+@pytest.mark.parametrize("num_parts", [0, 2])
+@pytest.mark.parametrize("size", ["num_channels", "num_classes"])
+def test_sizes_are_checked(num_parts, size):
+    sizes = {"num_classes": 16, "num_parts": num_parts} | {size: 0}
+    with pytest.raises(ValueError, match=f"{size} must be at least 1, got 0"):
+        PartNetConfig(**sizes)

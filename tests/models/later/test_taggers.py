@@ -1,5 +1,7 @@
 """Taggers: what their logits are made of, and that they learn."""
 
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -39,6 +41,19 @@ def test_padding_does_not_change_the_labels():
     mask = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
     together = model(ids, mask)
     assert_close(together[1:, :, :4], model(ids[1:, :4], mask[1:, :4]))
+
+
+def test_padding_does_not_change_the_loss():
+    model = CoupledTagger(CoupledTaggerConfig(vocab_size=15))
+    with torch.no_grad():
+        model.out_proj.normal_()
+    batch, _ = mutual_words(3, num_tokens=7, num_words=5, seed=0)
+    padded = {
+        name: F.pad(getattr(batch, name), (0, 4))
+        for name in ("ids", "mask", "target", "target_mask")
+    }
+    longer = dataclasses.replace(batch, **padded)
+    assert_close(model.loss(longer), model.loss(batch))
 
 
 def test_without_positions_the_order_of_the_tokens_does_not_matter():

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from attention_book.attention import soft_hard as attention
 from attention_book.data.captions.captions import caption_batch
-from attention_book.data.vocab import BOS, EOS, Vocab
+from attention_book.data.vocab import BOS, EOS, PAD, Vocab
 from attention_book.decoding.translation import translate
 from attention_book.models.encoders.image import GridEncoder
 from attention_book.models.soft_hard.config import ShowAttendTellConfig
@@ -136,6 +136,17 @@ def test_padding_and_the_rest_of_the_batch_change_nothing(make, batch, vocab, ki
     together, _ = model.log_likelihood(batch)
     alone = caption_batch(batch.source[1:2], [CAPTIONS[1][:1]], vocab)
     assert_close(model.log_likelihood(alone)[0], together[1:2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_word_that_is_never_written_may_pad(make, batch, kind):
+    model = make(kind=kind).train()
+    with torch.no_grad():
+        model.output_proj.bias[PAD] = -torch.inf
+    loss = model.loss(batch)
+    loss.backward()
+    assert loss.isfinite()
+    assert model.output_proj.weight.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

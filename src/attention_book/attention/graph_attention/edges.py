@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attention_book.functional import apply_dropout, segment_softmax
+from attention_book.functional import apply_dropout, segment_softmax, segment_sum
 
 
 def edge_mask(
@@ -130,9 +130,9 @@ def edge_average(
     source, target = edge_ends(edges, len(value))
     weights = segment_softmax(scores, target, len(value))
     kept = apply_dropout(weights, dropout)
-    context = value.new_zeros(value.shape)
     taken = kept[..., None] * value.index_select(0, source)
-    return context.index_add(0, target, taken), weights
+    context = segment_sum(taken, target, len(value))
+    return context.to(value.dtype), weights
 
 
 def add_self_loops(

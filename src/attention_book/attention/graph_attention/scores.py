@@ -29,7 +29,7 @@ class GATAttention(nn.Module):
     Raises:
         ValueError: if a size is less than 1 or ``dropout`` is no probability; from a
             call, from :func:`~attention_book.attention.graph_attention.edges.edge_ends`
-            or if query and key do not have one shape.
+            or if query and key do not have one shape, with the heads of the layer.
 
     Memory: linear in edges and nodes.
     Source: arXiv:1710.10903, equations (1) to (3). The biases are those of the authors'
@@ -69,7 +69,7 @@ class GATAttention(nn.Module):
         edges: Int[Tensor, "2 edges"],
     ) -> tuple[Float[Tensor, "nodes heads value_dim"], Float[Tensor, "edges heads"]]:
         """Return ``(context, weights)``; targets of edges attend to sources."""
-        source, target = _checked_ends(query, key, edges)
+        source, target = _checked_ends(query, key, edges, self.query_score)
         of_query = (query * self.query_score).sum(-1) + self.query_bias
         of_key = (key * self.key_score).sum(-1) + self.key_bias
         sums = of_query.index_select(0, target) + of_key.index_select(0, source)
@@ -133,7 +133,7 @@ class GATv2Attention(nn.Module):
         edges: Int[Tensor, "2 edges"],
     ) -> tuple[Float[Tensor, "nodes heads value_dim"], Float[Tensor, "edges heads"]]:
         """Return ``(context, weights)``; targets of edges attend to sources."""
-        source, target = _checked_ends(query, key, edges)
+        source, target = _checked_ends(query, key, edges, self.score)
         query = query + self.bias
         sums = query.index_select(0, target) + key.index_select(0, source)
         scores = (F.leaky_relu(sums, self.negative_slope) * self.score).sum(-1)
@@ -159,10 +159,14 @@ def glorot_(weight: Tensor, fan_in: int, fan_out: int) -> None:
     nn.init.uniform_(weight, -bound, bound)
 
 
-def _checked_ends(query: Tensor, key: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    if query.shape != key.shape:
+def _checked_ends(
+    query: Tensor, key: Tensor, edges: Tensor, vectors: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The ends of the edges; the vectors of one head would serve for any number."""
+    if query.shape != key.shape or query.shape[1:] != vectors.shape:
+        heads, head_dim = vectors.shape
         raise ValueError(
-            "query and key must have one shape, (nodes, heads, head_dim), got "
+            f"query and key must have one shape, (nodes, {heads}, {head_dim}), got "
             f"{tuple(query.shape)} and {tuple(key.shape)}"
         )
     return edge_ends(edges, len(query))

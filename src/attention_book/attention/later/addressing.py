@@ -1,15 +1,13 @@
 """Addressing a memory as a Neural Turing Machine does (Graves et al., 2014)."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from attention_book.functional import (
     Mask,
-    check_pair,
     check_value,
-    dot_scores,
+    cosine_scores,
     masked_softmax,
 )
 
@@ -85,13 +83,16 @@ class NTMAddressing(nn.Module):
                 even.
             TypeError: if ``mask`` is not boolean.
         """
-        check_pair(query, key)
-        # Vectors of length 1, so that their dot product is the cosine.
-        cosines = dot_scores(F.normalize(query, dim=-1), F.normalize(key, dim=-1), 1.0)
+        cosines = cosine_scores(query, key)
         check_value(value, cosines)
-        weights = masked_softmax(_column(scale) * cosines, mask)
+        weights = masked_softmax(_column("scale", scale, cosines) * cosines, mask)
         if previous_weights is not None:
-            gate = _column(gate)
+            if previous_weights.shape != weights.shape:
+                raise ValueError(
+                    f"previous_weights must have shape {tuple(weights.shape)}, got "
+                    f"{tuple(previous_weights.shape)}"
+                )
+            gate = _column("gate", gate, weights)
             weights = gate * weights + (1 - gate) * previous_weights
         if shift is not None:
             weights = shift_weights(weights, shift)
@@ -112,7 +113,8 @@ def shift_weights(
         shift: :math:`s`, for the shifts :math:`-r, \ldots, r`.
 
     Raises:
-        ValueError: if the number of shifts is even.
+        ValueError: if the number of shifts is even, or there is not one row of them for
+            each row of weights.
 
     Source: arXiv:1410.5401, equation (8).
 
@@ -123,6 +125,11 @@ def shift_weights(
     parts: tuple[float | Tensor, ...] = (
         shift if isinstance(shift, tuple) else tuple(shift[..., None, :].unbind(-1))
     )
+    if isinstance(shift, Tensor) and shift.shape[:-1] != weights.shape[:-1]:
+        raise ValueError(
+            f"shift must have shape {(*weights.shape[:-1], 'shifts')}, got "
+            f"{tuple(shift.shape)}"
+        )
     if len(parts) % 2 == 0:
         raise ValueError(f"shift must have an odd number of weights, got {len(parts)}")
     first = -(len(parts) // 2)
@@ -147,6 +154,10 @@ def sharpen(
         sharpening: :math:`\gamma`, at least 1.
         mask: True where there may be weight; None: everywhere.
 
+    Raises:
+        ValueError: if ``sharpening`` or ``mask`` does not fit the weights.
+        TypeError: if ``mask`` is not boolean.
+
     Source: arXiv:1410.5401, equation (9).
 
     Example:
@@ -155,7 +166,7 @@ def sharpen(
     """
     least = torch.finfo(weights.dtype).tiny  # the logarithm of 0 would be infinite
     logs = weights.clamp(min=least).log()
-    return masked_softmax(_column(sharpening) * logs, mask)
+    return masked_softmax(_column("sharpening", sharpening, logs) * logs, mask)
 
 
 def write_memory(
@@ -192,6 +203,13 @@ def write_memory(
     return memory * kept + weights.mT @ add
 
 
-def _column(dial: Dial) -> float | Tensor:
+def _column(name: str, dial: Dial, weights: Tensor) -> float | Tensor:
     """One number for all keys of a query."""
-    return dial if isinstance(dial, float) else dial[..., None]
+    if not isinstance(dial, Tensor) or not dial.ndim:
+        return dial
+    if dial.shape != weights.shape[:-1]:
+        raise ValueError(
+            f"{name} must be a number or have shape {tuple(weights.shape[:-1])}, one "
+            f"for each query, got {tuple(dial.shape)}"
+        )
+    return dial[..., None]

@@ -91,7 +91,7 @@ class PartAttention(nn.Module):
         average = key.mean(dim=1)
         if mask is not None:
             check_mask(mask, (len(key), len(self.hidden), key.shape[1]))
-            seen = mask.any(dim=1)[..., None]
+            seen = mask.any(dim=1)[..., None].expand(len(key), key.shape[1], 1)
             sums = key.masked_fill(~seen, 0.0).sum(dim=1)
             average = sums / seen.sum(dim=1).clamp(min=1)
         hidden = torch.einsum("bc,pch->bph", average, self.hidden).tanh()
@@ -114,7 +114,8 @@ def part_spread(
         The mean over batch and parts. The peak is a constant: no gradient goes into it.
 
     Raises:
-        ValueError: if ``width`` does not divide the number of locations.
+        ValueError: if ``width`` is less than 1 or does not divide the number of
+            locations.
 
     Source: Zheng et al., ICCV 2017; the form is that of three ports of the code.
 
@@ -122,6 +123,7 @@ def part_spread(
         >>> part_spread(torch.tensor([[[0.75, 0.0, 0.25]]]), width=3)
         tensor(1.)
     """
+    check_counts(width=width)
     if weights.shape[-1] % width:
         raise ValueError(
             f"width ({width}) must divide the {weights.shape[-1]} locations"

@@ -59,8 +59,7 @@ class TransformerXLAttention(nn.Module):
         check_counts(num_heads=num_heads, head_dim=head_dim)
         size = num_heads * head_dim
         self.num_heads, self.head_dim = num_heads, head_dim
-        self.rates: Tensor
-        self.register_buffer("rates", sinusoid_frequencies(size), persistent=False)
+        sinusoid_frequencies(size)  # refuses an odd number of features
         self.distance_proj = nn.Linear(size, size, bias=False)  # W_{k,R}
         self.content_query = nn.Parameter(torch.empty(num_heads, 1, head_dim))  # u
         self.distance_query = nn.Parameter(torch.empty(num_heads, 1, head_dim))  # v
@@ -134,8 +133,13 @@ class TransformerXLAttention(nn.Module):
                 f"{num_queries} queries and {num_keys} keys"
             )
         start, end = num_keys - 1, -num_queries
-        distance = torch.arange(start, end, -1, device=self.rates.device)
-        angles = distance[:, None] * self.rates.to(self.content_query.dtype)
+        weight = self.distance_proj.weight
+        distance = torch.arange(start, end, -1, device=weight.device)
+        # In bfloat16 distances 256 and 257 would be one.
+        wide = torch.promote_types(weight.dtype, torch.float32)
+        rates = sinusoid_frequencies(len(weight), weight.device).to(wide)
+        angles = distance[:, None] * rates
         table = torch.cat([angles.sin(), angles.cos()], dim=-1)  # not interleaved
-        rows = self.distance_proj(table).unflatten(-1, (self.num_heads, -1))
+        rows = self.distance_proj(table.to(weight.dtype))
+        rows = rows.unflatten(-1, (self.num_heads, -1))
         return rows.transpose(0, 1)

@@ -270,8 +270,8 @@ def strided_context(
         step: "first" or "second".
 
     Raises:
-        ValueError: if ``stride`` does not divide the number of tokens, or ``step`` is
-            neither.
+        ValueError: if ``stride`` is less than 1 or does not divide the number of
+            tokens, or ``step`` is neither.
 
     Cost: 2 tokens x stride scores in the first step, of which half are masked, and
         tokens x tokens / stride in the second.
@@ -283,6 +283,7 @@ def strided_context(
         True
     """
     check_shapes(query, key, value)
+    check_counts(stride=stride)
     num_tokens = query.shape[2]
     if num_tokens % stride or step not in STEPS[:2]:
         raise ValueError(

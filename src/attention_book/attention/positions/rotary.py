@@ -4,7 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attention_book.attention.dot_product import Bias, dot_product_attention
+from attention_book.attention.dot_product import (
+    Bias,
+    check_shapes,
+    dot_product_attention,
+)
 from attention_book.attention.positions.absolute import (
     sinusoid_frequencies,
     token_positions,
@@ -104,6 +108,7 @@ class RotaryAttention(nn.Module):
             ValueError: if ``head_dim`` is odd, there are more queries than keys, or as
                 from ``dot_product_attention``.
         """
+        check_shapes(query, key, value)
         at_query, at_key = token_positions(query.shape[-2], key.shape[-2], query.device)
         sine, cosine = _tables(at_key, key)
         first = len(at_key) - len(at_query)

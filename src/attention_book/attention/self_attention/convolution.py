@@ -116,7 +116,7 @@ class QuadraticAttention(nn.Module):
         self.in_channels = in_channels
         self.centre = nn.Parameter(kernel_shifts(kernel_size))  # Delta
         heads = len(self.centre)
-        self.sharpness = nn.Parameter(torch.full((heads,), sharpness))  # alpha
+        self.sharpness = nn.Parameter(torch.full((heads,), float(sharpness)))  # alpha
         self.out_proj = nn.Linear(heads * in_channels, out_channels)
 
     def forward(

@@ -68,12 +68,15 @@ def read_published_config(path: str | Path) -> BertConfig:
         path: the file; "~" stands for the home folder.
 
     Raises:
-        ValueError: if it lacks a size, says that the model is another one, or names an
-            activation that BERT has not.
+        ValueError: if it is damaged, lacks a size, says that the model is another one,
+            or names an activation that BERT has not.
         FileNotFoundError: if there is no such file.
     """
     path = Path(os.path.expanduser(path))
-    described = json.loads(path.read_text("utf-8"))
+    try:
+        described = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or no JSON: fetch it again") from error
     model = described.get("model_type", "bert")
     positions = described.get("position_embedding_type", "absolute")
     if model != "bert" or positions != "absolute":

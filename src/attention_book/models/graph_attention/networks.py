@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attention_book.attention.graph_attention.edges import edge_ends
 from attention_book.data.graphs.graph import Graph
+from attention_book.functional import segment_sum
 from attention_book.models.checks import check_sizes
 from attention_book.models.graph_attention.layer import (
     SCORES,
@@ -166,10 +167,8 @@ class GCN(nn.Module):
     ) -> Float[Tensor, "nodes classes"]:
         """Return the logits of all nodes; ``features`` may be sparse."""
         source, target = edge_ends(edges, len(features))
-        degree = torch.zeros(len(features), device=edges.device)
-        degree = degree.index_add(
-            0, target, torch.ones_like(target, dtype=degree.dtype)
-        )
+        ones = torch.ones_like(target, dtype=features.dtype)
+        degree = segment_sum(ones, target, len(features))
         scale = degree.clamp(min=1).rsqrt()
         weights = (scale[source] * scale[target])[:, None]
         hidden = self.hidden(features)[:, 0]
@@ -185,7 +184,8 @@ def _propagate(
     hidden: Tensor, weights: Tensor, source: Tensor, target: Tensor
 ) -> Tensor:
     weights = weights.to(hidden.dtype)
-    return torch.zeros_like(hidden).index_add(0, target, weights * hidden[source])
+    sums = segment_sum(weights * hidden[source], target, len(hidden))
+    return sums.to(hidden.dtype)
 
 
 def node_loss(

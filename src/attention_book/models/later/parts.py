@@ -12,7 +12,7 @@ from attention_book.attention.later.parts import (
     part_spread,
 )
 from attention_book.data.sequences.labelled import LabelledBatch
-from attention_book.models.checks import check_sizes
+from attention_book.functional import check_counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,9 @@ class PartNetConfig:
     gain: float = 4.0
 
     def __post_init__(self) -> None:
-        check_sizes(self) if self.num_parts else None
+        check_counts(num_classes=self.num_classes, num_channels=self.num_channels)
+        if self.num_parts != 0:
+            check_counts(num_parts=self.num_parts)
         if self.num_parts == 1:
             raise ValueError("num_parts must be 0 or at least 2, got 1")
 

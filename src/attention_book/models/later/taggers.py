@@ -85,10 +85,14 @@ class CoupledTagger(nn.Module):
         return torch.einsum("bmnf,mf->bmn", features, self.out_proj) + self.out_bias
 
     def loss(self, batch: SequenceBatch) -> Float[Tensor, ""]:
-        """Mean negative log-likelihood of both labels, in nats per label."""
+        """Mean negative log-likelihood of the real words' labels, in nats per label."""
         logits = self(batch.ids, batch.mask)
         wanted = torch.stack([batch.target == ASPECT, batch.target == OPINION], dim=1)
-        return F.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype))
+        losses = F.binary_cross_entropy_with_logits(
+            logits, wanted.to(logits.dtype), reduction="none"
+        )
+        real = batch.mask[:, None].expand_as(losses)
+        return losses.masked_fill(~real, 0.0).sum() / real.sum()
 
 
 @dataclass(frozen=True, kw_only=True)

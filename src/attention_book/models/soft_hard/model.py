@@ -201,7 +201,8 @@ class ShowAttendTell(nn.Module):
         target, mask = batch.target[:, 1:], batch.target_mask[:, 1:]
         log_probs = result.logits.log_softmax(dim=-1)
         words = log_probs.gather(-1, target[..., None]).squeeze(-1)
-        return (words * mask).sum(dim=1), result
+        # Filled, not multiplied: 0 times infinity is NaN.
+        return words.masked_fill(~mask, 0.0).sum(dim=1), result
 
     def loss(self, batch: CaptionBatch | FrameBatch) -> Float[Tensor, ""]:
         """The training loss; in eval mode the negative log-likelihood alone.
