@@ -1,5 +1,7 @@
 """A beam search that remembers: it keeps what the fast one keeps."""
 
+import math
+
 import pytest
 import torch
 
@@ -60,6 +62,33 @@ def test_a_complete_prefix_narrows_the_beam():
     sizes = {"bos": 1, "eos": 2, "max_tokens": 9}
     steps = trace_beams(step, None, beam_size=2, **sizes)
     assert [len(kept) for kept in steps] == [2, 1]
+
+
+def test_an_impossible_prefix_is_not_kept():
+    table = torch.tensor([[0.0, 0.6, 0.4], [0.4, 0.6, 0.0], [1.0, 0.0, 0.0]])
+    sizes = {"beam_size": 3, "bos": 0, "eos": 0, "max_tokens": 2}
+    steps = trace_beams(lambda ids, s: (table[ids].log(), s), None, **sizes)
+    kept = [[beam.tokens for beam in beams] for beams in steps]
+    assert kept == [[(1,), (2,)], [(2, 0), (1, 1), (1, 0)]]
+
+
+def test_sums_are_not_rounded_to_half_precision():
+    sizes = {"beam_size": 1, "bos": 0, "eos": 1, "max_tokens": 30}
+    logits = torch.tensor([[1.0, 0.0]], dtype=torch.bfloat16)
+    last = trace_beams(lambda ids, s: (logits, s), None, **sizes)[-1][0]
+    assert last.log_prob == pytest.approx(30 * logits.double().log_softmax(1)[0, 0])
+
+
+def test_logits_without_a_distribution_are_an_error():
+    def step(ids, state):  # NaN at the second step
+        logits = torch.tensor([[1.0, 0.0, 2.0]]).expand(len(ids), -1)
+        return logits * (math.nan if ids[0] == 2 else 1.0), state
+
+    sizes = {"beam_size": 2, "bos": 0, "max_tokens": 9}
+    with pytest.raises(FloatingPointError, match="NaN at step 1"):
+        trace_beams(step, None, eos=1, **sizes)
+    with pytest.raises(ValueError, match="eos must be an id below 3, got 7"):
+        trace_beams(step, None, eos=7, **sizes)
 
 
 @pytest.mark.parametrize("wrong", [{"beam_size": 0}, {"max_tokens": 0}])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from attention_book.decoding.search import Step
 from attention_book.decoding.state import State, select_rows, state_device
@@ -46,7 +47,9 @@ def trace_beams(
         For each step its prefixes, the most probable first.
 
     Raises:
-        ValueError: if ``beam_size`` or ``max_tokens`` is less than 1.
+        ValueError: if ``beam_size`` or ``max_tokens`` is less than 1, or ``eos`` is
+            not in the vocabulary.
+        FloatingPointError: if the logits of a step give no distribution.
 
     Example:
         >>> table = torch.tensor([[0.0, 0.6, 0.4], [0.4, 0.3, 0.3], [0.9, 0.1, 0.0]])
@@ -63,9 +66,12 @@ def trace_beams(
     while alive and len(steps) < max_tokens:
         last = [kept[number].tokens[-1] if steps else bos for number in alive]
         logits, state = step(torch.tensor(last, device=device), state)
-        so_far = torch.tensor([kept[number].log_prob for number in alive])
-        total = so_far[:, None] + logits.log_softmax(dim=-1).cpu()
+        log_probs = _log_probs(logits, eos, len(steps))
+        so_far = log_probs.new_tensor([kept[number].log_prob for number in alive])
+        total = so_far[:, None] + log_probs
         best, index = total.flatten().topk(beam_size)
+        possible = best > -torch.inf
+        best, index = best[possible], index[possible]
         rows, words = (index // total.shape[1]).tolist(), (index % total.shape[1])
         kept = [
             Beam((*kept[alive[row]].tokens, word), log_prob, alive[row])
@@ -81,3 +87,17 @@ def trace_beams(
             state, torch.tensor(parents, dtype=torch.long, device=device)
         )
     return steps
+
+
+def _log_probs(logits: Tensor, eos: int, step: int) -> Tensor:
+    if not 0 <= eos < logits.shape[-1]:
+        raise ValueError(f"eos must be an id below {logits.shape[-1]}, got {eos}")
+    # Sums of bfloat16 would be too coarse.
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    log_probs = logits.cpu().to(dtype).log_softmax(dim=-1)
+    if log_probs.isnan().any():
+        raise FloatingPointError(
+            f"the log-probabilities are NaN at step {step} (from 0): the logits must "
+            "be finite, or -inf for some tokens"
+        )
+    return log_probs
