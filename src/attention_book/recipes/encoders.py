@@ -374,7 +374,7 @@ def speech_task(
     )
 
 
-def _limited(limit: int | None, **counts: int) -> dict[str, int]:
+def _limited(limit: int | None, **counts: int) -> dict[str, Any]:
     """What is to be drawn: what a limit cuts off need not be."""
     return {part: min(count, limit or count) for part, count in counts.items()}
 
