@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from attention_book.chapters.recorded import deviation
 from attention_book.chapters.records import Run, load_record
 from attention_book.chapters.settings import Settings
 from attention_book.chapters.tables import NONE, Table
@@ -147,7 +148,7 @@ class Entry:
         digits = 1 if percent or abs(self.published.target) > 2 else 3
         text = f"{statistics.mean(numbers):.{digits}f}"
         if len(numbers) > 1:
-            text += f" ± {statistics.stdev(numbers):.{digits}f}"
+            text += f" ± {deviation(numbers):.{digits}f}"
         return text
 
     @property
