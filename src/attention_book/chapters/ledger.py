@@ -186,6 +186,7 @@ def _entry_of_one(row: Published, settings: dict[str, Any] | None) -> Entry:
     record = load_record(row.chapter, row.preset)
     own = {
         "systems": None,
+        "dataset": None,
         "epochs": None,
         "limit": None,
         **row.parameters,
@@ -196,9 +197,10 @@ def _entry_of_one(row: Published, settings: dict[str, Any] | None) -> Entry:
         run
         for run in record.runs.values()
         if not run.finished
-        and all(run.parameters.get(k) == x for k, x in row.parameters.items())
+        and all(run.parameters.get(name) == value for name, value in own.items())
     ]
-    return Entry(row, runs, len(every) - len(runs), failed[-1] if failed else None)
+    last = max(failed, key=lambda run: run.date, default=None)
+    return Entry(row, runs, len(every) - len(runs), last)
 
 
 def _means(row: Published, parts: Sequence[Entry]) -> list[Run]:
