@@ -103,6 +103,9 @@ def test_runs_are_those_of_the_row(monkeypatch):
         ({"seed": 2, **ROW.parameters}, {"dim": 8}, error),
         ({"seed": 3, "systems": "other"}, {"dim": 8}, None),
         ({"seed": 4, "limit": 7, **ROW.parameters}, {"dim": 8}, None),
+        ({"seed": 5, "dataset": "other", **ROW.parameters}, {"dim": 8}, None),
+        ({"seed": 6, "limit": 7, **ROW.parameters}, {"dim": 8}, error),
+        ({"seed": 7, "dataset": "other", **ROW.parameters}, {"dim": 8}, error),
     ):
         new = Run(parameters=parameters, settings=settings, error=failure)
         record.add(new)

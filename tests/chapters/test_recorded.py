@@ -6,6 +6,7 @@ import pytest
 from attention_book.chapters.recorded import (
     Selection,
     describe,
+    having,
     provenance,
     recorded_runs,
     recorded_values,
@@ -78,6 +79,35 @@ def test_runs_by_their_parameters():
     assert seeds(select_runs(whole, SETTINGS, epochs=2)) == []
 
 
+def test_a_parameter_of_none_is_one_that_was_not_set():
+    """As in the identity of a run: a sweep over "epochs=None|1" has both."""
+    short = {"epochs": 1, "dim": 8}
+    both = record(run(0, epochs=None), run(0, settings=short, epochs=1))
+    assert seeds(select_runs(both, SETTINGS)) == [0]
+    assert seeds(select_runs(both, SETTINGS, epochs=1)) == [0]
+
+
+def test_runs_of_several_systems_are_one_run_of_a_seed():
+    """What belongs to no system is in all of them, and was measured once."""
+    facts = {"settings": SETTINGS}
+    runs = [
+        Run(parameters={"seed": s, "systems": name}, values=values, date=date, **facts)
+        for s, name, date, values in (
+            (0, "A", "2026-01-02", {"shared": 2.0, "a": 1.0}),
+            (0, "B", "2026-01-01", {"shared": 9.0, "b": 3.0}),
+            (1, "A", "2026-01-03", {"shared": 4.0, "a": 5.0}),
+        )
+    ]
+    chosen = select_runs(record(*runs), SETTINGS)
+    assert len(chosen.runs) == 3
+    assert values_of(chosen.runs, "shared") == [2.0, 4.0]
+    assert values_of(chosen.runs, "shared-b") == [6.0]
+    assert describe(chosen.runs, "shared", "n") == "2"
+    kept = having(chosen, [["b"], ["shared", "b"]])
+    assert [each.parameters["systems"] for each in kept.runs] == ["B"]
+    assert having(chosen, [["c"]]).runs == []
+
+
 def test_values_and_differences(runs):
     runs.append(run(7, values={"a": 9.0}))
     assert values_of(runs, "a") == [*VALUES, 9.0]
@@ -106,6 +136,15 @@ def test_values_and_differences(runs):
 def test_statistics(runs, statistic, number):
     assert float(describe(runs, "a", statistic)) == pytest.approx(number)
     assert describe(runs, "a", f"{statistic}:.1f") == f"{number:.1f}"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_statistics_of_a_run_that_diverged(runs, value):
+    """A record keeps such values; ``statistics.stdev`` dies of them."""
+    runs.append(run(3, values={"a": float(value)}))
+    assert describe(runs, "a", "sd:.1f") == "nan"
+    assert describe(runs, "a", "mean:.1f") == str(value)
+    assert describe(runs, "a", "count>0") == f"{3 + (value > 0)} of 4"
 
 
 def test_counts_are_of_all_runs(runs):

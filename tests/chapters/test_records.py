@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
@@ -22,7 +23,7 @@ from attention_book.chapters.records import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMITTED = sorted((ROOT / "results").glob("*"))
+COMMITTED = sorted((ROOT / "results").glob("[!.]*"))
 SCHEMA = json.loads((ROOT / "results" / "schema" / "record.json").read_text("utf-8"))
 
 
@@ -181,6 +182,21 @@ def test_merging_the_records_of_two_machines(tmp_path):
         {"a_x": 2},
         {"a_x": 3},
     ]
+
+
+def test_many_who_write_one_record_lose_no_run(tmp_path):
+    """Sweeps of several systems at the same time; one file for all of them."""
+
+    def write(first):
+        for seed in range(first, first + 5):
+            own = Record("a", "full")
+            own.add(run(seed))
+            own.update(tmp_path)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(0, 20, 5)))
+    found = load_record("a", "full", tmp_path).finished()
+    assert [each.parameters["seed"] for each in found] == list(range(20))
 
 
 def test_a_merge_with_a_damaged_file_writes_nothing(tmp_path):

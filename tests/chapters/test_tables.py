@@ -127,6 +127,30 @@ def test_runs_without_any_of_the_quantities_are_no_record(folder):
     assert "no run is recorded yet. To record them: " in table.notes[0]
 
 
+def test_the_note_is_about_the_runs_of_the_table(folder):
+    """And not about those of other systems, on other machines and days."""
+    record = Record("some", "quick")
+    settings = {"epochs": 5, "sizes": [8, 2]}
+    for system, seed in ("a", 0), ("a", 1), ("b", 0), ("b", 7):
+        record.add(
+            Run(
+                parameters={"seed": seed, "systems": system},
+                settings=settings,
+                values={f"some_{system}": 0.5, "some_size": 3},
+                date=f"2026-01-0{1 + (system == 'b')}T00:00:00+00:00",
+                device=f"machine {system}",
+                seconds=60.0,
+            )
+        )
+    record.write(folder)
+    table = show(folder, {"a": "some_a", "none": "some_c"})
+    assert table.notes == [
+        "2 runs (seeds 0 to 1), 2026-01-01, machine a, 2 minutes in all."
+    ]
+    table = show(folder, {"size": "some_size"})
+    assert [row[1] for row in table.rows] == ["3"]  # of seeds, not of runs
+
+
 def test_a_record_of_failed_runs_only(tmp_path):
     record = Record("some", "quick")
     record.add(Run(parameters={"seed": 0}, error={"type": "E", "message": "no"}))

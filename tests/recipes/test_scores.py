@@ -42,7 +42,7 @@ def test_seconds_to_a_value():
     assert math.isnan(curve.seconds_to(0.5))
 
 
-def test_looks_do_not_count(task, tmp_path):
+def test_looks_do_not_count(task):
     clock = Clock()
 
     def measure(model):
@@ -59,7 +59,6 @@ def test_looks_do_not_count(task, tmp_path):
             measure=measure,
             num_looks=3,
             clock=clock,
-            checkpoint=tmp_path / "run.pt",
         )
 
     model = build(task, "dot")(0)
@@ -67,9 +66,38 @@ def test_looks_do_not_count(task, tmp_path):
     assert curve.num_steps == 12
     assert curve.values == [5.0] * 4
     assert curve.seconds == [0.0, 1.0, 2.0, 3.0]
-    again = learn(2, build(task, "dot")(0))  # has its looks again, but for the last
-    assert again.seconds[:3] == curve.seconds[:3]
-    assert again.seconds[3] == curve.seconds[2]
+
+
+def test_a_run_that_goes_on_has_the_seconds_since_its_last_look(task, tmp_path):
+    """Otherwise its steps would be the faster the more often it was stopped."""
+    path, clock = tmp_path / "run.pt", Clock()
+
+    def learn(stop_at):
+        looks = iter(range(4))
+
+        def measure(model):
+            if next(looks) == stop_at:
+                raise KeyboardInterrupt
+            return 5.0
+
+        return learning_curve(
+            task,
+            PLAN,
+            build(task, "dot")(0),
+            epochs=2,
+            seed=0,
+            measure=measure,
+            num_looks=3,
+            clock=clock,
+            checkpoint=path,
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(stop_at=2)  # at step 8; the file is of step 6, a second after step 4
+    curve = learn(stop_at=None)
+    # A save reads the clock as well.
+    assert curve.seconds == [0.0, 1.0, 3.0, 5.0]
+    assert learn(stop_at=None).seconds == curve.seconds  # all of it is over
 
 
 def test_scores_race_alike(task):

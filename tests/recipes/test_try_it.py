@@ -84,6 +84,11 @@ def test_an_unknown_name_is_an_error(task):
         train_for_page(task, "gpt", 0)
 
 
+def test_no_epochs_are_not_the_models_own(task):
+    with pytest.raises(ValueError, match="epochs must be at least 1, got 0"):
+        train_for_page(task, "bahdanau", 0, epochs=0)
+
+
 def test_the_captioner_reads_images_with_its_rounded_encoder():
     task, model = train_scene_captioner(2, epochs=1, limit=24)
     images = scene_images(task.images["test"])

@@ -27,6 +27,21 @@ def test_parameters():
             parse_parameter(wrong)
 
 
+def test_a_parameter_that_is_given_twice(capsys):
+    """The first one would be dropped without a word."""
+    given = ["sweep", "tiny", "-p", "systems=A", "-p", "epochs=1", "-p", "systems=B"]
+    with pytest.raises(SystemExit):
+        parser().parse_args(given)
+    assert 'systems is given twice: write its values as "systems=A|B"' in (
+        capsys.readouterr().err
+    )
+    assert parser().parse_args(given[:-2]).parameters == {
+        "systems": ["A"],
+        "epochs": [1],
+    }
+    assert parser().parse_args(["sweep"]).parameters == {}
+
+
 @pytest.fixture
 def swept(monkeypatch, book, tmp_path):
     """The arguments with which the command calls ``sweep``."""

@@ -110,15 +110,16 @@ def test_a_sweep_skips_what_is_recorded_and_tries_again_what_failed(
     calls = []
 
     def counted(client, jobs, run):
-        calls.extend(job.parameters["seed"] for job in jobs)
+        calls.extend((job.parameters["seed"], job.commit) for job in jobs)
         return iter(())
 
+    monkeypatch.setattr(engine, "commit", lambda: "abc")
     original, engine._finished = engine._finished, counted
     try:
         sweep("tiny", seeds=range(6), run=simulated, **place)
     finally:
         engine._finished = original
-    assert calls == [3, 5]
+    assert calls == [(3, "abc"), (5, "abc")]
 
 
 def test_a_notebook_is_executed_on_the_cluster(place, book):

@@ -60,6 +60,12 @@ def test_a_run_and_its_second_start(job, monkeypatch):
     assert other.values == run.values  # those that were there
 
 
+def test_the_commit_is_that_of_the_code_and_not_that_of_the_end(job, monkeypatch):
+    """Runs take hours, in which the checkout goes on."""
+    monkeypatch.setattr(module, "_papermill", lambda *_: None)
+    assert execute(replace(job, commit="abc+")).commit == "abc+"
+
+
 def test_an_error_of_the_notebook_is_part_of_the_run(job, book):
     write_chapter(book, "tiny", WORK, "raise KeyError('no such word')")
     run = execute(replace(job, notebook=(book / "tiny.ipynb").read_text()))

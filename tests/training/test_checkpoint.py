@@ -14,6 +14,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from attention_book.training.checkpoint import (
+    FORMAT,
     describe_model,
     load_checkpoint,
     load_weights,
@@ -208,6 +209,35 @@ def test_what_was_measured_is_remembered(tmp_path, monkeypatch):
         remember(path, AssertionError)
 
 
+def test_numbers_of_numpy_are_saved_as_those_of_python(run, tmp_path):
+    """A learning rate from ``np.logspace``, a schedule of ``np.cos``, a mean score."""
+    path = tmp_path / "run.pt"
+    rate = np.float64(0.3)
+    for group in run["optimizer"].param_groups:
+        group["lr"] = rate
+    run["watch"].pages = [(np.float32(0.5), {np.int64(3): np.bool_(True)})]
+    run["settings"]["learning_rate"] = rate
+    save_checkpoint(path, history={"dev_loss": [rate, 1.0]}, **run)
+    assert load_checkpoint(path, **run) == {"history": {"dev_loss": [0.3, 1.0]}}
+    assert run["watch"].pages == [(0.5, {3: True})]
+    assert type(run["optimizer"].param_groups[0]["lr"]) is float
+    assert remember(tmp_path / "value", lambda: np.float64(0.25)) == 0.25
+
+
+def test_what_could_not_be_read_again_is_not_saved(run, tmp_path):
+    path = tmp_path / "run.pt"
+    save(run, path)
+    kept = path.read_bytes()
+    run["watch"].pages = [np.ones(3)]
+    with pytest.raises(TypeError, match=r"run.pt can hold plain .* needs .*numpy"):
+        save(run, path)
+    assert path.read_bytes() == kept
+    assert names(tmp_path) == ["run.pt"]
+    with pytest.raises(TypeError, match=r"value can hold plain .* builtins.range"):
+        remember(tmp_path / "value", lambda: range(3))
+    assert names(tmp_path) == ["run.pt"]
+
+
 def test_a_checkpoint_of_another_version_is_refused(run, tmp_path):
     path = tmp_path / "run.pt"
     torch.save({"format": "attention_book checkpoint 1", "settings": {}}, path)
@@ -279,8 +309,8 @@ class Trap:
 
 def test_code_in_a_checkpoint_is_not_run(run, tmp_path):
     path, sprung = tmp_path / "run.pt", tmp_path / "sprung"
-    run["settings"] = {"trap": Trap(sprung)}
-    save(run, path)
+    trap = {"trap": Trap(sprung)}
+    torch.save({"format": FORMAT, "settings": trap}, path)
     with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint"):
         load_checkpoint(path, **run)
     assert not sprung.exists()

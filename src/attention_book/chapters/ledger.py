@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from attention_book.chapters.recorded import deviation
 from attention_book.chapters.records import Run, load_record
 from attention_book.chapters.settings import Settings
 from attention_book.chapters.tables import NONE, Table
@@ -147,7 +148,7 @@ class Entry:
         digits = 1 if percent or abs(self.published.target) > 2 else 3
         text = f"{statistics.mean(numbers):.{digits}f}"
         if len(numbers) > 1:
-            text += f" ± {statistics.stdev(numbers):.{digits}f}"
+            text += f" ± {deviation(numbers):.{digits}f}"
         return text
 
     @property
@@ -185,6 +186,7 @@ def _entry_of_one(row: Published, settings: dict[str, Any] | None) -> Entry:
     record = load_record(row.chapter, row.preset)
     own = {
         "systems": None,
+        "dataset": None,
         "epochs": None,
         "limit": None,
         **row.parameters,
@@ -195,9 +197,10 @@ def _entry_of_one(row: Published, settings: dict[str, Any] | None) -> Entry:
         run
         for run in record.runs.values()
         if not run.finished
-        and all(run.parameters.get(k) == x for k, x in row.parameters.items())
+        and all(run.parameters.get(name) == value for name, value in own.items())
     ]
-    return Entry(row, runs, len(every) - len(runs), failed[-1] if failed else None)
+    last = max(failed, key=lambda run: run.date, default=None)
+    return Entry(row, runs, len(every) - len(runs), last)
 
 
 def _means(row: Published, parts: Sequence[Entry]) -> list[Run]:

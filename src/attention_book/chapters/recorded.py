@@ -1,19 +1,31 @@
 """What records say over their runs: which runs, which values, which statistics."""
 
+import math
 import re
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from attention_book.chapters.records import Record, Run, differences, load_record
 from attention_book.chapters.settings import Settings
 
+
+def deviation(values: Sequence[float]) -> float:
+    """The sample's standard deviation; NaN if a value is not finite.
+
+    Example:
+        >>> deviation([1.0, 3.0, 5.0]), deviation([1.0, math.inf])
+        (2.0, nan)
+    """
+    return statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
+
+
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
     "n": len,
     "mean": statistics.fmean,
-    "sd": statistics.stdev,
+    "sd": deviation,
     "min": min,
     "max": max,
     "median": statistics.median,
@@ -65,7 +77,7 @@ def select_runs(
     runs = [
         run
         for run in record.runs.values()
-        if wanted == {k: v for k, v in run.parameters.items() if k not in ignored}
+        if wanted == {k: v for k, v in _given(run).items() if k not in ignored}
     ]
     now = {**present, **{k: v for k, v in wanted.items() if k != "systems"}}
     finished = sorted(
@@ -77,6 +89,11 @@ def select_runs(
         outdated = {name for run in finished for name in differences(run.settings, now)}
     failed = len(runs) - len(finished)
     return Selection(current or finished, failed, sorted(outdated))
+
+
+def _given(run: Run) -> dict[str, Any]:
+    """The parameters that a run was given: None stands for one that was not set."""
+    return {name: value for name, value in run.parameters.items() if value is not None}
 
 
 def recorded_runs(
@@ -137,8 +154,39 @@ def recorded_values(
     return found
 
 
+def runs_with(runs: Iterable[Run], names: Iterable[str]) -> list[Run]:
+    """The runs that have some values, one for each seed: the last one.
+
+    Runs of single systems may all have a value that belongs to none of them, and a run
+    of the whole chapter may stand beside them. They are no further measurements.
+
+    Args:
+        runs: recorded runs that differ in their seeds and systems alone.
+        names: of the values.
+    """
+    wanted, found = set(names), {}
+    for run in runs:
+        old = found.get(seed := run.parameters["seed"])
+        if run.values.keys() >= wanted and (old is None or run.date >= old.date):
+            found[seed] = run
+    return list(found.values())
+
+
+def having(selection: Selection, quantities: Iterable[Sequence[str]]) -> Selection:
+    """Keep the runs that a table is made of.
+
+    Args:
+        selection: of a record's runs.
+        quantities: what the table shows: for each quantity the names of its values.
+    """
+    wanted = [runs_with(selection.runs, names) for names in quantities]
+    kept = {run.identity for runs in wanted for run in runs}
+    runs = [run for run in selection.runs if run.identity in kept]
+    return replace(selection, runs=runs)
+
+
 def values_of(runs: Iterable[Run], quantity: str) -> list[float]:
-    """The values of a quantity in those runs that have it.
+    """The values of a quantity in those runs that have it, one for each seed.
 
     Args:
         runs: recorded runs.
@@ -153,12 +201,10 @@ def values_of(runs: Iterable[Run], quantity: str) -> list[float]:
         >>> values_of(runs, "a-b"), values_of(runs, "c")
         ([2.0], [])
     """
-    first, *rest = quantity.split("-")
+    first, *rest = names = quantity.split("-")
     found = []
-    for run in runs:
-        if not run.values.keys() >= {first, *rest}:
-            continue
-        for name in (first, *rest):
+    for run in runs_with(runs, names):
+        for name in names:
             if isinstance(run.values[name], str):
                 raise ValueError(f"{name} is text, not a number")
         found.append(float(run.values[first] - sum(run.values[n] for n in rest)))

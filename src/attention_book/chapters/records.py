@@ -42,8 +42,8 @@ class Run:
         device: the processor or GPU in words.
         threads: number of threads that PyTorch computed with.
         versions: of Python, the package and the libraries that decide results.
-        commit: the commit of the checkout, "+" at its end if files differed from it;
-            None outside of a checkout.
+        commit: the commit of the checkout when the sweep began, "+" at its end if files
+            differed from it; None outside of a checkout.
         data: SHA-256 or MD5 of each public file that was read, by its name.
         date: when the run ended, in ISO 8601, UTC.
     """
@@ -165,6 +165,18 @@ class Record:
             file.write(text.encode())
         return path
 
+    def update(self, folder: Path) -> Path:
+        """Add the runs to the record's file; return its path.
+
+        What others write at the same time is kept: one waits for the other.
+        """
+        from filelock import FileLock
+
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{self.name}.lock"):
+            self.merge(load_record(self.chapter, self.preset, folder))
+            return self.write(folder)
+
     def finished(
         self, settings: Mapping[str, Any] | None = None, **parameters: Any
     ) -> list[Run]:
@@ -276,7 +288,7 @@ def merge_files(paths: Iterable[Path], folder: Path | None = None) -> list[Path]
         if other.name not in merged:
             merged[other.name] = load_record(other.chapter, other.preset, folder)
         merged[other.name].merge(other)
-    return [record.write(folder) for record in merged.values()]
+    return [record.update(folder) for record in merged.values()]
 
 
 # JSON has no numbers for these; a record holds their names.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from attention_book.chapters.recorded import select_runs
+from attention_book.chapters.recorded import runs_with, select_runs
 from attention_book.chapters.records import load_record
 from attention_book.chapters.settings import Settings
 from attention_book.chapters.tables import Table
@@ -47,7 +47,7 @@ def recorded_results(
     folder: Path | None = None,
     **parameters: Any,
 ) -> list[Any]:
-    """Read a result that runs have recorded as JSON, once for each run.
+    """Read a result that runs have recorded as JSON, once for each seed.
 
     Args:
         settings: the chapter's, from ``choose_settings``.
@@ -69,7 +69,7 @@ def recorded_results(
     selection = select_runs(load_record(chapter, preset, folder), present, **parameters)
     if selection.outdated:
         return []
-    runs = [run for run in selection.runs if name in run.values]
+    runs = runs_with(selection.runs, [name])
     return [json.loads(run.values[name]) for run in runs]
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from attention_book.chapters.recorded import (
     Selection,
+    deviation,
     provenance,
     recorded_runs,
     values_of,
@@ -119,7 +120,9 @@ def _study(settings: Settings, folder: Path | None) -> Selection:
 def _mean(values: list[float], form: str) -> str:
     if not values:
         return "-"
-    spread = f" ({stdev(values):{form.removeprefix('+')}})" if len(values) > 1 else ""
+    spread = (
+        f" ({deviation(values):{form.removeprefix('+')}})" if len(values) > 1 else ""
+    )
     return f"{fmean(values):{form}}{spread}"
 
 

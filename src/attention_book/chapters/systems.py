@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from attention_book.chapters.recorded import provenance, recorded_runs
+from attention_book.chapters.recorded import (
+    having,
+    provenance,
+    recorded_runs,
+    runs_with,
+)
 from attention_book.chapters.report import glue
 from attention_book.chapters.settings import Settings
 from attention_book.chapters.tables import Table, seeds_table
@@ -117,13 +122,16 @@ def scores_table(
     """
     names = list(systems)
     caption = f"Right answers in per cent, with 95 % intervals over {items}"
-    selection = recorded_runs(settings, slug, "full", folder)
-    scores: dict[str, dict[int, np.ndarray]] = {name: {} for name in names}
-    for run in selection.runs:
-        for name in names:
-            value = run.values.get(f"{result_prefix(slug, name)}_items")
-            if value is not None:
-                scores[name][run.parameters["seed"]] = np.array(json.loads(value))
+    items_of = {name: f"{result_prefix(slug, name)}_items" for name in names}
+    every = recorded_runs(settings, slug, "full", folder)
+    selection = having(every, [[value] for value in items_of.values()])
+    scores = {
+        name: {
+            run.parameters["seed"]: np.array(json.loads(run.values[value]))
+            for run in runs_with(selection.runs, [value])
+        }
+        for name, value in items_of.items()
+    }
     rows = []
     for name, by_seed in scores.items():
         if by_seed:

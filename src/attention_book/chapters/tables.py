@@ -10,6 +10,7 @@ from typing import Any
 from attention_book.chapters.recorded import (
     STATISTICS,
     Selection,
+    having,
     provenance,
     recorded_runs,
     values_of,
@@ -156,7 +157,8 @@ def seeds_table(
 ) -> Table:
     """Show what a record holds over its seeds: one row for each quantity.
 
-    Below the table one line says where the numbers come from. A record of other
+    Below the table one line says where the numbers come from: of a record's runs those
+    that have one of the quantities. A record of other
     settings than the chapter has now is shown with a line that says so; where no
     run has any of the quantities, the command that records them is shown instead.
 
@@ -181,7 +183,8 @@ def seeds_table(
     selection = recorded_runs(settings, chapter, preset, folder, **parameters)
     names = [name.partition(":")[0] for name in quantities.values()]
     # Runs of single systems have none of the quantities of the others.
-    if not any(values_of(selection.runs, name) for name in names):
+    selection = having(selection, [name.split("-") for name in names])
+    if not selection.runs:
         failed = f" ({selection.failed} failed)" if selection.failed else ""
         command = _command(chapter, preset, parameters)
         note = f"{caption}: no run is recorded yet{failed}. To record them: `{command}`"

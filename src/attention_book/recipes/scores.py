@@ -54,6 +54,48 @@ class LearningCurve:
         return math.nan
 
 
+class _Looks(Watch):
+    """Looks at a model, with the seconds of training up to each; looks do not count.
+
+    The seconds are saved with the run, so that a run which was stopped goes on with
+    those that it had, the time since its last look among them.
+
+    Args:
+        measure: what is measured of the model.
+        at: tells for a number of steps whether it is time to look.
+        clock: returns seconds.
+    """
+
+    def __init__(
+        self,
+        measure: Callable[[], float],
+        *,
+        at: Callable[[int], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(self._look, at=at)
+        self.value, self.clock = measure, clock
+        self.begin: float | None = None
+
+    def _look(self, _step: int) -> tuple[float, float]:
+        now = self.clock()
+        spent = now - (now if self.begin is None else self.begin)
+        value = self.value()
+        self.begin = self.clock() - spent
+        return spent, value
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was measured, and the seconds of training so far."""
+        begin = self.begin
+        seconds = 0.0 if begin is None else self.clock() - begin
+        return super().state_dict() | {"seconds": seconds}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what was measured, and let the clock go on."""
+        super().load_state_dict(state)
+        self.begin = self.clock() - state["seconds"]
+
+
 def learning_curve(
     task: TranslationTask,
     plan: TrainingPlan,
@@ -86,19 +128,7 @@ def learning_curve(
     clock = clock or fair_clock()
     num_steps = epochs * task.num_steps(plan)
     points = {round(k * num_steps / num_looks) for k in range(num_looks + 1)}
-    begin: float | None = None
-
-    def look(_step: int) -> tuple[float, float]:
-        nonlocal begin
-        now = clock()
-        if begin is None:  # a run that was stopped has its seconds again
-            begin = now - (watch.values[-1][0] if watch.values else 0.0)
-        spent = now - begin
-        value = measure(model)
-        begin = clock() - spent  # looking does not count
-        return spent, value
-
-    watch = Watch(look, at=points.__contains__)
+    watch = _Looks(lambda: measure(model), at=points.__contains__, clock=clock)
     task.fit(
         model,
         plan,

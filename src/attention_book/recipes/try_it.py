@@ -219,9 +219,8 @@ def train_for_page(
         raise ValueError(f"name must be one of {', '.join(TRY_MODELS)}, got {name!r}")
     own = TRY_MODELS[name]
     model = task.build(own.model, own.config, seed, **own.sizes)
-    history = task.fit(
-        model, own.plan, epochs=epochs or own.epochs, seed=seed, description=name
-    )
+    epochs = own.epochs if epochs is None else epochs
+    history = task.fit(model, own.plan, epochs=epochs, seed=seed, description=name)
     round_weights(model)
     return RoundedModel(name, model.eval().cpu(), history)
 

@@ -52,6 +52,25 @@ def parse_parameter(text: str) -> tuple[str, list[Any]]:
     return name, [_literal(value) for value in values.split("|")]
 
 
+class _Grid(argparse.Action):
+    """Collects parameters, each under its name."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        name, options = values
+        grid = getattr(namespace, self.dest)
+        if name in grid:
+            raise argparse.ArgumentError(
+                self, f'{name} is given twice: write its values as "{name}=A|B"'
+            )
+        setattr(namespace, self.dest, grid | {name: options})
+
+
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
@@ -80,8 +99,8 @@ def parser() -> argparse.ArgumentParser:
         "-p",
         dest="parameters",
         type=parse_parameter,
-        action="append",
-        default=[],
+        action=_Grid,
+        default={},
         metavar="NAME=VALUE",
         help='a parameter of the chapter; "A|B" stands for two runs',
     )
@@ -187,7 +206,7 @@ def _sweep(given: argparse.Namespace) -> int:
     what = {
         "preset": given.preset,
         "seeds": given.seeds,
-        "grid": dict(given.parameters),
+        "grid": given.parameters,
         "results": given.results,
     }
     sweep(
@@ -214,7 +233,7 @@ def _list(given: argparse.Namespace) -> int:
             given.chapter,
             given.preset,
             given.seeds,
-            dict(given.parameters),
+            given.parameters,
             given.results,
         )
         for each in found:

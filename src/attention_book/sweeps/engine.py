@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from tqdm import tqdm
 
-from attention_book.chapters.provenance import fingerprint
+from attention_book.chapters.provenance import commit, fingerprint
 from attention_book.chapters.records import (
     Record,
     Run,
@@ -205,7 +205,7 @@ def sweep(
     if not open_ones:
         return record
     text = find_chapter(slug).read_text("utf-8")
-    code = fingerprint()
+    code, state = fingerprint(), commit()
     jobs = [
         Job(
             chapter=slug,
@@ -215,6 +215,7 @@ def sweep(
             notebook=text,
             fingerprint=code,
             folder=str(folder),
+            commit=state,
             threads=threads,
             stall_seconds=stall_seconds,
         )
@@ -253,11 +254,7 @@ class _Writer:
             return
         start = time.monotonic()
         try:
-            # What another sweep recorded meanwhile is kept.
-            self.record.merge(
-                load_record(self.record.chapter, self.record.preset, self.folder)
-            )
-            self.record.write(self.folder)
+            self.record.update(self.folder)
         except OSError as error:
             raise SweepError(
                 f"{self.folder / self.record.name} cannot be written: {error}. The "

@@ -22,7 +22,7 @@ from typing import Any
 
 import nbformat
 
-from attention_book.chapters.provenance import commit, processor, versions
+from attention_book.chapters.provenance import processor, versions
 from attention_book.chapters.records import (
     NOT_IDENTITY,
     Run,
@@ -53,6 +53,8 @@ class Job:
             them.
         notebook: the chapter's notebook as text.
         fingerprint: of the package that the run belongs to.
+        commit: of the checkout that the notebook and the package are from. It may have
+            moved on by the time of the run.
         folder: where runs keep their checkpoints and results until they are recorded.
         threads: number of threads of the kernel.
         stall_seconds: stop the run if it has saved nothing for so long.
@@ -65,6 +67,7 @@ class Job:
     notebook: str
     fingerprint: str
     folder: str
+    commit: str | None = None
     threads: int = 1
     stall_seconds: float = 1800.0
 
@@ -174,7 +177,7 @@ def _execute(
         device=described.get("device", processor()),
         threads=described.get("threads", job.threads),
         versions=described.get("versions", versions()),
-        commit=commit(),
+        commit=job.commit,
         data=described.get("data", {}),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -159,6 +159,8 @@ def save_checkpoint(
 ) -> None:
     """Write everything that a run needs to continue as if it had never stopped.
 
+    Numbers of numpy are saved as Python's: a file that holds them cannot be read again.
+
     Args:
         path: the file to replace, atomically.
         model: the weights so far.
@@ -166,6 +168,10 @@ def save_checkpoint(
         watch: has ``state_dict()``: what was measured so far; None: nothing was.
         settings: settings that must be the same in a run that continues from here.
         **progress: how far the run has come, as plain values and tensors.
+
+    Raises:
+        TypeError: if there is something else to save, such as an array of numpy; the
+            old file stays.
     """
     saved = {
         "format": FORMAT,
@@ -175,8 +181,7 @@ def save_checkpoint(
         "optimizer": optimizer.state_dict(),
         "watch": None if watch is None else watch.state_dict(),
     }
-    with atomic_write(path) as file:
-        torch.save(saved, file)
+    _write(path, saved)
 
 
 def load_checkpoint(
@@ -225,6 +230,7 @@ def remember(path: Path | None, measure: Callable[[], _Value]) -> _Value:
 
     Raises:
         ValueError: if the file is damaged.
+        TypeError: if ``measure`` returns something else.
 
     Example:
         >>> remember(None, lambda: {"seconds": 0.5})
@@ -234,15 +240,36 @@ def remember(path: Path | None, measure: Callable[[], _Value]) -> _Value:
         return measure()
     path = Path(os.path.expanduser(path))
     if not path.is_file():
-        saved = {"format": FORMAT, "value": measure()}
-        with atomic_write(path) as file:
-            torch.save(saved, file)
+        _write(path, {"format": FORMAT, "value": measure()})
     return _read(path)["value"]
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:
     # A plain dict: state_dict() returns an OrderedDict with attributes of its own.
     return dict(unwrap(model).state_dict())
+
+
+def _write(path: Path, saved: dict[str, Any]) -> None:
+    with atomic_write(path) as file:
+        torch.save(_without_numpy(saved), file)
+        file.flush()
+        # These _read would refuse, and whatever was saved would be lost.
+        if others := torch.serialization.get_unsafe_globals_in_checkpoint(file.name):
+            raise TypeError(
+                f"{path} can hold plain values and tensors only, in lists, tuples and "
+                f"dictionaries, but what is to be saved needs {', '.join(others)}"
+            )
+
+
+def _without_numpy(part: Any) -> Any:
+    """The same with Python's numbers in place of numpy's."""
+    if isinstance(part, np.generic):
+        return part.item()
+    if isinstance(part, dict):
+        return {_without_numpy(k): _without_numpy(x) for k, x in part.items()}
+    if type(part) in (list, tuple):
+        return type(part)(map(_without_numpy, part))
+    return part
 
 
 def _read(path: Path) -> dict[str, Any]:

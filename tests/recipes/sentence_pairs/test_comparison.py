@@ -148,6 +148,9 @@ def test_only_grades_have_graded_samples(classes):
     assert graded_samples(classes, SCORES) == []
 
 
+ALONE = "the one over seeds is of a single run, the one over functions"
+
+
 @pytest.mark.parametrize(
     ("seeds", "groups", "said"),
     [
@@ -155,6 +158,8 @@ def test_only_grades_have_graded_samples(classes):
         ((0.1, 0.2), (-0.3, -0.2), "neither includes 0"),
         ((-0.1, 0.1), (0.2, 0.3), "only the one over seeds includes 0"),
         ((0.1, 0.2), (-0.2, 0.3), "only the one over functions includes 0"),
+        ((0.1, 0.1), (-0.2, 0.3), f"{ALONE} includes 0"),
+        ((0.1, 0.1), (0.05, 0.3), f"{ALONE} excludes 0"),
     ],
 )
 def test_which_intervals_include_0(seeds, groups, said):

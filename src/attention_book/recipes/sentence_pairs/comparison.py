@@ -108,6 +108,8 @@ class PairedGain:
     def certainty(self) -> str:
         """Which of the two intervals include 0, as a clause: "both include 0".
 
+        Of a single run there is no interval over seeds, and the clause says so.
+
         Example:
             >>> PairedGain(0.1, (-0.1, 0.3), (0.05, 0.2)).certainty
             'only the one over seeds includes 0'
@@ -115,6 +117,12 @@ class PairedGain:
         seeds, groups = (
             low <= 0 <= high for low, high in (self.over_seeds, self.over_groups)
         )
+        if self.over_seeds[0] == self.over_seeds[1]:
+            word = "includes" if groups else "excludes"
+            return (
+                "the one over seeds is of a single run, the one over functions "
+                f"{word} 0"
+            )
         if seeds == groups:
             return "both include 0" if seeds else "neither includes 0"
         return f"only the one over {'seeds' if seeds else 'functions'} includes 0"
