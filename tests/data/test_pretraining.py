@@ -383,3 +383,17 @@ def test_subword_ids_and_back():
     special = [0, text.marks.cls, text.marks.sep, 3, text.marks.mask]
     assert text.decode(special) == ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
     assert text.encode("") == []
+
+
+def test_subword_ids_out_of_range():
+    text = SubwordIds(["Low lowest newest"], max_pieces=14)
+    for wrong in -1, len(text):
+        with pytest.raises(IndexError, match=f"ids must be from 0 to .*: {wrong}"):
+            text.decode([wrong])
+
+
+@pytest.mark.parametrize("name", ["short_p", "elsewhere_p"])
+@pytest.mark.parametrize("value", [-0.1, 50.0])
+def test_wrong_probabilities_of_pairs(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be from 0 to 1, got {value}"):
+        segment_pairs([[[5]], [[6]]], max_tokens=9, **{name: value})

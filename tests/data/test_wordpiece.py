@@ -105,3 +105,9 @@ def test_the_same_pieces_as_the_library_transformers(tmp_path):
     theirs, ours = BertTokenizer(str(path)), WordPiece(pieces)
     for text in ("Unwanted, running!", "don't h\u00e9llo", "a\tun\u535awant", ""):
         assert ours.decode(ours.encode(text)) == theirs.tokenize(text)
+
+
+@pytest.mark.parametrize("wrong", [-1, len(SPECIAL_PIECES) + len(PIECES)])
+def test_ids_out_of_range(pieces, wrong):
+    with pytest.raises(IndexError, match=f"ids must be from 0 to 13: {wrong}"):
+        pieces.decode([5, wrong])

@@ -60,3 +60,18 @@ def test_something_that_is_no_tensor():
         state_device({"step": 1}, 3)
     with pytest.raises(TypeError, match=r"dicts and dataclasses, got type"):
         state_device((Memory,), 3)
+
+
+@dataclass(frozen=True)
+class Checked:
+    hidden: torch.Tensor
+
+    def __post_init__(self):
+        if self.hidden.ndim != 2:
+            raise ValueError("hidden must have two axes")
+
+
+def test_dataclasses_may_check_their_parts():
+    state = Checked(torch.zeros(3, 5))
+    assert state_device(state, 3) == torch.device("cpu")
+    assert select_rows(state, torch.tensor([1, 0])).hidden.shape == (2, 5)

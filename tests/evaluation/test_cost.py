@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from attention_book.evaluation.cost import (
     crossing,
@@ -115,3 +116,27 @@ def test_kept_memory_is_counted_once_and_without_what_is_given():
 def test_kept_memory_needs_a_gradient():
     with pytest.raises(ValueError, match="must return a tensor with a gradient"):
         kept_bytes(lambda: torch.zeros(3).exp())
+
+
+def test_multiplications_inside_of_fused_kernels_count():
+    b, n, d, heads = 3, 5, 8, 2
+    x = torch.randn(b, n, d)
+    products = 2 * b * n * n * d  # scores, then contexts
+    split = x.view(b, n, heads, d // heads).transpose(1, 2)
+    fused = partial(F.scaled_dot_product_attention, split, split, split)
+    assert multiplications(fused) == products
+    encoder = nn.TransformerEncoderLayer(d, heads, 7, batch_first=True).eval()
+    projections = b * n * (4 * d * d + 2 * 7 * d)
+    lstm, steps = nn.LSTM(d, 11), b * n * 4 * 11 * (d + 11)
+    assert multiplications(lambda: lstm(x)[0].sum().backward()) == 3 * steps
+    for grad in True, False:
+        with torch.set_grad_enabled(grad):
+            assert multiplications(lambda: encoder(x)) == projections + products
+            assert multiplications(lambda: lstm(x)) == steps
+
+
+def test_multiplications_with_vectors_count():
+    a, v = torch.randn(3, 5), torch.randn(5)
+    assert multiplications(lambda: a @ v) == 15
+    assert multiplications(lambda: v @ v) == 5
+    assert multiplications(lambda: F.linear(v, a, torch.ones(3))) == 15

@@ -110,3 +110,15 @@ def test_level_is_a_fraction(level):
             ValueError, match=f"level must be between 0 and 1, got {level}"
         ):
             function(*arguments, level=level)
+
+
+@pytest.mark.parametrize("values", [[[1.0, 2.0, 3.0], [2.0, 3.0, 5.0]], 3.0])
+def test_values_that_are_no_list(values, no_shape_checks):
+    for interval in bootstrap_interval, student_interval:
+        with pytest.raises(ValueError, match=r"values must be a list of numbers, got"):
+            interval(values)
+
+
+def test_scores_of_two_axes(no_shape_checks):
+    with pytest.raises(ValueError, match=r"scores must be a list.*\(2, 3\)"):
+        score_by_bin([1, 2], [[1.0, 2.0, 3.0], [2.0, 3.0, 5.0]], [1, 3])

@@ -161,3 +161,12 @@ def test_tokenizers_that_do_not_work(monkeypatch):
         RuntimeError, match=r"tokenize is 'zh', which does not .*: no network"
     ):
         corpus_bleu(["a"], ["a"], tokenize="zh")
+
+
+@pytest.mark.parametrize("pair", [("ein und", ["ein", "und"]), (["ein"], "ein")])
+def test_text_is_not_matched_with_tokens(pair):
+    ours, wanted = pair
+    with pytest.raises(
+        TypeError, match=r"sentence 1 \(from 0\) and its reference must"
+    ):
+        exact_match([ours, ours], [ours, wanted])

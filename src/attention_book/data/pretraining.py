@@ -119,7 +119,12 @@ class SubwordIds:
         Raises:
             IndexError: if an id is out of range.
         """
-        return [self._names[i].replace("##\u2581", "") or "_" for i in ids]
+        names = []
+        for i in map(operator.index, ids):
+            if not 0 <= i < len(self):  # Python counts -1 from the end
+                raise IndexError(f"ids must be from 0 to {len(self) - 1}: {i}")
+            names.append(self._names[i].replace("##\u2581", "") or "_")
+        return names
 
 
 @dataclass(frozen=True)
@@ -318,8 +323,9 @@ def segment_pairs(
         seed: of all random choices.
 
     Raises:
-        ValueError: if ``max_tokens`` is too small, there are fewer than two documents,
-            or one has no sentence or a sentence without a token.
+        ValueError: if ``max_tokens`` is too small, a probability is not from 0 to 1,
+            there are fewer than two documents, or one has no sentence or a sentence
+            without a token.
 
     Source: arXiv:1810.04805, A.2, and the authors' code, which draws the other document
         up to ten times until it is another one. Here it is always another one.
@@ -332,6 +338,9 @@ def segment_pairs(
     check_counts(passes=passes)
     if max_tokens < 5:
         raise ValueError(f"max_tokens must be at least 5, got {max_tokens}")
+    for name, value in ("short_p", short_p), ("elsewhere_p", elsewhere_p):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must be from 0 to 1, got {value}")
     if len(documents) < 2:
         raise ValueError(
             f"documents must be at least two, got {len(documents)}: the second segment "

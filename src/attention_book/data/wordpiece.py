@@ -1,5 +1,6 @@
 """WordPiece, the units of BERT's published models, and its vocabulary files."""
 
+import operator
 import os
 import unicodedata
 from collections import Counter
@@ -89,7 +90,12 @@ class WordPiece:
         Raises:
             IndexError: if an id is out of range.
         """
-        return [self._pieces[number] for number in ids]
+        pieces = []
+        for number in map(operator.index, ids):
+            if not 0 <= number < len(self):  # Python counts -1 from the end
+                raise IndexError(f"ids must be from 0 to {len(self) - 1}: {number}")
+            pieces.append(self._pieces[number])
+        return pieces
 
     def _cut(self, word: str) -> list[int]:
         """The ids of a word's pieces; none if it is unknown."""

@@ -47,7 +47,12 @@ def state_device(state: State, num_rows: int) -> torch.device | None:
         TypeError: if a leaf is neither a tensor nor None.
     """
     tensors: list[Tensor] = []
-    _map(tensors.append, state)
+
+    def collect(tensor: Tensor) -> Tensor:
+        tensors.append(tensor)
+        return tensor  # so that a dataclass may check what it is made of
+
+    _map(collect, state)
     for tensor in tensors:
         if tensor.ndim == 0 or tensor.shape[0] != num_rows:
             raise ValueError(

@@ -43,8 +43,8 @@ def bootstrap_interval(
         seed: seed of the resampling.
 
     Raises:
-        ValueError: if there are no values, one of them is not finite, or ``level`` is
-            not between 0 and 1.
+        ValueError: if the values are no list, there are none, one of them is not
+            finite, or ``level`` is not between 0 and 1.
 
     Example:
         >>> low, high = bootstrap_interval([0.1, 0.5, 0.4, 0.3, 0.2])
@@ -112,8 +112,8 @@ def student_interval(
         level: share of such intervals that contain the true mean.
 
     Raises:
-        ValueError: if there are no values, one of them is not finite, or ``level`` is
-            not between 0 and 1.
+        ValueError: if the values are no list, there are none, one of them is not
+            finite, or ``level`` is not between 0 and 1.
 
     Example:
         >>> low, high = student_interval([1.0, 2.0, 3.0])
@@ -195,6 +195,8 @@ def score_by_bin(
 
 def _check_values(name: str, values: Sequence[float | int] | np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=float)
+    if values.ndim != 1:
+        raise ValueError(f"{name} must be a list of numbers, got shape {values.shape}")
     if not values.size:
         raise ValueError(f"{name} must not be empty")
     if not np.isfinite(values).all():

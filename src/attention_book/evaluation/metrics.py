@@ -111,16 +111,25 @@ def exact_match(
 
     Raises:
         ValueError: if the numbers of sentences differ or are 0.
-        TypeError: if one text comes in place of a list of sentences.
+        TypeError: if one text comes in place of a list of sentences, or a text is to
+            be compared with tokens.
 
     Example:
         >>> exact_match([["ein", "und"], ["zwei"]], [("ein",), ("zwei",)])
         array([0., 1.])
     """
     _check_pairs(hypotheses, references)
-    pairs = zip(hypotheses, references, strict=True)
-    # As lists: a list never equals a tuple, whatever is in them.
-    return np.array([float(list(ours) == list(wanted)) for ours, wanted in pairs])
+    same = []
+    for number, pair in enumerate(zip(hypotheses, references, strict=True)):
+        ours, wanted = pair
+        if isinstance(ours, str) != isinstance(wanted, str):
+            raise TypeError(
+                f"sentence {number} (from 0) and its reference must both be text or "
+                f"both tokens, got {ours!r} and {wanted!r}"
+            )
+        # As lists: a list never equals a tuple, whatever is in them.
+        same.append(float(list(ours) == list(wanted)))
+    return np.array(same)
 
 
 def token_accuracy(

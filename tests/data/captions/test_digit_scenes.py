@@ -12,6 +12,9 @@ from torch.testing import assert_close
 from attention_book.data.captions.digit_scenes import (
     DIGITS,
     SIDE,
+    Box,
+    DigitScene,
+    digit_images,
     digit_scenes,
     named_locations,
     scene_images,
@@ -149,3 +152,20 @@ def test_other_errors(splits):
         scene_images([])
     with pytest.raises(ValueError, match="grid must be at least 1, got 0"):
         named_locations([scene], 0)
+
+
+def test_locations_on_boxes_of_another_size_in_an_image_that_is_no_square():
+    image = torch.zeros(12, 24)
+    scene = DigitScene(image, ("one", "dot"), (Box(6, 12, side=4),), (0, None), (0,))
+    locations, is_digit = named_locations([scene], grid=6)  # squares of 2 by 4 pixels
+    assert is_digit.tolist() == [[True, False]]
+    inside = torch.zeros(6, 6, dtype=torch.bool)
+    inside[3:5, 3] = True
+    assert torch.equal(locations[0, 0], inside.flatten())
+    assert not locations[0, 1].any()
+
+
+def test_shared_images_cannot_be_changed():
+    for array in digit_images():
+        with pytest.raises(ValueError, match="read-only"):
+            array += 1

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.testing import assert_close
 
 from attention_book.data.captions.frames import (
@@ -96,3 +97,18 @@ def test_errors(frames, vocab, no_shape_checks):
         marked_spans([[(0, 1)]], [1], 0)
     with pytest.raises(ValueError, match="got 2 for 1 rows"):
         marked_spans([[(0, 1)]], [1, 2])
+
+
+def test_a_loader_does_not_pad_the_whole_data_set(vocab, monkeypatch):
+    """One long clip among many short ones would need as much memory for each."""
+    frames = [torch.zeros(length, 3) for length in (2, 2, 2, 700)]
+    padded = []
+    monkeypatch.setattr(
+        "attention_book.data.captions.frames.pad_sequence",
+        lambda parts, **options: (
+            padded.append(len(parts)) or pad_sequence(parts, **options)
+        ),
+    )
+    batches = list(frame_loader(frames, [("one",)] * 4, vocab, batch_size=2))
+    assert [batch.source.shape[1] for batch in batches] == [2, 700]
+    assert set(padded) == {2}

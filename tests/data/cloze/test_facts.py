@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from attention_book.data.cloze.facts import (
@@ -68,3 +69,9 @@ def test_neither_order_nor_names_give_the_answer_away():
 def test_wrong_numbers(options, message):
     with pytest.raises(ValueError, match=message):
         cloze_facts(**{"count": 1, "seed": 0, **options})
+
+
+def test_seeds_of_numpy_are_seeds(no_shape_checks):
+    assert cloze_facts(2, seed=np.int64(3)) == cloze_facts(2, seed=3)
+    with pytest.raises(TypeError):  # else other questions each time
+        cloze_facts(2, seed=None)

@@ -93,3 +93,8 @@ def test_batches_of_a_largest_size():
     vocab = Vocab(cloze_words([ONE, TWO]))
     loader = cloze_loader([ONE, TWO, TWO], vocab, max_tokens=4)
     assert [len(batch.answer) for batch in loader] == [1, 2]
+
+
+def test_more_candidates_than_new_names():
+    with pytest.raises(ValueError, match=r"num_names \(1\) must be at least.*, 2"):
+        rename(ONE, random.Random(0), 1)

@@ -65,3 +65,9 @@ def test_a_damaged_archive(tmp_path):
     path.write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"brown\.zip is no whole archive of Brown"):
         read_brown(path)
+
+
+def test_home_folder_in_the_path(archive, monkeypatch):
+    path = archive({"ca11": "A/at\n"})
+    monkeypatch.setenv("HOME", str(path.parent))
+    assert read_brown(f"~/{path.name}") == read_brown(path)

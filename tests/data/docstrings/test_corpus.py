@@ -178,3 +178,8 @@ def test_the_real_corpus(no_shape_checks, cache):
     assert min(len(pairs.train), 3 * len(pairs.dev), 3 * len(pairs.test)) > 500
     questions = docstring_questions(documents)
     assert min(len(questions.dev), len(questions.test)) > 80
+
+
+def test_one_name_in_place_of_a_list(cache):
+    with pytest.raises(TypeError, match=r"libraries must be a list.*'numpy'"):
+        load_docstrings("numpy")

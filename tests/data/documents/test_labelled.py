@@ -122,3 +122,10 @@ def test_shorten():
 
 def test_words_in_order():
     assert list(document_words(DOCUMENTS)) == ["a", "b", "c", "d", "b", "e"]
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 2), (3, 1), (2,)])
+def test_sentence_weights_that_do_not_fit(vocab, sizes):
+    weights = [torch.ones(size) for size in sizes]
+    with pytest.raises(ValueError, match=r"one weight for each.*\[2, 1\], got"):
+        document_batch(DOCUMENTS, vocab, weights)

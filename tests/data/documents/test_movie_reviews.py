@@ -77,3 +77,9 @@ def test_wrong_archives(archive, tmp_path):
 def test_no_such_fold(fold):
     with pytest.raises(ValueError, match=f"fold must be from 0 to 9, got {fold}"):
         movie_reviews(fold)
+
+
+def test_home_folder_in_the_path(archive, monkeypatch):
+    path = archive({"neg/cv000_1.txt": "bad .\n"})
+    monkeypatch.setenv("HOME", str(path.parent))
+    assert read_movie_reviews(f"~/{path.name}") == read_movie_reviews(path)

@@ -1,5 +1,6 @@
 """Planted documents: the telling clause decides, and nothing else says anything."""
 
+import numpy as np
 import pytest
 
 from attention_book.data.documents.labelled import document_words
@@ -101,3 +102,10 @@ def test_a_seed_gives_the_same_documents():
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
         planted_documents(**{"count": 3, "seed": 0} | options)
+
+
+def test_seeds_of_numpy_are_seeds(no_shape_checks):
+    numpy_seed = np.int64(3)
+    assert planted_documents(2, seed=numpy_seed) == planted_documents(2, seed=3)
+    with pytest.raises(TypeError):  # else other documents each time
+        planted_documents(2, seed=None)

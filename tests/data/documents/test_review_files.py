@@ -94,3 +94,14 @@ def test_wrong_archives(archive, tmp_path):
 def test_no_such_split(read):
     with pytest.raises(ValueError, match="one of train, test, got 'dev'"):
         read("dev")
+
+
+def test_home_folder_in_the_path(archive, monkeypatch):
+    members = {
+        "aclImdb/test/neg/0_3.txt": "Bad.",
+        "yelp_review_full_csv/test.csv": '"1","Bad."\n',
+    }
+    path = archive(members)
+    monkeypatch.setenv("HOME", str(path.parent))
+    for read in read_imdb, read_yelp:
+        assert read(f"~/{path.name}", "test") == read(path, "test")

@@ -18,12 +18,19 @@ def test_edges_come_in_both_directions_once_and_without_loops():
     edges = undirected([(2, 0), (0, 2), (2, 0), (1, 1), (1, 2)])
     assert edges.T.tolist() == [[2, 0], [2, 1], [0, 2], [1, 2]]
     assert undirected([]).shape == (2, 0)
+    rows = torch.tensor([[2, 0], [0, 2], [1, 2], [1, 1]])
+    assert torch.equal(undirected(rows), edges)
 
 
 def test_rows_are_divided_by_their_sums_and_empty_ones_stay():
     dense = torch.tensor([[1.0, 0.0, 3.0], [0.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
     want = torch.tensor([[0.25, 0.0, 0.75], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     assert_close(row_normalised(dense.to_sparse()).to_dense(), want)
+    every = torch.cartesian_prod(torch.arange(3), torch.arange(3)).T
+    zeros_kept = torch.sparse_coo_tensor(
+        every, dense.flatten(), dense.shape, check_invariants=True
+    )
+    assert_close(row_normalised(zeros_kept).to_dense(), want)
 
 
 def test_a_graph_is_a_batch():

@@ -115,3 +115,9 @@ def test_parts_that_do_not_fit_are_an_error():
     call.state[0]["_shape"] = (4, 3)
     with pytest.raises(ValueError, match="do not fit each other"):
         as_sparse(call)
+
+
+def test_home_folder_in_the_path(make_pickle, monkeypatch):
+    path = make_pickle(pickle.dumps([1, 2], protocol=2))
+    monkeypatch.setenv("HOME", str(path.parent))
+    assert read_pickle(f"~/{path.name}") == [1, 2]

@@ -139,3 +139,9 @@ def test_a_split_that_is_none():
     for load in (ppi, lambda split: read_ppi("ppi.zip", split)):
         with pytest.raises(ValueError, match="split must be one of train, dev, test"):
             load("valid")
+
+
+def test_home_folder_in_the_path(archive, monkeypatch):
+    path = archive()
+    monkeypatch.setenv("HOME", str(path.parent))
+    assert len(read_ppi(f"~/{path.name}", "dev")) == 2

@@ -102,3 +102,10 @@ def test_numbers_out_of_range_are_errors():
         nearest_marker(4, seed=0)
     with pytest.raises(ValueError, match="num_tokens must be at least 4, got 3"):
         mutual_words(1, num_tokens=3, seed=0)
+
+
+@pytest.mark.parametrize("name", ["count", "longest", "num_bits", "batch_size"])
+def test_batches_of_nothing(name):
+    sizes = {"count": 1, "longest": 2, "num_bits": 3, "batch_size": 5, name: 0}
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        CopyBatches(**sizes, seed=0)

@@ -84,6 +84,8 @@ def test_errors(filters, waveform):
     for wrong in ({"low": -1.0}, {"low": 400.0, "high": 300.0}, {"high": 4001.0}):
         with pytest.raises(ValueError, match=r"half the sample rate \(4000 Hz\)"):
             mel_filters(3, fft_size=FFT, sample_rate=RATE, **wrong)
+    with pytest.raises(ValueError, match="fft_size must be even, got 255"):
+        mel_filters(3, fft_size=255, sample_rate=RATE)
     with pytest.raises(ValueError, match="num_mels must be at least 1, got 0"):
         mel_filters(0, fft_size=FFT, sample_rate=RATE)
     for window, sound in ((33, waveform), (20, waveform[:19])):

@@ -168,3 +168,8 @@ def test_all_numbers_can_be_used():
 def test_bad_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         number_pairs(**options)
+
+
+def test_a_negative_limit():
+    with pytest.raises(ValueError, match="limit must not be negative, got -1"):
+        number_pairs("en", "de", train=1, test=1, limit=-1)

@@ -225,3 +225,10 @@ def test_token_budget_counts_the_padded_batch(vocabs, pairs):
 def test_bad_loader_arguments(vocabs, pairs, options, message):
     with pytest.raises(ValueError, match=message):
         pair_loader(pairs, vocabs, **options)
+
+
+def test_a_negative_limit(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("a\nb\n", "utf-8")
+    with pytest.raises(ValueError, match="limit must not be negative, got -1"):
+        read_parallel(path, path, str.split, limit=-1)

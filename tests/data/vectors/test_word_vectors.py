@@ -165,3 +165,18 @@ def test_errors():
         WordVectors(["a", "b"], np.ones((1, 2)))
     with pytest.raises(ValueError, match="1 different words, got 2 words and 2 rows"):
         WordVectors(["a", "a"], np.ones((2, 2)))
+
+
+def test_nearest_of_more_words_than_there_are():
+    vectors = WordVectors(["a", "b", "c"], np.array([[1.0, 0], [0, 1], [1, 1]]))
+    assert vectors.nearest("a", 9) == ["c", "b"]  # not "a" itself
+    with pytest.raises(ValueError, match="count must be at least 1, got -1"):
+        vectors.nearest("a", -1)
+
+
+def test_letters_are_not_taken_for_words():
+    vectors = WordVectors(["a", "b"], np.eye(2))
+    with pytest.raises(TypeError, match=r"words must be a list of words.*'a b'"):
+        vectors.average("a b")
+    with pytest.raises(TypeError, match=r"sentence must be a list of words.*'a b a'"):
+        ppmi(["a b a", "b c"], min_count=1)

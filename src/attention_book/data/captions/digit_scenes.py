@@ -194,9 +194,10 @@ def named_locations(
     """
     if grid < 1:
         raise ValueError(f"grid must be at least 1, got {grid}")
-    size = scene_images(scenes).shape[-1]
+    height, width = scene_images(scenes).shape[1:]
     words = max(len(scene.caption) for scene in scenes)
-    corners = torch.full((len(scenes), words, 2), -size)  # outside the image
+    # Top and left; a word without a digit has a box of no size.
+    corners, sides = torch.zeros(2, len(scenes), words, 2, dtype=torch.long)
     is_digit = torch.zeros(len(scenes), words, dtype=torch.bool)
     for row, scene in enumerate(scenes):
         is_digit[row, list(scene.digit_words)] = True
@@ -204,8 +205,10 @@ def named_locations(
             if owner is not None:
                 box = scene.boxes[owner]
                 corners[row, word] = torch.tensor([box.top, box.left])
-    middles = (torch.arange(grid) + 0.5) * size / grid
-    inside = (middles >= corners[..., None]) & (middles < corners[..., None] + SIDE)
+                sides[row, word] = box.side
+    middles = (torch.arange(grid) + 0.5) / grid * torch.tensor([[height], [width]])
+    starts = corners[..., None]
+    inside = (middles >= starts) & (middles < starts + sides[..., None])
     rows, columns = inside.unbind(dim=-2)
     return (rows[..., :, None] & columns[..., None, :]).flatten(-2), is_digit
 
@@ -217,6 +220,9 @@ def digit_images() -> tuple[np.ndarray, np.ndarray]:
     Size: 1,797 images of 8 x 8 pixels.
     Source: as for :func:`digit_scenes`.
 
+    Returns:
+        Arrays that cannot be written to, because all scenes share them.
+
     Example:
         >>> images, labels = digit_images()
         >>> images.shape, labels[:4].tolist()
@@ -226,7 +232,10 @@ def digit_images() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    return (data.images / data.images.max()).astype(np.float32), data.target
+    images = (data.images / data.images.max()).astype(np.float32)
+    for array in images, data.target:
+        array.setflags(write=False)
+    return images, data.target
 
 
 def assign_digits(rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -75,17 +75,7 @@ def frame_batch(
         >>> batch.source.shape, batch.source_mask[0].tolist(), batch.num_tokens
         (torch.Size([2, 3, 5]), [True, True, False], 5)
     """
-    if not frames or len(frames) != len(captions):
-        raise ValueError(
-            "captions must hold one for each of the frames, and there must be some: "
-            f"got {len(frames)} and {len(captions)}"
-        )
-    for row, (one, caption) in enumerate(zip(frames, captions, strict=True)):
-        if not len(one) or not caption:
-            raise ValueError(
-                f"row {row} needs at least one frame and one word, got {len(one)} and "
-                f"{len(caption)}"
-            )
+    _check(frames, captions)
     lengths = torch.tensor([len(one) for one in frames])
     ids = [torch.tensor([BOS, *vocab.encode(words), EOS]) for words in captions]
     target = pad_sequence(ids, batch_first=True, padding_value=PAD)
@@ -121,7 +111,7 @@ def frame_loader(
     Raises:
         ValueError: if ``batch_size`` is not positive, or as :func:`frame_batch`.
     """
-    frame_batch(frames, captions, vocab)  # what is wrong is said at once
+    _check(frames, captions)  # what is wrong is said at once
 
     def collate(rows: list[int]) -> FrameBatch:
         return frame_batch(
@@ -170,3 +160,19 @@ def marked_spans(
         for word, (start, stop) in enumerate(own):
             marked[row, word, start // reduction : -(-stop // reduction)] = True
     return marked
+
+
+def _check(
+    frames: Sequence[Float[Tensor, "_ ..."]], captions: Sequence[Caption]
+) -> None:
+    if not frames or len(frames) != len(captions):
+        raise ValueError(
+            "captions must hold one for each of the frames, and there must be some: "
+            f"got {len(frames)} and {len(captions)}"
+        )
+    for row, (one, caption) in enumerate(zip(frames, captions, strict=True)):
+        if not len(one) or not caption:
+            raise ValueError(
+                f"row {row} needs at least one frame and one word, got {len(one)} and "
+                f"{len(caption)}"
+            )

@@ -1,5 +1,6 @@
 """Cloze questions from docstrings: which parameter's name is missing?"""
 
+import operator
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def docstring_cloze(
         ValueError: if a part has no question.
     """
     parts: dict[str, list[ClozeQuestion]] = {"train": [], "dev": [], "test": []}
-    draw = random.Random(seed)
+    draw = random.Random(operator.index(seed))
     for document in documents:
         fold = int(sha256(document.short_name.encode()).hexdigest(), 16) % 10
         part = "train" if fold < 7 else "dev" if fold == 7 else "test"

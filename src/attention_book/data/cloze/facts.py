@@ -1,5 +1,6 @@
 """Cloze questions about small facts, of which the telling word is known."""
 
+import operator
 import random
 
 from attention_book.data.cloze.questions import BLANK, ClozeQuestion
@@ -66,7 +67,7 @@ def cloze_facts(
             "count and max_repeats must be at least 1 and num_fillers at least 0, got "
             f"{count}, {max_repeats} and {num_fillers}"
         )
-    draw = random.Random(seed)
+    draw = random.Random(operator.index(seed))
     return [
         _question(draw, num_names, num_facts, max_repeats, num_fillers)
         for _ in range(count)

@@ -1,5 +1,6 @@
 """Cloze questions cut from fairy books, made as the Children's Book Test was."""
 
+import operator
 import random
 import re
 from collections import Counter
@@ -123,7 +124,7 @@ def cloze_windows(
     if step < 1:
         raise ValueError(f"step must be at least 1, got {step}")
     wanted = _names(book) if kind == "name" else _words(book)
-    draw = random.Random(seed)
+    draw = random.Random(operator.index(seed))
     found = []
     for start in range(0, len(book) - WINDOW, step):
         document = [word for part in book[start : start + WINDOW] for word in part]

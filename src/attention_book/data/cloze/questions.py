@@ -115,12 +115,20 @@ def rename(
         draw: source of randomness.
         num_names: numbers to draw from, at least as many as there are candidates.
 
+    Raises:
+        ValueError: if there are more candidates than numbers.
+
     Example:
         >>> one = ClozeQuestion(("x", "or", "y"), (BLANK, "y"), ("x", "y"), "x")
         >>> new = rename(one, random.Random(0), 2)
         >>> new.document, new.question, new.answer
         (('@1', 'or', '@0'), ('XXXXX', '@0'), '@1')
     """
+    if num_names < len(question.candidates):
+        raise ValueError(
+            f"num_names ({num_names}) must be at least the number of candidates, "
+            f"{len(question.candidates)}"
+        )
     numbers = draw.sample(range(num_names), len(question.candidates))
     new = {
         name: f"@{number}"

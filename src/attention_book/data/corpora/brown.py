@@ -1,5 +1,6 @@
 """The Brown corpus: American texts of 1961 in 500 documents."""
 
+import os
 import re
 import zipfile
 import zlib
@@ -45,6 +46,7 @@ def read_brown(path: str | Path) -> list[list[str]]:
             archive, has no documents, a token has no tag, or a document has no
             sentence.
     """
+    path = Path(os.path.expanduser(path))
     documents = []
     try:
         with zipfile.ZipFile(path) as archive:

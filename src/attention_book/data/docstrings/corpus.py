@@ -77,8 +77,11 @@ def load_docstrings(libraries: Sequence[str] = LIBRARIES) -> Corpus:
 
     Raises:
         ValueError: if ``libraries`` is empty or names one twice.
+        TypeError: if ``libraries`` is one string.
         DocstringError: if reading them fails altogether.
     """
+    if isinstance(libraries, str):
+        raise TypeError(f"libraries must be a list of names, got {libraries!r}")
     if not libraries or len(set(libraries)) < len(libraries):
         raise ValueError(f"libraries must be different names, got {list(libraries)}")
     place = cache_folder() / "docstrings" / f"{_key(libraries)}.json.gz"

@@ -79,7 +79,8 @@ def document_batch(
 
     Raises:
         ValueError: naming the document and the sentence, both from 0, if a document has
-            no sentence or a sentence no word; or if there are no documents.
+            no sentence or a sentence no word; if there are no documents; or if
+            ``sentence_weights`` do not have one weight per sentence.
 
     Example:
         >>> documents = [
@@ -111,9 +112,16 @@ def document_batch(
     words = torch.tensor(rows).view(len(documents), num_sentences, num_words)
     weights = None
     if sentence_weights is not None:
+        wanted = [len(document.sentences) for document in documents]
+        given = [len(own) for own in sentence_weights]
+        if given != wanted:
+            raise ValueError(
+                "sentence_weights must have one weight for each sentence of each "
+                f"document, {wanted}, got {given}"
+            )
         weights = torch.zeros(len(documents), num_sentences)
-        for row, given in zip(weights, sentence_weights, strict=True):
-            row[: len(given)] = given
+        for row, own in zip(weights, sentence_weights, strict=True):
+            row[: len(own)] = own
     labels = torch.tensor([document.label for document in documents])
     return DocumentBatch(words, words != PAD, labels, weights)
 

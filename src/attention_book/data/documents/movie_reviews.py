@@ -1,5 +1,6 @@
 """Movie reviews: 2,000 documents, positive or negative, with ten official folds."""
 
+import os
 import re
 import zipfile
 import zlib
@@ -58,6 +59,7 @@ def read_movie_reviews(path: str | Path) -> list[tuple[int, LabelledDocument]]:
         ValueError: naming the file, and the member if one is wrong: it is no whole
             archive, has no reviews, or a review has no sentence.
     """
+    path = Path(os.path.expanduser(path))
     documents = []
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,5 +1,6 @@
 """Synthetic reviews in which one known sentence, and one word in it, decide."""
 
+import operator
 import random
 
 from attention_book.data.documents.labelled import LabelledDocument, Sentence
@@ -76,7 +77,7 @@ def planted_documents(
     for name, value in ("double", double), ("negated", negated):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must be from 0 to 1, got {value}")
-    draw = random.Random(seed)
+    draw = random.Random(operator.index(seed))
     labels = [number % 2 for number in range(count)]
     draw.shuffle(labels)
     return [

@@ -7,6 +7,7 @@ neither is offered by its authors any longer.
 
 import csv
 import html
+import os
 import re
 import tarfile
 import zlib
@@ -77,6 +78,7 @@ def read_imdb(path: str | Path, split: str) -> list[LabelledDocument]:
     Raises:
         ValueError: naming the file, and the member if one is wrong.
     """
+    path = Path(os.path.expanduser(path))
     found = {}
     try:
         with tarfile.open(path) as archive:
@@ -109,6 +111,7 @@ def read_yelp(path: str | Path, split: str) -> list[LabelledDocument]:
     Raises:
         ValueError: naming the file, and the row if one is wrong.
     """
+    path = Path(os.path.expanduser(path))
     member = f"yelp_review_full_csv/{split}.csv"
     try:
         with tarfile.open(path) as archive:

@@ -59,7 +59,9 @@ class Graph:
         return replace(self, edges=edges)
 
 
-def undirected(pairs: Iterable[tuple[int, int]]) -> Int[Tensor, "2 edges"]:
+def undirected(
+    pairs: Iterable[tuple[int, int]] | Int[Tensor, "pairs 2"],
+) -> Int[Tensor, "2 edges"]:
     """Make edges in both directions, each once and none from a node to itself.
 
     Args:
@@ -73,7 +75,14 @@ def undirected(pairs: Iterable[tuple[int, int]]) -> Int[Tensor, "2 edges"]:
         tensor([[1, 0],
                 [0, 1]])
     """
-    both = {edge for a, b in pairs if a != b for edge in ((a, b), (b, a))}
+    # As plain numbers: two tensors are different entries of a set, equal or not.
+    index = operator.index
+    both = {
+        edge
+        for a, b in ((index(a), index(b)) for a, b in pairs)
+        if a != b
+        for edge in ((a, b), (b, a))
+    }
     return torch.tensor(sorted(both), dtype=torch.long).reshape(-1, 2).T.flip(0)
 
 
@@ -142,7 +151,7 @@ def row_normalised(
     sums = torch.zeros(len(features)).to(values).index_add(0, indices[0], values)
     return torch.sparse_coo_tensor(
         indices,
-        values / sums[indices[0]],
+        values / sums.masked_fill(sums == 0, 1)[indices[0]],
         features.shape,
         check_invariants=True,
         is_coalesced=True,

@@ -1,5 +1,6 @@
 """Read arrays out of a pickle without unpickling it: no code of the file ever runs."""
 
+import os
 import pickletools
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ def read_pickle(path: str | Path) -> Any:
         ValueError: naming the file, if it is damaged or has an operation that data of
             this kind do not need.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     try:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -96,6 +97,7 @@ def read_ppi(path: str | Path, split: str) -> list[MultiLabelGraph]:
             one is missing or damaged, or they do not fit each other.
     """
     _check_split(split)
+    path = Path(os.path.expanduser(path))
     prefix = PREFIXES[split]
     arrays = []
     try:

@@ -81,6 +81,9 @@ class CopyBatches:
         batch_size: sequences of a batch.
         seed: decides everything, together with the other numbers.
 
+    Raises:
+        ValueError: if a number other than ``seed`` is less than 1.
+
     Example:
         >>> batches = CopyBatches(count=20, longest=4, num_bits=2, batch_size=5, seed=0)
         >>> sorted({batch.target.shape[1] for batch in batches})
@@ -92,6 +95,14 @@ class CopyBatches:
     num_bits: int
     batch_size: int
     seed: int
+
+    def __post_init__(self) -> None:
+        check_counts(
+            count=self.count,
+            longest=self.longest,
+            num_bits=self.num_bits,
+            batch_size=self.batch_size,
+        )
 
     def __len__(self) -> int:
         return self.count

@@ -24,14 +24,14 @@ def mel_filters(
 
     Args:
         num_mels: number of bands.
-        fft_size: samples of a transform; it has ``fft_size // 2 + 1`` bins.
+        fft_size: samples of a transform, even; it has ``fft_size // 2 + 1`` bins.
         sample_rate: samples per second.
         low: where the first band begins, in hertz. The defaults are a telephone's.
         high: where the last band ends, in hertz.
 
     Raises:
-        ValueError: if a count is below 1, or the bands are not between 0 and half the
-            sample rate.
+        ValueError: if a count is below 1, ``fft_size`` is odd, or the bands are not
+            between 0 and half the sample rate.
         TypeError: if a count is not an integer.
 
     Source: S. Davis and P. Mermelstein, "Comparison of Parametric Representations for
@@ -44,6 +44,8 @@ def mel_filters(
         torch.Size([5, 2])
     """
     check_counts(num_mels=num_mels, fft_size=fft_size, sample_rate=sample_rate)
+    if fft_size % 2:  # its last bin would lie below half the sample rate
+        raise ValueError(f"fft_size must be even, got {fft_size}")
     if not 0 <= low < high <= sample_rate / 2:
         raise ValueError(
             "low and high must be from 0 to half the sample rate "

@@ -37,7 +37,8 @@ def multi30k(
         The pairs in the order of the files.
 
     Raises:
-        ValueError: if a name is none of these, or source and target are the same.
+        ValueError: if a name is none of these, source and target are the same, or
+            ``limit`` is negative.
         DownloadError: if a file is not available.
     """
     if source == target:

@@ -102,14 +102,16 @@ def number_pairs(
         The three parts, each in random order.
 
     Raises:
-        ValueError: if ``train`` or ``test`` is not positive or ``dev`` is negative, if
-            there are too few numbers, if ``max_digits`` is out of range, if source and
-            target are the same, or if the words of a language cannot be cut into
+        ValueError: if ``train`` or ``test`` is not positive, ``dev`` or ``limit`` is
+            negative, there are too few numbers, ``max_digits`` is out of range, source
+            and target are the same, or the words of a language cannot be cut into
             pieces.
     """
     for name, count, least in (("train", train, 1), ("test", test, 1), ("dev", dev, 0)):
         if count < least:
             raise ValueError(f"{name} must be at least {least}, got {count}")
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit must not be negative, got {limit}")
     if not 1 <= max_digits <= MAX_DIGITS:
         raise ValueError(f"max_digits must be from 1 to {MAX_DIGITS}, got {max_digits}")
     if source == target:

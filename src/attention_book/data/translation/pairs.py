@@ -136,9 +136,11 @@ def read_parallel(
         A pair for each line.
 
     Raises:
-        ValueError: if one file has more lines than the other, if a file is empty, or
-            if a line has no words, naming file and line.
+        ValueError: if one file has more lines than the other, if a file is empty, if a
+            line has no words, naming file and line, or if ``limit`` is negative.
     """
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit must not be negative, got {limit}")
     sources, targets = _some_lines(source_path), _some_lines(target_path)
     if len(sources) != len(targets):
         raise ValueError(

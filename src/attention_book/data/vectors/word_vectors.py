@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from attention_book.data.vocab import PAD, Vocab
+from attention_book.functional import check_counts
 
 
 class WordVectors:
@@ -51,7 +52,13 @@ class WordVectors:
         return self.vectors[self._rows[word]]
 
     def average(self, words: Iterable[str]) -> Float[np.ndarray, " dim"]:
-        """Return the mean vector of a sentence's known words; 0 if it has none."""
+        """Return the mean vector of a sentence's known words; 0 if it has none.
+
+        Raises:
+            TypeError: if ``words`` is one string.
+        """
+        if isinstance(words, str):
+            raise TypeError(f"words must be a list of words, got the string {words!r}")
         rows = [self._rows[word] for word in words if word in self._rows]
         return self.vectors[rows].sum(axis=0) / max(len(rows), 1)
 
@@ -59,13 +66,18 @@ class WordVectors:
         """Return the words whose vectors have the largest cosine with a known word's.
 
         Args:
-            word: a known word.
-            count: how many.
+            word: a known word, which is none of them.
+            count: how many, at most; there are fewer if fewer other words are known.
+
+        Raises:
+            ValueError: if ``count`` is less than 1.
         """
+        check_counts(count=count)
         lengths = np.linalg.norm(self.vectors, axis=1)
         cosines = self.vectors @ self[word] / np.where(lengths > 0, lengths, 1)
-        cosines[self._rows[word]] = -np.inf
-        return [self.words[i] for i in np.argsort(-cosines, kind="stable")[:count]]
+        order = np.argsort(-cosines, kind="stable")
+        others = order[order != self._rows[word]]
+        return [self.words[i] for i in others[:count]]
 
     def embedding_matrix(
         self, vocab: Vocab, *, seed: int = 0
@@ -123,12 +135,18 @@ def ppmi(
     Raises:
         ValueError: if no two known words stand near each other, or ``window`` is less
             than 1.
+        TypeError: if a sentence is one string.
 
     Source: Levy, Goldberg and Dagan (2015), sections 2.1 and 3.1.
     """
     if window < 1:
         raise ValueError(f"window must be at least 1, got {window}")
-    sentences = [list(sentence) for sentence in sentences]
+    sentences = list(sentences)
+    for sentence in sentences:
+        if isinstance(sentence, str):
+            raise TypeError(
+                f"a sentence must be a list of words, got the string {sentence!r}"
+            )
     counts = Counter(word for sentence in sentences for word in sentence)
     known = [word for word, count in counts.items() if count >= min_count]
     known.sort(key=lambda word: (-counts[word], word))
@@ -191,6 +209,7 @@ def train_word_vectors(
     Raises:
         ValueError: if ``dim`` is not less than the number of known words, and as from
             :func:`ppmi`.
+        TypeError: as from :func:`ppmi`.
 
     Source: Levy, Goldberg and Dagan (2015), sections 2.2 and 3.3; the decomposition is
     that of Halko, Martinsson and Tropp (2011).
