@@ -164,7 +164,8 @@ def runs_with(runs: Iterable[Run], names: Iterable[str]) -> list[Run]:
         runs: recorded runs that differ in their seeds and systems alone.
         names: of the values.
     """
-    wanted, found = set(names), {}
+    wanted = set(names)
+    found: dict[Any, Run] = {}
     for run in runs:
         old = found.get(seed := run.parameters["seed"])
         if run.values.keys() >= wanted and (old is None or run.date >= old.date):
