@@ -82,10 +82,8 @@ def trace_beams(
         steps.append(kept)
         alive = [n for n, beam in enumerate(kept) if beam.tokens[-1] != eos]
         beam_size -= len(kept) - len(alive)
-        parents = [rows[number] for number in alive]
-        state = select_rows(
-            state, torch.tensor(parents, dtype=torch.long, device=device)
-        )
+        parents = torch.tensor([rows[n] for n in alive], dtype=torch.long)
+        state = select_rows(state, parents.to(device))
     return steps
 
 
