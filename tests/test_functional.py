@@ -277,6 +277,13 @@ def test_segment_softmax_is_a_softmax_in_each_segment(heads):
     assert scores.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("segment", [[0, 2, 2, 2, 3], [2, 0, 3, 2, 2]])
+def test_segment_softmax_has_the_gradient_of_its_equation(segment):
+    segment = torch.tensor(segment)
+    scores = torch.randn(5, H, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: segment_softmax(x, segment, 5), scores)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_many_edges_in_half_precision(dtype):
     """A sum of ones would stop at 256 in bfloat16 and at 2,048 in float16."""
@@ -292,6 +299,13 @@ def test_dropout_keeps_the_expectation_and_the_dtype():
     assert dropped.dtype == torch.bfloat16
     assert set(dropped.unique().tolist()) == {0.0, 4.0}
     assert_close((dropped == 0).double().mean().item(), 0.25, rtol=0.05, atol=0)
+
+
+def test_dropout_may_take_almost_everything_or_almost_nothing():
+    assert apply_dropout(torch.ones(3), 1e-9).tolist() == [1.0] * 3
+    few = apply_dropout(torch.ones(1000), 1 - 1e-9)
+    assert set(few.unique().tolist()) <= {0.0, 2.0**16}
+    assert apply_dropout(torch.ones(0, 3), 0.5).shape == (0, 3)
 
 
 def test_segment_softmax_wants_a_segment_for_each_edge(no_shape_checks):

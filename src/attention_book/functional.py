@@ -316,15 +316,59 @@ def segment_softmax(
             f"segment must have shape {tuple(scores.shape[:1])}, one number per edge, "
             f"got {tuple(segment.shape)}"
         )
-    # The largest score of each segment is subtracted, so that nothing overflows.
-    largest = scores.new_full((num_segments, *scores.shape[1:]), -torch.inf)
+    return _SegmentSoftmax.apply(scores, segment, num_segments)
+
+
+class _SegmentSoftmax(torch.autograd.Function):
+    """The weights are their own gradient's factors; autograd would keep every step."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+        """Return the weights."""
+        # The largest score of each segment is subtracted, so that nothing overflows.
+        largest = _segment_max(scores, segment, num_segments)
+        largest = largest.masked_fill(largest == -torch.inf, 0.0)
+        exponentials = (scores - largest.index_select(0, segment)).exp()
+        sums = segment_sum(exponentials, segment, num_segments)
+        sums = sums.masked_fill(sums == 0, 1.0)
+        weights = (exponentials / sums.index_select(0, segment)).to(scores.dtype)
+        ctx.save_for_backward(weights, segment)
+        ctx.num_segments = num_segments
+        return weights
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Return the gradient of the scores."""
+        weights, segment = ctx.saved_tensors
+        parts = weights * gradient
+        sums = segment_sum(parts, segment, ctx.num_segments)
+        of_scores = parts - weights * sums.index_select(0, segment).to(parts.dtype)
+        return of_scores, None, None
+
+
+def _segment_max(scores: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+    """The largest score of each segment, and -inf where there is none."""
+    if in_order(segment):  # takes a fifth of the time
+        lengths = torch.bincount(segment, minlength=num_segments)
+        return torch.segment_reduce(scores, "max", lengths=lengths, unsafe=True)
     index = segment.view(-1, *[1] * (scores.ndim - 1)).expand_as(scores)
-    largest = largest.scatter_reduce(0, index, scores.detach(), "amax")
-    largest = largest.masked_fill(largest == -torch.inf, 0.0)
-    exponentials = (scores - largest.index_select(0, segment)).exp()
-    sums = segment_sum(exponentials, segment, num_segments)
-    sums = sums.masked_fill(sums == 0, 1.0)
-    return (exponentials / sums.index_select(0, segment)).to(scores.dtype)
+    least = scores.new_full((num_segments, *scores.shape[1:]), -torch.inf)
+    return least.scatter_reduce(0, index, scores, "amax")
+
+
+def in_order(numbers: Int[Tensor, " entries"]) -> bool:
+    """Tell whether numbers are known not to decrease.
+
+    Args:
+        numbers: such as segments. On a GPU they are not looked at, because the program
+            would wait for it; nor are they while a program is compiled.
+
+    Example:
+        >>> in_order(torch.tensor([0, 0, 2])), in_order(torch.tensor([1, 0]))
+        (True, False)
+    """
+    readable = numbers.device.type == "cpu" and not torch.compiler.is_compiling()
+    return readable and bool((numbers[1:] >= numbers[:-1]).all())
 
 
 def segment_sum(
@@ -357,21 +401,25 @@ def apply_dropout(
 ) -> Float[Tensor, "..."]:
     """Set values to 0 at random and enlarge the others, so that expectations stay.
 
-    On a CPU it takes less time than :func:`torch.nn.functional.dropout`, which draws
-    Bernoulli numbers; here uniform ones are compared.
+    On a CPU it takes a fraction of the time of :func:`torch.nn.functional.dropout`:
+    each of its numbers is drawn with 16 bits, four at once.
 
     Args:
         values: of any shape.
-        probability: that a value is set to 0, below 1.
+        probability: that a value is set to 0, below 1; rounded to a multiple of
+            :math:`2^{-16}`.
 
     Example:
         >>> apply_dropout(torch.ones(2), 0.0)
         tensor([1., 1.])
     """
-    if not probability:
+    dropped = min(round(probability * 2**16), 2**16 - 1)
+    if not dropped:
         return values
-    drawn = torch.rand(values.shape, device=values.device)
-    return values * (drawn >= probability).to(values.dtype).div_(1 - probability)
+    four = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device)
+    drawn = four.random_(-(2**63), None).view(torch.int16)  # from -2 ** 15 on
+    kept = drawn[: values.numel()].view(values.shape) >= dropped - 2**15
+    return values * kept.to(values.dtype).mul_(2**16 / (2**16 - dropped))
 
 
 def check_value(value: Tensor, scores: Tensor) -> None:

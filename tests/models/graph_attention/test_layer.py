@@ -6,6 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from attention_book.attention.graph_attention import GATAttention, GATv2Attention
+from attention_book.functional import apply_dropout
 from attention_book.models.graph_attention import (
     GraphAttention,
     HeadProjection,
@@ -65,18 +66,32 @@ def test_sparse_features_give_the_same(nodes):
 
 @pytest.mark.parametrize("sparse", [True, False])
 def test_inputs_are_dropped_for_each_head_by_itself(sparse):
-    projection = HeadProjection(400, 3, 1, dropout=0.6).double()
+    projection = HeadProjection(400, 3, 1, dropout=0.625).double()
     nn.init.ones_(projection.weight)
     ones = torch.ones(50, 400, dtype=torch.float64)
     nodes = ones.to_sparse() if sparse else ones
-    # With weights of 1, the sum counts what is kept, scaled by 1 / 0.4.
-    counts = projection(nodes)[..., 0] * 0.4
+    # With weights of 1, the sum counts what is kept, scaled by 1 / 0.375.
+    counts = projection(nodes)[..., 0] * 0.375
     assert_close(counts, counts.round())
-    assert_close(counts.mean().item() / 400, 0.4, rtol=0.05, atol=0)
+    assert_close(counts.mean().item() / 400, 0.375, rtol=0.05, atol=0)
     assert (counts[:, 0] != counts[:, 1]).any()
     gradient = torch.autograd.grad(projection(nodes).sum(), projection.weight)[0]
-    kept = gradient[..., 0] * 0.4
+    kept = gradient[..., 0] * 0.375
     assert_close(kept, kept.round())  # dropped inputs have no gradient
+    assert_close(projection.eval()(nodes), torch.full((50, 3, 1), 400.0).double())
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_one_mask_drops_the_same_inputs_in_all_heads(sparse):
+    projection = HeadProjection(400, 3, 1, dropout=0.625, one_mask=True).double()
+    nn.init.ones_(projection.weight)
+    ones = torch.ones(50, 400, dtype=torch.float64)
+    nodes = ones.to_sparse() if sparse else ones
+    counts = projection(nodes)[..., 0] * 0.375
+    assert_close(counts, counts.round())
+    assert_close(counts.mean().item() / 400, 0.375, rtol=0.05, atol=0)
+    assert_close(counts, counts[:, :1].expand(-1, 3))
+    assert (counts[0] != counts[1]).any()
     assert_close(projection.eval()(nodes), torch.full((50, 3, 1), 400.0).double())
 
 
@@ -94,9 +109,9 @@ def test_sparse_inputs_that_are_dropped_are_products_with_a_gradient():
         return torch.func.functional_call(projection, given, (sparse,))
 
     torch.manual_seed(0)
-    kept = torch.rand(HEADS, sparse.indices().shape[1]) >= dropout
+    ones = torch.ones(HEADS, sparse.indices().shape[1], dtype=torch.float64)
     masks = torch.zeros(HEADS, *nodes.shape, dtype=torch.float64)
-    masks[:, *sparse.indices()] = kept.double() / (1 - dropout)
+    masks[:, *sparse.indices()] = apply_dropout(ones, dropout)
     weight = torch.randn(HEADS, IN_DIM, DIM, dtype=torch.float64, requires_grad=True)
     want = torch.einsum("ni,hni,hio->nho", nodes, masks, weight)
     assert_close(project(weight), want)

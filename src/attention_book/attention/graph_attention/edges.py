@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attention_book.functional import apply_dropout, segment_softmax, segment_sum
+from attention_book.attention.graph_attention.pattern import sparse_product
+from attention_book.functional import apply_dropout, segment_softmax
 
 
 def edge_mask(
@@ -127,18 +128,20 @@ def edge_average(
         (tensor([[0.],
                 [2.]]), tensor([0.5000, 0.5000]))
     """
-    source, target = edge_ends(edges, len(value))
+    _, target = edge_ends(edges, len(value))
     weights = segment_softmax(scores, target, len(value))
     kept = apply_dropout(weights, dropout)
-    taken = kept[..., None] * value.index_select(0, source)
-    context = segment_sum(taken, target, len(value))
+    # The weights are a sparse matrix: a row for each target, a column for each source.
+    context = sparse_product(edges.flip(0), kept, value, len(value), owner=edges)
     return context.to(value.dtype), weights
 
 
 def add_self_loops(
     edges: Int[Tensor, "2 edges"], num_nodes: int
 ) -> Int[Tensor, "2 more"]:
-    """Append an edge from each node to itself.
+    """Add an edge from each node to itself, and sort all edges by their targets.
+
+    Sorted edges are attended along a little faster.
 
     Args:
         edges: in each column a source and a target; none from a node to itself, or the
@@ -146,12 +149,13 @@ def add_self_loops(
         num_nodes: number of nodes, which are counted from 0.
 
     Example:
-        >>> add_self_loops(torch.tensor([[0], [1]]), 2)
-        tensor([[0, 0, 1],
-                [1, 0, 1]])
+        >>> add_self_loops(torch.tensor([[1], [0]]), 2)
+        tensor([[1, 0, 1],
+                [0, 0, 1]])
     """
     nodes = torch.arange(num_nodes, device=edges.device)
-    return torch.cat([edges, nodes.expand(2, -1)], dim=1)
+    looped = torch.cat([edges, nodes.expand(2, -1)], dim=1)
+    return looped[:, looped[1].argsort(stable=True)]
 
 
 def edge_ends(

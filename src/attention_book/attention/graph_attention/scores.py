@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attention_book.attention.graph_attention.edges import edge_average, edge_ends
+from attention_book.attention.graph_attention.pattern import head_products
 from attention_book.functional import check_counts
 
 
@@ -70,8 +71,8 @@ class GATAttention(nn.Module):
     ) -> tuple[Float[Tensor, "nodes heads value_dim"], Float[Tensor, "edges heads"]]:
         """Return ``(context, weights)``; targets of edges attend to sources."""
         source, target = _checked_ends(query, key, edges, self.query_score)
-        of_query = (query * self.query_score).sum(-1) + self.query_bias
-        of_key = (key * self.key_score).sum(-1) + self.key_bias
+        of_query = head_products(query, self.query_score) + self.query_bias
+        of_key = head_products(key, self.key_score) + self.key_bias
         sums = of_query.index_select(0, target) + of_key.index_select(0, source)
         scores = F.leaky_relu(sums, self.negative_slope)
         dropout = self.dropout if self.training else 0.0
@@ -136,7 +137,7 @@ class GATv2Attention(nn.Module):
         source, target = _checked_ends(query, key, edges, self.score)
         query = query + self.bias
         sums = query.index_select(0, target) + key.index_select(0, source)
-        scores = (F.leaky_relu(sums, self.negative_slope) * self.score).sum(-1)
+        scores = head_products(F.leaky_relu(sums, self.negative_slope), self.score)
         dropout = self.dropout if self.training else 0.0
         return edge_average(scores, value, edges, dropout=dropout)
 

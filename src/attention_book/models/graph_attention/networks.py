@@ -33,6 +33,8 @@ class GATConfig:
         head_dim: size of each of them.
         num_output_heads: heads of the second layer, which are averaged.
         dropout: probability of all dropouts.
+        one_mask: whether all heads drop the same input features, as in PyG; in the
+            authors' code each head draws its own.
 
     Raises:
         ValueError: if ``score`` is none of ``SCORES`` or a size is out of its range.
@@ -46,6 +48,7 @@ class GATConfig:
     head_dim: int = 8
     num_output_heads: int = 1
     dropout: float = 0.6
+    one_mask: bool = False
 
     def __post_init__(self) -> None:
         check_score(self.score)
@@ -84,11 +87,16 @@ class GAT(nn.Module):
     def _layer(
         self, in_dim: int, num_heads: int, head_dim: int, *, concat: bool
     ) -> GraphAttention:
-        dropout, shared = self.config.dropout, self.config.shared
-        attention = SCORES[self.config.score](num_heads, head_dim, dropout=dropout)
-        sizes = {"num_heads": num_heads, "head_dim": head_dim}
+        config, dropout = self.config, self.config.dropout
         return GraphAttention(
-            in_dim, attention, **sizes, shared=shared, concat=concat, dropout=dropout
+            in_dim,
+            SCORES[config.score](num_heads, head_dim, dropout=dropout),
+            num_heads=num_heads,
+            head_dim=head_dim,
+            shared=config.shared,
+            concat=concat,
+            dropout=dropout,
+            one_mask=config.one_mask,
         )
 
     def forward(
