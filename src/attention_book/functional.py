@@ -316,11 +316,23 @@ def segment_softmax(
             f"segment must have shape {tuple(scores.shape[:1])}, one number per edge, "
             f"got {tuple(segment.shape)}"
         )
-    return _SegmentSoftmax.apply(scores, segment, num_segments)
+    return SegmentSoftmax.apply(scores, segment, num_segments)
 
 
-class _SegmentSoftmax(torch.autograd.Function):
-    """The weights are their own gradient's factors; autograd would keep every step."""
+class SegmentSoftmax(torch.autograd.Function):
+    r"""What :func:`segment_softmax` computes, and its gradient.
+
+    .. math::
+        \frac{\partial L}{\partial s_e} = \alpha_e \Bigl(g_e
+            - \sum_{e' : t(e') = t(e)} \alpha_{e'} \, g_{e'}\Bigr),
+        \qquad g_e = \frac{\partial L}{\partial \alpha_e}
+
+    The weights are all that the gradient needs; autograd would keep every step.
+
+    Example:
+        >>> SegmentSoftmax.apply(torch.zeros(3), torch.tensor([0, 1, 0]), 2)
+        tensor([0.5000, 1.0000, 0.5000])
+    """
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, segment: Tensor, num_segments: int) -> Tensor:

@@ -7,6 +7,12 @@ from attention_book.attention.graph_attention.edges import (
     edge_ends,
     edge_mask,
 )
+from attention_book.attention.graph_attention.pattern import (
+    SparsePattern,
+    head_products,
+    pattern_of,
+    sparse_product,
+)
 from attention_book.attention.graph_attention.scores import (
     GATAttention,
     GATv2Attention,
@@ -16,10 +22,14 @@ from attention_book.attention.graph_attention.scores import (
 __all__ = [
     "GATAttention",
     "GATv2Attention",
+    "SparsePattern",
     "add_self_loops",
     "edge_attention",
     "edge_average",
     "edge_ends",
     "edge_mask",
     "glorot_",
+    "head_products",
+    "pattern_of",
+    "sparse_product",
 ]
