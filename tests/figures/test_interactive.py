@@ -185,6 +185,32 @@ def test_touch(show):
     assert width <= 390
 
 
+def test_long_keys_can_be_read_on_a_phone(show):
+    keys = [f"the {name} lies in the tower" for name in ("coin", "ring", "key")]
+    page = show(
+        attention_view(torch.eye(3), ["hop 1", "hop 2", "hop 3"], keys, alt="Hops."),
+        viewport={"width": 390, "height": 800},
+    )
+    page.locator(".links").wait_for()
+    box = "box => box.scrollWidth - box.clientWidth"
+    assert page.locator(".scroll").evaluate(box) == 0
+
+
+@pytest.mark.parametrize("view", ["links", "map"])
+def test_words_can_be_read_while_another_one_is_chosen(show, view):
+    page = show(example(view=view))
+    page.get_by_role("button", name="vierzig").click()
+    faint = "all => all.map(one => getComputedStyle(one).opacity)"
+    assert (
+        page.locator("tr.dim td, line.dim").first.evaluate(
+            "one => getComputedStyle(one).opacity"
+        )
+        == "0.25"
+    )
+    words = page.locator(".word, .key, .scroll tr, .scroll th").evaluate_all(faint)
+    assert {*words} == {"1"}
+
+
 def test_another_head_has_other_weights_and_the_heat_map_the_same(show):
     page = show(example())
     page.get_by_label("head").select_option("1")
@@ -245,6 +271,31 @@ def test_predict_first(show):
     again = show(example(ask=ask))
     again.get_by_role("button", name="show me").click()
     assert again.get_by_role("status").first.text_content() == "It looks at three."
+
+
+def test_the_arrow_keys_lead_to_an_answer_without_giving_it(show):
+    ask = Ask(query=0, text="Where does “drei” look?", choices=[0, 1, 2])
+    page = show(example(ask=ask))
+    said, word = page.get_by_role("status").first, page.locator(".word").first
+    page.get_by_label("forty").focus()
+    for key, name in (
+        ("ArrowRight", "three"),
+        ("ArrowDown", "thousand"),
+        ("ArrowDown", "forty"),
+    ):
+        page.keyboard.press(key)
+        assert said.text_content() == f"Press Enter to answer “{name}”."
+        assert not word.is_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert said.text_content() == "Yes: three."
+    assert word.is_visible()
+    again = show(example(ask=ask))
+    again.get_by_label("forty").focus()
+    again.keyboard.press("Space")
+    said = again.get_by_role("status").first
+    assert said.text_content() == "No: it looks at three."
+    assert page.errors == again.errors == []
 
 
 def test_choices_of_the_same_word_are_numbered(show):

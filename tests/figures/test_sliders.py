@@ -127,6 +127,10 @@ def test_a_rotation_depends_on_the_distance_alone(show):
     assert page.locator(".bars .mark").count() == 1
     said = page.get_by_role("status").text_content()
     assert said == f"query at position 153, key at 150: score {expected[5]:.3f}"
+    page.get_by_label("position of the query").press("Home")
+    slide(page, "key minus query", -8)
+    said = page.get_by_role("status").text_content()
+    assert said.startswith("query at position 8, key at 0:")  # no key before the first
 
 
 def test_a_baseline_moves_the_draws_and_not_their_mean(show):

@@ -136,10 +136,24 @@ def test_what_is_no_number_has_no_value(console):
         assert console.evaluate(value, words.split()) is None, words
 
 
+def test_american_numbers_have_a_value_too(console):
+    value = "words => attentionBook.numerals.valueOf(words)"
+    for words, number in (
+        ("one hundred one", 101),
+        ("two thousand five", 2005),
+        ("one hundred one thousand two hundred two", 101_202),
+    ):
+        assert console.evaluate(value, words.split()) == number
+    mixed = "one hundred and one thousand two hundred two"
+    assert console.evaluate(value, mixed.split()) is None
+
+
 def test_numbers_are_drawn_by_their_length(console):
     draw = "Array.from({length: 99}, () => attentionBook.numerals.draw(14, %s).length)"
     assert max(console.evaluate(draw % "false")) <= 14
     assert min(console.evaluate(draw % "true")) > 14
+    words = "Array.from({length: 999}, () => attentionBook.numerals.draw(14, false)[0])"
+    assert "zero" not in console.evaluate(words)
 
 
 DECODE = """({file, sources, most, how}) => {
@@ -384,6 +398,39 @@ def test_another_word_and_another_place_are_forced(show):
     )
 
 
+def test_what_is_forced_stays_in_sight_and_in_reach_of_the_keyboard(show):
+    page = show(example("bahdanau"), **CALM)
+    translate(page, "two hundred and one")
+    page.locator(".word").first.click()
+    look = choice(page, "make this step look")
+    look.focus()
+    look.select_option("2: hundred")
+    wait_for_status(page, "It wrote")
+    chosen = page.locator(".word[aria-pressed=true]")
+    assert chosen.get_attribute("data-step") == "0"
+    assert look.locator("option:checked").text_content() == "2: hundred"
+    held = "document.querySelector('try-it-1').shadowRoot.activeElement?.ariaLabel"
+    assert page.evaluate(held) == "make this step look"
+    translate(page, "two hundred and one")
+    page.locator(".word").first.click()
+    other = page.locator(".more li button").nth(2)
+    name = other.get_attribute("aria-label")
+    other.focus()
+    page.keyboard.press("Enter")
+    wait_for_status(page, "It wrote")
+    assert chosen.get_attribute("data-step") == "0"
+    assert page.evaluate(held) == name
+    assert page.errors == []
+
+
+def test_a_number_without_and_is_told_from_those_of_training(show):
+    page = show(example("bahdanau"), **CALM)
+    translate(page, "Two hundred one.")
+    assert "In training it was spelled “two hundred and one”." in status(page)
+    translate(page, "two two")
+    assert "No number in training was spelled like the input." in status(page)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -391,6 +438,8 @@ def test_another_word_and_another_place_are_forced(show):
         ("two cats", "number words only, and not “cats”"),
         ("one " * 41, "41 words; up to 40, please"),
         ("1234567890123", "up to twelve digits"),
+        ("3.5", "Whole numbers"),
+        ("-7", "Whole numbers"),
     ],
 )
 def test_what_cannot_be_translated_gets_a_kind_message(show, text, message):
@@ -399,8 +448,9 @@ def test_what_cannot_be_translated_gets_a_kind_message(show, text, message):
     assert message in status(page)
     assert page.locator(".word").count() == 0
     assert page.errors == []
-    translate(page, "2 1".replace(" ", ""))
-    assert page.get_by_role("textbox").input_value() == "twenty one"
+    for number, words in (("2,001", "two thousand and one"), ("21", "twenty one")):
+        translate(page, number)
+        assert page.get_by_role("textbox").input_value() == words
     assert page.locator(".word").count() > 0
 
 
@@ -671,6 +721,7 @@ def test_a_word_is_made_to_look_elsewhere_and_all_cells_are_given_the_same(show)
     page.get_by_label("uniform weights").check()
     words.first.click()
     assert seen(page) == pytest.approx([1 / 16] * 16)
+    assert status(page).endswith("looks at no cell in particular")
     page.get_by_label("uniform weights").uncheck()
     assert words.all_text_contents() == before
     assert page.errors == []
@@ -684,7 +735,8 @@ def test_a_digit_is_drawn_by_hand(show):
     page.mouse.down()
     page.mouse.move(box["x"] + 80, box["y"] + 60, steps=3)
     page.mouse.up()
-    assert "something drawn" in page.get_by_role("img").get_attribute("aria-label")
+    scene = page.get_by_role("img").get_attribute("aria-label")
+    assert scene == "a scene: something drawn"
     dark = page.locator("canvas").evaluate(
         "c => [...c.getContext('2d').getImageData(10, 4, 1, 1).data]"
     )

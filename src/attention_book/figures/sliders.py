@@ -216,7 +216,7 @@ def rotation_view(
             f"({len(frequencies)}), got {len(query)} and {len(key)}"
         )
     sliders = [
-        _slider("position", "position of the query", 0, 200, 1, 20),
+        _slider("position", "position of the query", 8, 200, 1, 20),  # keys from 0 on
         _slider("offset", "key minus query", -8, 8, 1, 0),
     ]
     data = {

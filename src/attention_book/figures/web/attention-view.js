@@ -6,7 +6,7 @@
   "use strict";
   const NAME = "attention-view-1";
   if (customElements.get(NAME)) return;
-  const { Figure, make } = window.attentionBook;
+  const { Figure, make, choices } = window.attentionBook;
 
   const STYLE = `
     :host { display: block; margin: 1em 0; }
@@ -17,7 +17,7 @@
     select, .plain { background: transparent; border: 1px solid currentColor;
       border-radius: 4px; min-height: 28px; padding: 0 .4em; }
     option { color: #202020; background: #fff; }
-    .scroll { overflow-x: auto; }
+    .scroll { overflow-x: auto; padding: 4px; } /* a focused word's outline */
     table { border-collapse: separate; border-spacing: 2px; }
     th { font-weight: normal; text-align: right; padding: 0; }
     thead th { vertical-align: bottom; text-align: center; }
@@ -33,15 +33,15 @@
     .word:focus-visible, select:focus-visible, button:focus-visible,
     input:focus-visible { outline: 3px solid var(--focus); outline-offset: 1px; }
     .word.on { background: color-mix(in srgb, var(--query) 35%, transparent); }
-    .dim { opacity: .25; }
-    .links { position: relative; display: flex; justify-content: space-between;
-      width: min(26em, 100%); }
-    .links ul { list-style: none; margin: 0; padding: 0; z-index: 1; }
+    .dim td, line.dim { opacity: .25; } /* words can always be read */
+    .links { display: grid;
+      grid-template-columns: max-content minmax(3em, 8em) max-content; }
+    .links ul { list-style: none; margin: 0; padding: 0; }
     .links li { height: 28px; display: flex; align-items: center; }
     .links ul:first-of-type li { justify-content: flex-end; }
     .key { padding: 0 .4em; border-radius: 4px; white-space: pre; background:
       color-mix(in srgb, var(--key) calc(var(--w, 0) * 1%), transparent); }
-    svg { position: absolute; inset: 0; width: 100%; height: 100%; }
+    svg { width: 100%; }
     line { stroke: var(--weight); }
     line.true { stroke: var(--truth); stroke-dasharray: 4 4; stroke-width: 2; }
     [role=status] { min-height: 2.9em; margin: .5em 0 0; }
@@ -53,7 +53,7 @@
   const light = { weight: "#0b6aa8", none: "#e4e7ea", query: "#009e73",
     key: "#56b4e9", truth: "#b34700", focus: "#0b5cd0" };
   const dark = { weight: "#6fc3f7", none: "#2b3036", query: "#2fc79a",
-    key: "#3a87b8", truth: "#f5a25c", focus: "#9cc4ff" };
+    key: "#1f5f8b", truth: "#f5a25c", focus: "#9cc4ff" };
 
   const PACE = 800; // milliseconds for which a playing view shows a position
 
@@ -138,12 +138,9 @@
         say.textContent = text;
         this.render();
       };
-      ask.choices.forEach((key) => {
-        const radio = make("input", { type: "radio", name: "answer" });
-        radio.addEventListener("change", () => settle(key === ask.key
-          ? `Yes: ${keys[key]}.` : `No: it looks at ${keys[ask.key]}.`));
-        field.append(make("label", {}, radio, keys[key]));
-      });
+      field.append(...choices(ask.choices.map((key) => keys[key]), (number) =>
+        settle(ask.choices[number] === ask.key ? `Yes: ${keys[ask.key]}.`
+          : `No: it looks at ${keys[ask.key]}.`), say));
       const show = make("button", { className: "plain", type: "button",
         textContent: "show me" });
       show.addEventListener("click", () => settle(`It looks at ${keys[ask.key]}.`));
@@ -243,12 +240,13 @@
       svg.setAttribute("preserveAspectRatio", "none");
       const height = 28 * Math.max(data.queries.length, data.keys.length);
       svg.setAttribute("viewBox", `0 0 100 ${height}`);
+      svg.setAttribute("height", height);
       this.lines = data.queries.map((_, query) => this.row(query).flatMap((weight, key) =>
         [[(weight ?? 0) / 1000, false], [1, true]]
           .filter(([share, truth]) => truth ? this.linked(query, key) : share >= 0.02)
           .map(([share, truth]) => {
             const line = document.createElementNS(svg.namespaceURI, "line");
-            const place = { x1: 36, y1: 28 * query + 14, x2: 64, y2: 28 * key + 14 };
+            const place = { x1: 0, y1: 28 * query + 14, x2: 100, y2: 28 * key + 14 };
             for (const [name, value] of Object.entries(place)) {
               line.setAttribute(name, value);
             }
@@ -262,7 +260,6 @@
             return line;
           })));
       const left = side(this.words), right = side(this.keyWords);
-      left.style.width = right.style.width = "36%";
       return make("div", { className: "links" }, left, svg, right);
     }
 
@@ -286,7 +283,7 @@
           word.style.setProperty("--w", (weights[key] ?? 0) / 10));
       }
       this.status.textContent = !state.answered ? "" : query === null
-        ? "Point at a word on the left, or reach it with Tab and the arrow keys."
+        ? "Point at a word on the left, tap it, or reach it with Tab and the arrow keys."
         : this.say(query);
       this.tell({ ...state });
     }

@@ -6,7 +6,7 @@
   "use strict";
   const NAME = "compare-view-1";
   if (customElements.get(NAME)) return;
-  const { Figure, make, isDark } = window.attentionBook;
+  const { Figure, make, choices, isDark } = window.attentionBook;
 
   const STYLE = `
     :host { display: block; margin: 1em 0; text-align: left; }
@@ -18,7 +18,7 @@
     select, .plain { background: transparent; border: 1px solid currentColor;
       border-radius: 4px; min-height: 30px; padding: 0 .4em; max-width: 16em; }
     option { color: #202020; background: #fff; }
-    .scroll { overflow-x: auto; margin-top: .4em; }
+    .scroll { overflow-x: auto; margin-top: .2em; padding: 4px; } /* an outline */
     table { border-collapse: separate; border-spacing: 2px; }
     th { font-weight: normal; text-align: right; padding: 0; }
     .map thead th { vertical-align: bottom; text-align: center; }
@@ -110,12 +110,9 @@
         say.textContent = text;
         this.render();
       };
-      for (const key of ask.choices) {
-        const radio = make("input", { type: "radio", name: "answer" });
-        radio.addEventListener("change", () => settle(key === ask.key
-          ? `Yes: ${keys[key]}.` : `No: it looks at ${keys[ask.key]}.`));
-        field.append(make("label", {}, radio, keys[key]));
-      }
+      field.append(...choices(ask.choices.map((key) => keys[key]), (number) =>
+        settle(ask.choices[number] === ask.key ? `Yes: ${keys[ask.key]}.`
+          : `No: it looks at ${keys[ask.key]}.`), say));
       const show = make("button", { className: "plain", type: "button",
         textContent: "show me" });
       show.addEventListener("click", () => settle(`It looks at ${keys[ask.key]}.`));

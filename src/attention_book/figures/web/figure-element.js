@@ -12,7 +12,7 @@
   "use strict";
   // A page or a notebook may hold this script more than once, and JupyterLab keeps what
   // an earlier version of it has defined: the number grows with every change.
-  const VERSION = 2;
+  const VERSION = 3;
   const book = window.attentionBook ??= {};
   if (book.version >= VERSION) return;
 
@@ -24,6 +24,31 @@
     }
     element.append(...children);
     return element;
+  };
+
+  // Answers to choose from, as labels of radio buttons; `settle` gets the number of the
+  // one that is given. The arrow keys check every button on their way: that is no answer
+  // yet, and `say` tells that Enter or the space bar makes it one.
+  const choices = (names, settle, say) => {
+    let passing = false;
+    return names.map((name, number) => {
+      const radio = make("input", { type: "radio", name: "answer" });
+      radio.addEventListener("keydown", (event) => {
+        if (event.key === "Tab") return;
+        event.stopPropagation(); // JupyterLab would move to another cell
+        passing = event.key.startsWith("Arrow");
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        radio.checked = true;
+        settle(number);
+      });
+      radio.addEventListener("keyup", () => { passing = false; });
+      radio.addEventListener("change", () => {
+        if (passing) say.textContent = `Press Enter to answer “${name}”.`;
+        else settle(number);
+      });
+      return make("label", {}, radio, name);
+    });
   };
 
   // The theme is what the inherited colour of the text says it is: pages, JupyterLab
@@ -115,5 +140,5 @@
   }
   Figure.stays = "the still image stays";
 
-  Object.assign(book, { version: VERSION, Figure, make, isDark });
+  Object.assign(book, { version: VERSION, Figure, make, choices, isDark });
 })();

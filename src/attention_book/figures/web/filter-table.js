@@ -7,7 +7,7 @@
   "use strict";
   const NAME = "filter-table-1";
   if (customElements.get(NAME)) return;
-  const { Figure, make } = window.attentionBook;
+  const { Figure, make, choices: answers } = window.attentionBook;
 
   const STYLE = `
     :host { display: block; margin: 1em 0; text-align: left; }
@@ -81,12 +81,8 @@
         this.chosen.fill(-1);
         this.choose(facet, right[0]);
       };
-      for (const value of choices) {
-        const radio = make("input", { type: "radio", name: "answer" });
-        radio.addEventListener("change", () =>
-          settle(right.includes(value) ? "Yes:" : "No:"));
-        field.append(make("label", {}, radio, names[value]));
-      }
+      field.append(...answers(choices.map((value) => names[value]), (number) =>
+        settle(right.includes(choices[number]) ? "Yes:" : "No:"), say));
       const show = make("button", { type: "button", textContent: "show me" });
       show.addEventListener("click", () => settle("It is"));
       field.append(show, " ");

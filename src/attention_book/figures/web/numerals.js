@@ -60,7 +60,8 @@
     });
   };
 
-  // The number of English words; null if they are not what `english` writes.
+  // The number of English words; null if they are not what `english` writes. All “and”
+  // may be left out, as Americans do.
   const valueOf = (words) => {
     let total = 0, group = 0;
     for (const word of words) {
@@ -74,7 +75,9 @@
       } else if (word !== "and") return null;
     }
     const number = total + group;
-    return number < LARGEST && english(number).join(" ") === words.join(" ")
+    if (number >= LARGEST) return null;
+    const usual = english(number), american = usual.filter((word) => word !== "and");
+    return [usual, american].some((one) => one.join(" ") === words.join(" "))
       ? number : null;
   };
 
@@ -84,7 +87,7 @@
     return number === null ? null : german(number);
   };
 
-  // The English words of a random number: up to `longest` of them, or more.
+  // The English words of a random number above 0: up to `longest` of them, or more.
   const draw = (longest, longer) => {
     for (;;) {
       const size = longer ? 12 : 1 + Math.floor(12 * Math.random());
@@ -94,7 +97,7 @@
         number = 10 * number + (empty ? 0 : 1 + Math.floor(9 * Math.random()));
       }
       const words = english(number);
-      if (words.length > longest === longer) return words;
+      if (number && words.length > longest === longer) return words;
     }
   };
 

@@ -29,13 +29,13 @@
       border: 1px solid currentColor; border-radius: 4px; min-height: 30px;
       padding: 0 .5em; box-sizing: border-box; max-width: 100%; }
     input[type=text] { flex: 1 1 16em; min-width: 0; }
-    input[type=checkbox] { width: 18px; height: 18px; }
+    input[type=checkbox] { width: 18px; height: 18px; flex: none; }
     button { cursor: pointer; }
     button.first { background: color-mix(in srgb, var(--query) 35%, transparent); }
     option { color: #202020; background: #fff; }
     :is(select, button, input, .scroll):focus-visible { outline: 3px solid var(--focus);
       outline-offset: 1px; }
-    .scroll { overflow-x: auto; }
+    .scroll { overflow-x: auto; padding: 4px; } /* a focused word's outline */
     table { border-collapse: separate; border-spacing: 2px; }
     th { font-weight: normal; text-align: right; padding: 0; }
     thead th { vertical-align: bottom; text-align: center; }
@@ -170,7 +170,7 @@
     // asks for, of the choices below, is chosen from the start.
     changed(asked = new URLSearchParams()) {
       const { entry } = this;
-      this.note.textContent = `${entry.note} ${Math.round(entry.bytes / 1000)} kB.`;
+      this.note.textContent = `${entry.note} To load: ${Math.round(entry.bytes / 1000)} kB.`;
       const broken = (asked.get("break") ?? "").split(" ");
       for (const name of Object.keys(this.broken)) {
         this.broken[name] = entry.breaks.includes(name) && broken.includes(name);
@@ -222,8 +222,11 @@
     read() {
       const text = this.input.value.trim().toLowerCase();
       if (!text) throw new Error("Type a number first, or press “a random number”.");
-      let words = text.replace(/[-,]/g, " ").split(/\s+/).filter(Boolean);
-      if (/^[\d\s,._']+$/.test(text)) {
+      let words = text.replace(/[-–,.]/g, " ").split(/\s+/).filter(Boolean);
+      if (/^[+\-−]?[\d\s,._']+$/.test(text)) {
+        if (!/^(\d+|\d{1,3}([\s,._']\d{3})+)$/.test(text)) {
+          throw new Error("Whole numbers from 0 on, please, such as 43002 or 43,002.");
+        }
         const digits = text.replace(/\D/g, "").replace(/^0+(?=\d)/, "");
         if (!digits || digits.length > 12) {
           throw new Error("Numbers of up to twelve digits, please.");
@@ -277,8 +280,9 @@
     }
 
     // Writes on, from a state and the token that is read next, token by token. The first
-    // token may be forced, and so may the position that its step attends to.
-    async write(run, state, id, { token, focus } = {}) {
+    // token may be forced, and so may the position that its step attends to; that word
+    // stays chosen.
+    async write(run, state, id, { token, focus, chosen } = {}) {
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
       this.status.textContent = "Translating …";
       while (id !== EOS && this.steps.length < MOST_TOKENS) {
@@ -288,7 +292,7 @@
         this.steps.push({ state, read: id, id: best, weights, written, focus, next,
           chances: softmax(logits), forced: token !== undefined || focus !== undefined });
         [state, id, token, focus] = [next, best];
-        this.selected = this.steps.length - 1;
+        this.selected = chosen ?? this.steps.length - 1;
         this.render();
         if (!calm) await new Promise((resolve) => setTimeout(resolve, 120));
         if (run !== this.run) return;
@@ -303,7 +307,7 @@
       this.run += 1;
       const { state, read } = this.steps[at];
       this.steps.length = at;
-      this.write(this.run, state, read, forced);
+      this.write(this.run, state, read, { ...forced, chosen: at });
     }
 
     words() {
@@ -314,11 +318,15 @@
     verdict() {
       const written = this.words().join(" "), right = numerals.translate(this.source);
       const count = this.source.length, { longest } = this.data;
-      let text = `It wrote “${written}”. `;
+      let text = written ? `It wrote “${written}”. ` : "It wrote nothing. ";
       if (this.steps.at(-1).id !== EOS) text += "It did not come to an end. ";
-      if (right === null) text += "The input is no well-formed number. ";
+      if (right === null) text += "No number in training was spelled like the input. ";
       else if (right.join(" ") === written) text += "That is right. ";
       else text += `Right would be “${right.join(" ")}”. `;
+      const usual = right && numerals.english(numerals.valueOf(this.source)).join(" ");
+      if (usual && usual !== this.source.join(" ")) {
+        text += `In training it was spelled “${usual}”. `;
+      }
       if (count > longest) {
         text += `The number has ${count} words, more than any in training (${longest}).`;
       }
@@ -413,9 +421,12 @@
     explain() {
       const at = this.selected, { chances, id, weights, focus } = this.steps[at];
       const names = this.loaded.about.target;
+      const active = this.root?.activeElement; // what follows takes it away
+      const held = this.more.contains(active) ? active.dataset.choice : undefined;
       const order = [...chances.keys()].sort((a, b) => chances[b] - chances[a]);
       const items = order.slice(0, SHOWN).map((token) => {
         const instead = make("button", { type: "button", textContent: names[token] });
+        instead.dataset.choice = token;
         instead.setAttribute("aria-label", `write ${names[token]} here, and go on`);
         instead.addEventListener("click", () => this.branch(at, { token }));
         const bar = make("span");
@@ -426,14 +437,21 @@
       this.more.replaceChildren(make("p", { className: "note", textContent:
         `Word ${at + 1}, “${names[id]}”: how probable, and what else. ` +
         "Press a word to have it written instead." }), make("ol", {}, ...items));
-      if (!weights) return;
+      if (weights) this.more.append(this.looking(at, focus));
+      if (held === undefined) return;
+      (this.more.querySelector(`[data-choice="${held}"]`) ?? this.buttons[at]).focus();
+    }
+
+    // Where the chosen step looks, or is made to look.
+    looking(at, focus) {
       const look = make("select", { "aria-label": "make this step look" },
         make("option", { value: -1, textContent: "where it chose to" }), ...this.columns.map((word, j) =>
         make("option", { value: j, textContent: `${j + 1}: ${word}` })));
+      look.dataset.choice = "look";
       look.value = focus ?? -1;
       look.addEventListener("change", () => this.branch(at, Number(look.value) < 0 ? {}
         : { focus: Number(look.value) }));
-      this.more.append(make("label", {}, "make this step look", look));
+      return make("label", {}, "make this step look", look);
     }
   }
   Object.assign(TryIt, { style: STYLE, colours, stays: "the table stays" });

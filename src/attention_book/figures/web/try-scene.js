@@ -13,6 +13,7 @@
   const MOST_WORDS = 16;
   const BOS = 1, EOS = 2;
   const BRUSH = 1.4; // pixels
+  const LEAST = 0.1; // of a weight that is spoken of; equal ones are 1/16
   const NUMBERS = "zero one two three four five six seven eight nine".split(" ");
   const STYLE = `
     :host { display: block; margin: 1em 0; }
@@ -22,7 +23,7 @@
       align-items: center; }
     label { display: inline-flex; align-items: center; gap: .4em; min-height: 28px;
       max-width: 100%; }
-    input { width: 18px; height: 18px; }
+    input { width: 18px; height: 18px; flex: none; }
     select, button { font: inherit; color: inherit; background: transparent;
       border: 1px solid currentColor; border-radius: 4px; min-height: 30px;
       padding: 0 .5em; }
@@ -248,8 +249,8 @@
       });
       context.putImageData(pixels, 0, 0);
       this.canvas.setAttribute("aria-label", `a scene: ${this.placed.map(([cell, digit]) =>
-        `${NUMBERS[digit]} in ${place(cell)}`).join(", ") || "nothing"}` +
-        `${this.drawn ? ", and something drawn" : ""}`);
+        `${NUMBERS[digit]} in ${place(cell)}`).concat(this.drawn ? "something drawn" : [])
+        .join(", ") || "nothing"}`);
       const chosen = this.steps[this.selected];
       this.cells.forEach((cell, k) => cell.style.setProperty("--w",
         chosen ? 0.85 * Math.sqrt(chosen.weights[k]) : 0));
@@ -278,7 +279,7 @@
       this.render();
       const { word, chance, weights } = this.steps[at];
       const top = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 3)
-        .filter((cell) => weights[cell] >= 0.05);
+        .filter((cell) => weights[cell] >= LEAST);
       this.status.textContent = `“${word}” (${(100 * chance).toFixed(0)} %) looks at ` +
         (top.map((cell) => `${place(cell)}: ${weights[cell].toFixed(2)}`).join("; ")
           || "no cell in particular");
