@@ -49,6 +49,13 @@ def test_two_layers_with_elu_between(graph):
     assert_close(model(graph.features, graph.edges), want)
 
 
+def test_one_mask_reaches_both_layers():
+    for one_mask in (False, True):
+        model = GAT(GATConfig(in_dim=IN_DIM, num_classes=CLASSES, one_mask=one_mask))
+        layers = model.hidden, model.output
+        assert [layer.projection.one_mask for layer in layers] == [one_mask] * 2
+
+
 def test_output_heads_are_averaged(graph):
     config = GATConfig(in_dim=IN_DIM, num_classes=CLASSES, num_output_heads=8)
     assert GAT(config)(graph.features, graph.edges).shape == (NODES, CLASSES)
