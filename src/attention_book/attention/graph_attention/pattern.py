@@ -78,27 +78,26 @@ class SparsePattern:
 
     def sums(
         self,
-        entries: Float[Tensor, "entries heads"],
+        entries: Float[Tensor, "heads entries"],
         vectors: Float[Tensor, "columns heads dim"],
     ) -> Float[Tensor, "rows heads dim"]:
-        """The product, without a gradient: a row and head is a bag of vectors."""
+        """The product, without a gradient: a row and head is a bag of vectors.
+
+        Args:
+            entries: heads first, one after the other in memory.
+            vectors: one for each column and head.
+        """
         heads, dim = vectors.shape[1:]
         if heads not in self._bags:
             self._bags[heads] = self._bags_of(heads)
-        heads_first = entries.t()
         if self._order is not None:
-            # Rows of memory are taken faster than columns.
-            heads_first = (
-                entries.index_select(0, self._order).t()
-                if entries.is_contiguous()
-                else heads_first.index_select(1, self._order)
-            )
+            entries = entries.index_select(1, self._order)
         found = F.embedding_bag(
             self._bags[heads][0],
             vectors.reshape(-1, dim),
             self._bags[heads][1],
             mode="sum",
-            per_sample_weights=heads_first.flatten(),
+            per_sample_weights=entries.flatten(),
         )
         return found.unflatten(0, (heads, self.num_rows)).transpose(0, 1).contiguous()
 
@@ -190,21 +189,22 @@ class _SparseProduct(torch.autograd.Function):
         ctx: Any, entries: Tensor, vectors: Tensor, pattern: SparsePattern
     ) -> Tensor:
         """Return (rows, heads, dim); entries are (entries, heads)."""
-        ctx.save_for_backward(entries, vectors)
+        heads_first = entries.t().contiguous()
+        ctx.save_for_backward(heads_first, vectors)
         ctx.pattern = pattern
-        return pattern.sums(entries, vectors)
+        return pattern.sums(heads_first, vectors)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of entries and vectors."""
-        entries, vectors = ctx.saved_tensors
+        heads_first, vectors = ctx.saved_tensors
         pattern, of_entries, of_vectors = ctx.pattern, None, None
         if ctx.needs_input_grad[0]:
             pairs = gradient.index_select(0, pattern.row)
             pairs.mul_(vectors.index_select(0, pattern.column))
             of_entries = head_products(pairs, pairs.new_ones(pairs.shape[1:]))
         if ctx.needs_input_grad[1]:
-            of_vectors = pattern.transposed.sums(entries, gradient)
+            of_vectors = pattern.transposed.sums(heads_first, gradient)
         return of_entries, of_vectors, None
 
 
