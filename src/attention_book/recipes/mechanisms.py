@@ -346,7 +346,9 @@ def expected_multiplications(name: str, n: int, m: int, d: int, window: int) -> 
         "MA-CNN": 4 * d * d + 4 * n * d,
         "learned query": n * d * d + 2 * n * d,
         "self-attention": 3 * n * d * d + 2 * n * n * d,
-        **dict.fromkeys(("edges", "GAT", "GATv2"), 0),
+        "edges": 0,
+        "GAT": 2 * n * d,
+        "GATv2": 2 * (n - 1) * d,  # one for each edge, to the word before and after
         "quadratic": 9 * n * framed * (d + 3) + 9 * n * d * d,
         "relative": heads + 2 * n * 5 * d,
         "Transformer-XL": heads + (2 * n - 1) * (d * d + n * d),
