@@ -262,9 +262,10 @@ def test_scores_one_query_and_key_at_a_time():
                 assert_close(dot_scores(query, key, 0.3)[b, i, j], 0.3 * product)
 
 
+@pytest.mark.parametrize("segment", [[1, 3, 1, 0, 1, 3, 4], [0, 1, 1, 1, 3, 3, 4]])
 @pytest.mark.parametrize("heads", [(), (H,)])
-def test_segment_softmax_is_a_softmax_in_each_segment(heads):
-    segment = torch.tensor([1, 3, 1, 0, 1, 3, 4])  # segment 2 is empty
+def test_segment_softmax_is_a_softmax_in_each_segment(heads, segment):
+    segment = torch.tensor(segment)  # number 2 is empty
     scores = 1000 * torch.randn(len(segment), *heads).double()  # exp overflows
     scores[6] = -math.inf
     scores.requires_grad_()

@@ -341,7 +341,7 @@ class SegmentSoftmax(torch.autograd.Function):
         largest = _segment_max(scores, segment, num_segments)
         largest = largest.masked_fill(largest == -torch.inf, 0.0)
         exponentials = (scores - largest.index_select(0, segment)).exp()
-        sums = segment_sum(exponentials, segment, num_segments)
+        sums = _segment_sum(exponentials, segment, num_segments)
         sums = sums.masked_fill(sums == 0, 1.0)
         weights = (exponentials / sums.index_select(0, segment)).to(scores.dtype)
         ctx.save_for_backward(weights, segment)
@@ -353,7 +353,7 @@ class SegmentSoftmax(torch.autograd.Function):
         """Return the gradient of the scores."""
         weights, segment = ctx.saved_tensors
         parts = weights * gradient
-        sums = segment_sum(parts, segment, ctx.num_segments)
+        sums = _segment_sum(parts, segment, ctx.num_segments)
         of_scores = parts - weights * sums.index_select(0, segment).to(parts.dtype)
         return of_scores, None, None
 
@@ -366,6 +366,16 @@ def _segment_max(scores: Tensor, segment: Tensor, num_segments: int) -> Tensor:
     index = segment.view(-1, *[1] * (scores.ndim - 1)).expand_as(scores)
     least = scores.new_full((num_segments, *scores.shape[1:]), -torch.inf)
     return least.scatter_reduce(0, index, scores, "amax")
+
+
+def _segment_sum(values: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+    """What :func:`segment_sum` computes, faster in order, where a segment is a bag."""
+    if values.ndim != 2 or not values.numel() or not in_order(segment):
+        return segment_sum(values, segment, num_segments)
+    lengths = torch.bincount(segment, minlength=num_segments)
+    places = torch.arange(len(segment), device=segment.device)
+    wide = values.to(torch.promote_types(values.dtype, torch.float32))
+    return F.embedding_bag(places, wide, lengths.cumsum(0) - lengths, mode="sum")
 
 
 def in_order(numbers: Int[Tensor, " entries"]) -> bool:
@@ -430,8 +440,11 @@ def apply_dropout(
         return values
     four = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device)
     drawn = four.random_(-(2**63), None).view(torch.int16)  # from -2 ** 15 on
-    kept = drawn[: values.numel()].view(values.shape) >= dropped - 2**15
-    return values * kept.to(values.dtype).mul_(2**16 / (2**16 - dropped))
+    drawn = drawn[: values.numel()].view(values.shape)
+    # Written as numbers at once: to turn truth values into numbers takes much longer.
+    kept = torch.empty(values.shape, dtype=values.dtype, device=values.device)
+    torch.ge(drawn, dropped - 2**15, out=kept)
+    return values * kept.mul_(2**16 / (2**16 - dropped))
 
 
 def check_value(value: Tensor, scores: Tensor) -> None:

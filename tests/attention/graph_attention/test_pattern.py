@@ -98,4 +98,24 @@ def test_products_within_heads():
     vectors = torch.randn(2, HEADS, DIM, dtype=torch.float64)
     weight = torch.randn(HEADS, DIM, dtype=torch.float64)
     want = torch.einsum("nhd,hd->nh", vectors, weight)
-    assert_close(head_products(vectors, weight), want)
+    assert_close(head_products(vectors, weight), (want,))
+    both = head_products(vectors, weight, 2 * weight)
+    assert_close(both, (want, 2 * want))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_sums_of_both_ends(order):
+    pattern = make_pattern(order)
+    left = torch.randn(ROWS, DIM, dtype=torch.float64, requires_grad=True)
+    right = torch.randn(COLUMNS, DIM, dtype=torch.float64, requires_grad=True)
+    sums = pattern.end_sums(left, right)
+    for e in range(6):
+        assert_close(sums[e], left[pattern.row[e]] + right[pattern.column[e]])
+    assert torch.autograd.gradcheck(pattern.end_sums, (left, right))
+
+
+def test_gradients_of_many_entries_in_half_precision():
+    many = torch.zeros(1000, dtype=torch.long)
+    left = torch.ones(1, DIM, dtype=torch.bfloat16, requires_grad=True)
+    SparsePattern(many, many, 1, 1).end_sums(left, left.detach()).sum().backward()
+    assert_close(left.grad, torch.full_like(left, 1000))

@@ -81,6 +81,24 @@ def test_per_dimension_filters_one_position_at_a_time(words, mask):
                         assert_close(found[b, p, w, f, k], pool(out, pooling))
 
 
+def test_parity_with_convolutions_of_groups(words, mask):
+    """The gradients too: they pass through the largest and smallest outputs alone."""
+    block = PerDimensionFilters(DIM, FILTERS, (2,), ("max", "min")).double()
+    words.requires_grad_()
+    clean = words.masked_fill(~mask[..., None], 0.0)
+    outputs = block.convs[0](clean.transpose(1, 2)).tanh()
+    outputs = outputs.view(B, DIM, 2, FILTERS, N - 1)
+    windows = window_mask(mask, 2)[:, None, None]
+    largest = outputs[:, :, 0].masked_fill(~windows, -torch.inf).amax(dim=-1)
+    smallest = outputs[:, :, 1].masked_fill(~windows, torch.inf).amin(dim=-1)
+    wanted = torch.stack([largest, smallest], dim=1).transpose(2, 3)
+    found = block(words, mask)[:, :, 0]
+    assert_close(found, wanted)
+    given = (words, *block.parameters())
+    grads = (torch.autograd.grad(x.square().sum(), given) for x in (found, wanted))
+    assert_close(*grads)
+
+
 def test_nothing_is_shared(block):
     # One set of numbers for each pooling, width and filter; block B: and dimension.
     filters = len(POOLINGS) * FILTERS

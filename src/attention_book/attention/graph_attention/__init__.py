@@ -6,6 +6,7 @@ from attention_book.attention.graph_attention.edges import (
     edge_average,
     edge_ends,
     edge_mask,
+    edge_sums,
 )
 from attention_book.attention.graph_attention.pattern import (
     SparsePattern,
@@ -28,6 +29,7 @@ __all__ = [
     "edge_average",
     "edge_ends",
     "edge_mask",
+    "edge_sums",
     "glorot_",
     "head_products",
     "pattern_of",

@@ -6,7 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attention_book.attention.graph_attention.pattern import sparse_product
+from attention_book.attention.graph_attention.pattern import (
+    pattern_of,
+    sparse_product,
+)
 from attention_book.functional import apply_dropout, segment_softmax
 
 
@@ -134,6 +137,36 @@ def edge_average(
     # The weights are a sparse matrix: a row for each target, a column for each source.
     context = sparse_product(edges.flip(0), kept, value, len(value), owner=edges)
     return context.to(value.dtype), weights
+
+
+def edge_sums(
+    of_query: Float[Tensor, "nodes heads"],
+    of_key: Float[Tensor, "nodes heads"],
+    edges: Int[Tensor, "2 edges"],
+) -> Float[Tensor, "edges heads"]:
+    """For each edge, the sum of two numbers: one of its target, one of its source.
+
+    Args:
+        of_query: the numbers of nodes as targets, which attend.
+        of_key: their numbers as sources.
+        edges: in each column a source and a target.
+
+    Raises:
+        ValueError: from :func:`edge_ends`.
+
+    Memory: linear in nodes and edges.
+
+    Example:
+        >>> of_query, of_key = torch.tensor([[1.0], [2]]), torch.tensor([[10.0], [20]])
+        >>> edge_sums(of_query, of_key, torch.tensor([[0, 1], [1, 1]]))
+        tensor([[12.],
+                [22.]])
+    """
+    source, target = edge_ends(edges, len(of_query))
+    if torch.compiler.is_compiling():
+        return of_query.index_select(0, target) + of_key.index_select(0, source)
+    pattern = pattern_of(edges, edges.flip(0), len(of_query), len(of_key))
+    return pattern.end_sums(of_query, of_key)
 
 
 def add_self_loops(

@@ -1,5 +1,6 @@
 """Products with sparse matrices whose places stay and whose entries change."""
 
+import warnings
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from attention_book.functional import in_order, segment_sum
+from attention_book.functional import segment_sum
 
 
 class SparsePattern:
@@ -39,8 +40,7 @@ class SparsePattern:
     ) -> None:
         self.row, self.column = row, column
         self.num_rows, self.num_columns = num_rows, num_columns
-        self._order = None if in_order(row) else row.argsort()
-        self._bags: dict[int, tuple[Tensor, Tensor]] = {}
+        self._bags: dict[int, _Bags] = {}
 
     @cached_property
     def transposed(self) -> "SparsePattern":
@@ -64,8 +64,7 @@ class SparsePattern:
             The sums in float32 or wider: in half precision a sum of many small values
             stops growing.
 
-        Memory: linear in entries and vectors. No vector is written down for an entry,
-            but in the gradient of the entries.
+        Memory: linear in entries and vectors. No vector is written down for an entry.
         """
         heads, dim = entries.shape[1:], vectors.shape[-1]
         wide = torch.promote_types(vectors.dtype, torch.float32)
@@ -78,38 +77,127 @@ class SparsePattern:
 
     def sums(
         self,
-        entries: Float[Tensor, "heads entries"],
+        entries: Float[Tensor, "entries heads"],
         vectors: Float[Tensor, "columns heads dim"],
     ) -> Float[Tensor, "rows heads dim"]:
         """The product, without a gradient: a row and head is a bag of vectors.
 
         Args:
-            entries: heads first, one after the other in memory.
+            entries: one for each place and head.
             vectors: one for each column and head.
         """
         heads, dim = vectors.shape[1:]
-        if heads not in self._bags:
-            self._bags[heads] = self._bags_of(heads)
-        if self._order is not None:
-            entries = entries.index_select(1, self._order)
+        bags = self._bags_of(heads)
         found = F.embedding_bag(
-            self._bags[heads][0],
+            bags.vectors,
             vectors.reshape(-1, dim),
-            self._bags[heads][1],
+            bags.start[:-1],
             mode="sum",
-            per_sample_weights=entries.flatten(),
+            per_sample_weights=entries.flatten().index_select(0, bags.entries),
         )
-        return found.unflatten(0, (heads, self.num_rows)).transpose(0, 1).contiguous()
+        return found.view(self.num_rows, heads, dim)
 
-    def _bags_of(self, heads: int) -> tuple[Tensor, Tensor]:
-        """The vectors of all bags, head after head, and where each bag starts."""
-        row, column = self.row, self.column
-        if self._order is not None:
-            row, column = row[self._order], column[self._order]
-        head = torch.arange(heads, device=row.device)[:, None]
-        row = row.contiguous()
-        start = torch.searchsorted(row, torch.arange(self.num_rows, device=row.device))
-        return (column * heads + head).flatten(), (start + head * len(row)).flatten()
+    def samples(
+        self,
+        left: Float[Tensor, "rows heads dim"],
+        right: Float[Tensor, "columns heads dim"],
+    ) -> Float[Tensor, "entries heads"]:
+        """At each entry, the dot product of its row's vector and its column's.
+
+        The gradient of a product's entries has this form. Without a gradient itself.
+
+        Args:
+            left: one vector for each row and head.
+            right: one for each column and head.
+        """
+        heads, dim = left.shape[1:]
+        bags = self._bags_of(heads)
+        found = bags.zeros(left.dtype, heads * self.num_columns)
+        torch.sparse.sampled_addmm(
+            found,
+            left.reshape(-1, dim),
+            right.reshape(-1, dim).t(),
+            beta=0.0,
+            out=found,  # otherwise the places are copied
+        )
+        return found.values().index_select(0, bags.place).view(-1, heads)
+
+    def end_sums(
+        self,
+        left: Float[Tensor, "rows dim"],
+        right: Float[Tensor, "columns dim"],
+    ) -> Float[Tensor, "entries dim"]:
+        """At each entry, the sum of its row's vector and its column's.
+
+        Args:
+            left: one vector for each row.
+            right: one for each column.
+        """
+        return _EndSums.apply(left, right, self)
+
+    def row_sums(
+        self, vectors: Float[Tensor, "entries dim"]
+    ) -> Float[Tensor, "rows dim"]:
+        """In each row, the sum of the vectors of its entries; without a gradient.
+
+        Args:
+            vectors: one for each entry.
+        """
+        bags = self._bags_of(1)
+        return F.embedding_bag(bags.entries, vectors, bags.start[:-1], mode="sum")
+
+    def _bags_of(self, heads: int) -> "_Bags":
+        if heads not in self._bags:
+            self._bags[heads] = _Bags(self, heads)
+        return self._bags[heads]
+
+
+class _Bags:
+    """The entries of a pattern for several heads, sorted by row and head.
+
+    Args:
+        pattern: of each head.
+        heads: their number.
+
+    Attributes:
+        entries: the entries bag after bag, by their places in (entries, heads).
+        place: where each of those stands among the bags.
+        vectors: the vector of each, by its place in (columns, heads).
+        start: where each bag starts, and the end of the last one.
+    """
+
+    def __init__(self, pattern: SparsePattern, heads: int) -> None:
+        head = torch.arange(heads, device=pattern.row.device)
+        bag = (pattern.row[:, None] * heads + head).flatten()
+        entries = bag.argsort(stable=True)
+        place = torch.empty_like(bag)
+        place[entries] = torch.arange(len(bag), device=bag.device)
+        vectors = (pattern.column[:, None] * heads + head).flatten()[entries]
+        every = torch.arange(pattern.num_rows * heads + 1, device=bag.device)
+        start = torch.searchsorted(bag[entries], every)
+        # Half as wide, the numbers are read in less time.
+        largest = max(len(bag), heads * pattern.num_rows, heads * pattern.num_columns)
+        dtype = torch.int32 if largest < 2**31 else torch.int64
+        self.entries, self.place = entries.to(dtype), place.to(dtype)
+        self.vectors, self.start = vectors.to(dtype), start.to(dtype)
+
+    def zeros(self, dtype: torch.dtype, num_columns: int) -> Tensor:
+        """Return a sparse matrix of zeros with a row for each bag.
+
+        Args:
+            dtype: of its entries.
+            num_columns: number of vectors.
+        """
+        entries = torch.zeros(len(self.entries), dtype=dtype, device=self.start.device)
+        with warnings.catch_warnings():  # the format is said to be in beta state
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.sparse_csr_tensor(
+                self.start,
+                self.vectors,
+                entries,
+                (len(self.start) - 1, num_columns),
+                check_invariants=False,
+            )
 
 
 def sparse_product(
@@ -189,39 +277,61 @@ class _SparseProduct(torch.autograd.Function):
         ctx: Any, entries: Tensor, vectors: Tensor, pattern: SparsePattern
     ) -> Tensor:
         """Return (rows, heads, dim); entries are (entries, heads)."""
-        heads_first = entries.t().contiguous()
-        ctx.save_for_backward(heads_first, vectors)
+        ctx.save_for_backward(entries, vectors)
         ctx.pattern = pattern
-        return pattern.sums(heads_first, vectors)
+        return pattern.sums(entries, vectors)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of entries and vectors."""
-        heads_first, vectors = ctx.saved_tensors
+        entries, vectors = ctx.saved_tensors
         pattern, of_entries, of_vectors = ctx.pattern, None, None
         if ctx.needs_input_grad[0]:
-            pairs = gradient.index_select(0, pattern.row)
-            pairs.mul_(vectors.index_select(0, pattern.column))
-            of_entries = head_products(pairs, pairs.new_ones(pairs.shape[1:]))
+            of_entries = pattern.samples(gradient, vectors)
         if ctx.needs_input_grad[1]:
-            of_vectors = pattern.transposed.sums(heads_first, gradient)
+            of_vectors = pattern.transposed.sums(entries, gradient)
         return of_entries, of_vectors, None
 
 
-def head_products(
-    vectors: Float[Tensor, "vectors heads dim"], weight: Float[Tensor, "heads dim"]
-) -> Float[Tensor, "vectors heads"]:
-    """In each head, the dot products of many vectors with one.
+class _EndSums(torch.autograd.Function):
+    """The gradient of a row's vector is a sum over the entries of the row."""
 
-    One product of matrices does it for all heads, with zeros where two heads meet: with
-    few and small heads that takes a fraction of the time of multiplying and summing.
+    @staticmethod
+    def forward(
+        ctx: Any, left: Tensor, right: Tensor, pattern: SparsePattern
+    ) -> Tensor:
+        """Return (entries, dim)."""
+        ctx.pattern = pattern
+        found = left.index_select(0, pattern.row)
+        return found.add_(right.index_select(0, pattern.column))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Return the gradients of both."""
+        pattern = ctx.pattern
+        wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+        sums = pattern.row_sums(wide), pattern.transposed.row_sums(wide)
+        return *(rows.to(gradient.dtype) for rows in sums), None
+
+
+def head_products(
+    vectors: Float[Tensor, "vectors heads dim"], *weights: Float[Tensor, "heads dim"]
+) -> tuple[Float[Tensor, "vectors heads"], ...]:
+    """In each head, the dot products of many vectors with one, or with several.
+
+    One product of matrices does it for all, with zeros where two heads meet: with few
+    and small heads that takes a fraction of the time of multiplying and summing.
 
     Args:
         vectors: of all heads.
-        weight: one vector for each head.
+        *weights: each has one vector for each head.
+
+    Returns:
+        The products with each of ``weights``.
 
     Example:
         >>> head_products(torch.ones(1, 2, 3), torch.tensor([[1.0, 2, 3], [0, 0, 4]]))
-        tensor([[6., 4.]])
+        (tensor([[6., 4.]]),)
     """
-    return vectors.flatten(1) @ torch.block_diag(*weight[..., None])
+    blocks = [torch.block_diag(*weight[:, None]) for weight in weights]
+    return F.linear(vectors.flatten(1), torch.cat(blocks)).chunk(len(weights), dim=1)

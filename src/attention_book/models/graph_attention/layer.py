@@ -1,6 +1,7 @@
 """A graph attention layer: projections, attention along edges, heads joined."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -164,7 +165,7 @@ class HeadProjection(nn.Module):
                 weight = self.weight.transpose(0, 1)
             else:  # one product for all heads
                 entries = apply_dropout(entries, dropout)[:, None]
-                weight = self._columns()[:, None]
+                weight = self.weight.transpose(0, 1).flatten(1)[:, None]
             product = sparse_product(
                 nodes.indices(), entries, weight, len(nodes), owner=nodes
             )
@@ -172,8 +173,5 @@ class HeadProjection(nn.Module):
         if per_head:
             dropped = apply_dropout(nodes.expand(heads, *nodes.shape), dropout)
             return (dropped @ self.weight).transpose(0, 1)
-        product = apply_dropout(nodes, dropout) @ self._columns()
-        return product.unflatten(1, (heads, -1))
-
-    def _columns(self) -> Float[Tensor, "in_dim all_heads"]:
-        return self.weight.transpose(0, 1).flatten(1)
+        rows = self.weight.transpose(1, 2).flatten(0, 1)
+        return F.linear(apply_dropout(nodes, dropout), rows).unflatten(1, (heads, -1))

@@ -8,6 +8,7 @@ from attention_book.models.mpcnn.filters import (
     PerDimensionFilters,
     filter_and_pool,
     masked_pool,
+    pool_windows,
     window_mask,
 )
 from attention_book.models.mpcnn.loss import (
@@ -33,6 +34,7 @@ __all__ = [
     "hinge_loss",
     "horizontal",
     "masked_pool",
+    "pool_windows",
     "sparse_target",
     "squared_norm",
     "vertical",
