@@ -337,15 +337,18 @@ class SegmentSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, segment: Tensor, num_segments: int) -> Tensor:
         """Return the weights."""
+        lengths = None
+        if in_order(segment):
+            lengths = torch.bincount(segment, minlength=num_segments)
         # The largest score of each segment is subtracted, so that nothing overflows.
-        largest = _segment_max(scores, segment, num_segments)
+        largest = _segment_max(scores, segment, num_segments, lengths)
         largest = largest.masked_fill(largest == -torch.inf, 0.0)
         exponentials = (scores - largest.index_select(0, segment)).exp()
-        sums = _segment_sum(exponentials, segment, num_segments)
+        sums = _segment_sum(exponentials, segment, num_segments, lengths)
         sums = sums.masked_fill(sums == 0, 1.0)
         weights = (exponentials / sums.index_select(0, segment)).to(scores.dtype)
         ctx.save_for_backward(weights, segment)
-        ctx.num_segments = num_segments
+        ctx.num_segments, ctx.lengths = num_segments, lengths
         return weights
 
     @staticmethod
@@ -353,26 +356,28 @@ class SegmentSoftmax(torch.autograd.Function):
         """Return the gradient of the scores."""
         weights, segment = ctx.saved_tensors
         parts = weights * gradient
-        sums = _segment_sum(parts, segment, ctx.num_segments)
+        sums = _segment_sum(parts, segment, ctx.num_segments, ctx.lengths)
         of_scores = parts - weights * sums.index_select(0, segment).to(parts.dtype)
         return of_scores, None, None
 
 
-def _segment_max(scores: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+def _segment_max(
+    scores: Tensor, segment: Tensor, num_segments: int, lengths: Tensor | None
+) -> Tensor:
     """The largest score of each segment, and -inf where there is none."""
-    if in_order(segment):  # takes a fifth of the time
-        lengths = torch.bincount(segment, minlength=num_segments)
+    if lengths is not None:  # in order; takes a fifth of the time
         return torch.segment_reduce(scores, "max", lengths=lengths, unsafe=True)
     index = segment.view(-1, *[1] * (scores.ndim - 1)).expand_as(scores)
     least = scores.new_full((num_segments, *scores.shape[1:]), -torch.inf)
     return least.scatter_reduce(0, index, scores, "amax")
 
 
-def _segment_sum(values: Tensor, segment: Tensor, num_segments: int) -> Tensor:
+def _segment_sum(
+    values: Tensor, segment: Tensor, num_segments: int, lengths: Tensor | None
+) -> Tensor:
     """What :func:`segment_sum` computes, faster in order, where a segment is a bag."""
-    if values.ndim != 2 or not values.numel() or not in_order(segment):
+    if lengths is None or values.ndim != 2 or not values.numel():
         return segment_sum(values, segment, num_segments)
-    lengths = torch.bincount(segment, minlength=num_segments)
     places = torch.arange(len(segment), device=segment.device)
     wide = values.to(torch.promote_types(values.dtype, torch.float32))
     return F.embedding_bag(places, wide, lengths.cumsum(0) - lengths, mode="sum")

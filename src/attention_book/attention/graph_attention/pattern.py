@@ -113,10 +113,12 @@ class SparsePattern:
         heads, dim = left.shape[1:]
         bags = self._bags_of(heads)
         found = bags.zeros(left.dtype, heads * self.num_columns)
+        # Products of vectors of other sizes than multiples of 8 take much longer.
+        left, right = (F.pad(x.reshape(-1, dim), (0, -dim % 8)) for x in (left, right))
         torch.sparse.sampled_addmm(
             found,
-            left.reshape(-1, dim),
-            right.reshape(-1, dim).t(),
+            left,
+            right.t(),
             beta=0.0,
             out=found,  # otherwise the places are copied
         )

@@ -173,5 +173,6 @@ class HeadProjection(nn.Module):
         if per_head:
             dropped = apply_dropout(nodes.expand(heads, *nodes.shape), dropout)
             return (dropped @ self.weight).transpose(0, 1)
-        rows = self.weight.transpose(1, 2).flatten(0, 1)
+        # In this order in memory, products with few columns take a third of the time.
+        rows = self.weight.transpose(1, 2).flatten(0, 1).contiguous()
         return F.linear(apply_dropout(nodes, dropout), rows).unflatten(1, (heads, -1))
