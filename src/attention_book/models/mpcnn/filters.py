@@ -198,8 +198,9 @@ def pool_windows(
         ValueError: if there is no such pooling.
 
     Example:
-        >>> windows, one = torch.tensor([[[[1.0], [-3.0]]]]), torch.ones(1, 1)
-        >>> pool_windows(windows, one.bool(), one[None], one, "min")
+        >>> windows, mask = torch.tensor([[[[1.0], [-3.0]]]]), torch.ones(1, 2) > 0
+        >>> one = torch.ones(1, 1)
+        >>> pool_windows(windows, mask, one[None], one, "min")
         tensor([[[-0.9640]]])
     """
     # A copy of the first window changes neither maximum nor minimum.
