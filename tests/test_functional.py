@@ -18,9 +18,11 @@ from attention_book.functional import (
     check_counts,
     check_pair,
     dot_scores,
+    in_order,
     masked_softmax,
     run_uncompiled,
     segment_softmax,
+    segment_starts,
     segment_sum,
     token_cross_entropy,
     token_mask,
@@ -268,6 +270,11 @@ def test_segment_softmax_is_a_softmax_in_each_segment(heads, segment):
     segment = torch.tensor(segment)  # number 2 is empty
     scores = 1000 * torch.randn(len(segment), *heads).double()  # exp overflows
     scores[6] = -math.inf
+    if in_order(segment):
+        starts = segment_starts(segment, 5)
+        assert starts.tolist() == [(segment < number).sum() for number in range(6)]
+        known = segment_softmax(scores, segment, 5, starts=starts)
+        assert torch.equal(known, segment_softmax(scores, segment, 5))
     scores.requires_grad_()
     weights = segment_softmax(scores, segment, 5)
     for number in (0, 1, 3):
@@ -312,6 +319,9 @@ def test_dropout_may_take_almost_everything_or_almost_nothing():
 def test_segment_softmax_wants_a_segment_for_each_edge(no_shape_checks):
     with pytest.raises(ValueError, match=r"segment must have shape \(3,\).*\(1, 3\)"):
         segment_softmax(torch.zeros(3), torch.zeros(1, 3).long(), 2)
+    scores, segment = torch.zeros(3), torch.zeros(3).long()
+    with pytest.raises(ValueError, match=r"starts must have shape \(3,\).*\(2,\)"):
+        segment_softmax(scores, segment, 2, starts=torch.tensor([0, 3]))
 
 
 def test_hooks_are_called_in_a_model_that_was_compiled(no_shape_checks):

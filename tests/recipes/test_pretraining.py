@@ -178,6 +178,25 @@ def test_a_seed_gives_the_same_model_twice(task, run):
     assert again.history.step_loss == run.history.step_loss
 
 
+def test_a_model_goes_on_with_longer_texts(task):
+    objective = OBJECTIVES["BERT"]
+    short = pretraining_task(
+        TEXTS, TEXTS, task.encoder, max_tokens=8, seed=0, device=task.device
+    )
+    first = replace(short, max_tokens=task.max_tokens).pretrain(
+        objective, PLAN, seed=0, sizes=SIZES
+    )
+    model, before = first.model, first.model.word_head.bias.detach().clone()
+    second = task.pretrain(objective, PLAN, seed=0, start=model)
+    assert second.model is model
+    # One step after the warm-up changes each number by some three rates at most.
+    steps = len(second.history.step_loss)
+    moved = (model.word_head.bias - before).abs().max()
+    assert 0 < moved < 4 * steps * PLAN.learning_rate
+    with pytest.raises(ValueError, match="start must see the sides of text that the"):
+        task.pretrain(OBJECTIVES["left side alone"], PLAN, seed=0, start=model)
+
+
 def test_pairs_are_told_apart(task, run):
     right = task.next_sentence_right(run.model)
     assert len(right) == len(task.test)

@@ -202,26 +202,38 @@ class PretrainingTask:
         plan: PretrainingPlan,
         *,
         seed: int,
-        sizes: Mapping[str, Any],
+        sizes: Mapping[str, Any] | None = None,
+        start: BertPretraining | None = None,
         looks: int = 0,
         checkpoint: Path | None = None,
         description: str = "",
     ) -> "Pretrained":
-        """Build a model and train it.
+        """Build a model and train it, or go on with one.
 
         Args:
             objective: what it learns.
             plan: how.
             seed: of initial values, order and masks.
             sizes: as for :meth:`build`.
+            start: a model that goes on learning, in place; None: a new one, whose
+                output has the frequencies of ``plan``.
             looks: how often the loss on held-out text is measured on the way, besides
                 at the end; 0: not at all.
             checkpoint: file that holds the run; None: it is not saved.
             description: words in front of the progress bar.
+
+        Raises:
+            ValueError: if ``start`` is causal and the objective is not, or the reverse.
         """
-        model = self.build(objective, seed=seed, **sizes).to(self.device)
-        if plan.frequencies:
-            model.word_head.bias.data.copy_(self.word_frequencies().log())
+        if start is None:
+            model = self.build(objective, seed=seed, **(sizes or {})).to(self.device)
+            if plan.frequencies:
+                model.word_head.bias.data.copy_(self.word_frequencies().log())
+        elif start.config.causal != objective.causal:
+            raise ValueError("start must see the sides of text that the objective does")
+        else:
+            seed_everything(seed)
+            model = start.to(self.device)
         masking = self.masking(objective)
 
         def collate(pairs: list[SegmentPair]) -> PretrainingBatch:

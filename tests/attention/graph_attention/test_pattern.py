@@ -66,12 +66,12 @@ def test_nothing_to_add(sizes):
 
 def test_a_pattern_is_kept_until_its_owner_changes():
     edges = PLACES.clone()
-    kept = pattern_of(edges, edges, ROWS, COLUMNS)
-    assert pattern_of(edges, edges, ROWS, COLUMNS) is kept
-    assert pattern_of(edges, edges, ROWS + 1, COLUMNS) is not kept
-    kept = pattern_of(edges, edges, ROWS, COLUMNS)
+    kept = pattern_of(edges, lambda: edges, ROWS, COLUMNS)
+    assert pattern_of(edges, lambda: edges, ROWS, COLUMNS) is kept
+    assert pattern_of(edges, lambda: edges, ROWS + 1, COLUMNS) is not kept
+    kept = pattern_of(edges, lambda: edges, ROWS, COLUMNS)
     edges[0, 0] = 3
-    changed = pattern_of(edges, edges, ROWS, COLUMNS)
+    changed = pattern_of(edges, lambda: edges, ROWS, COLUMNS)
     assert changed is not kept
     assert changed.row[0] == 3
 
@@ -80,7 +80,7 @@ def test_a_pattern_goes_with_its_owner():
     gc.collect()
     before = len(module._patterns)
     edges = PLACES.clone()
-    pattern_of(edges, edges, ROWS, COLUMNS)
+    pattern_of(edges, PLACES.clone, ROWS, COLUMNS)
     assert len(module._patterns) == before + 1
     del edges
     gc.collect()
@@ -90,7 +90,7 @@ def test_a_pattern_goes_with_its_owner():
 def test_inference_keeps_nothing():
     with torch.inference_mode():
         edges = PLACES.clone()
-        found = pattern_of(edges, edges, ROWS, COLUMNS)
+        found = pattern_of(edges, lambda: edges, ROWS, COLUMNS)
     assert found.row.equal(PLACES[0])
 
 

@@ -62,6 +62,7 @@ def test_gelu_is_x_times_the_normal_distribution():
         ({"activation": "relu"}, "activation must be one of gelu, gelu_tanh, got 'rel"),
         ({"norm_epsilon": 0.0}, "norm_epsilon must be positive, got 0.0"),
         ({"initial_std": 0.0}, "initial_std must be positive, got 0.0"),
+        ({"embedding_std": 0.0}, "embedding_std must be positive, got 0.0"),
     ],
 )
 def test_wrong_settings(fields, message):

@@ -184,10 +184,12 @@ def test_weights_of_all_heads_are_recorded(model, batch):
         assert (weights[blocked] == 0).all()
 
 
-@pytest.mark.parametrize("std", [0.02, 0.1])
-def test_first_values(std):
-    model = BertPretraining(BertConfig(vocab_size=97, initial_std=std))
-    for name, parameter in model.named_parameters():
+@pytest.mark.parametrize(("std", "embedding_std"), [(0.02, None), (0.1, 0.03)])
+def test_first_values(std, embedding_std):
+    config = BertConfig(vocab_size=97, initial_std=std, embedding_std=embedding_std)
+    for name, parameter in BertPretraining(config).named_parameters():
+        embedding = name.startswith("bert.embeddings") and embedding_std
+        std = embedding_std if embedding else config.initial_std
         if "norm" in name:
             assert (parameter == float(name.endswith("weight"))).all()
         elif name.endswith("bias"):

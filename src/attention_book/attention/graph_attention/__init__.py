@@ -6,6 +6,8 @@ from attention_book.attention.graph_attention.edges import (
     edge_average,
     edge_ends,
     edge_mask,
+    edge_pattern,
+    edge_softmax,
     edge_sums,
 )
 from attention_book.attention.graph_attention.pattern import (
@@ -29,6 +31,8 @@ __all__ = [
     "edge_average",
     "edge_ends",
     "edge_mask",
+    "edge_pattern",
+    "edge_softmax",
     "edge_sums",
     "glorot_",
     "head_products",

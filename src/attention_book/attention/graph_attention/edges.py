@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attention_book.attention.graph_attention.pattern import (
+    SparsePattern,
     pattern_of,
     sparse_product,
 )
@@ -131,12 +132,41 @@ def edge_average(
         (tensor([[0.],
                 [2.]]), tensor([0.5000, 0.5000]))
     """
-    _, target = edge_ends(edges, len(value))
-    weights = segment_softmax(scores, target, len(value))
+    weights = edge_softmax(scores, edges, len(value))
     kept = apply_dropout(weights, dropout)
     # The weights are a sparse matrix: a row for each target, a column for each source.
-    context = sparse_product(edges.flip(0), kept, value, len(value), owner=edges)
+    context = sparse_product(
+        lambda: _targets_and_sources(edges, len(value)),
+        kept,
+        value,
+        len(value),
+        owner=edges,
+    )
     return context.to(value.dtype), weights
+
+
+def edge_softmax(
+    scores: Float[Tensor, " edges *heads"],
+    edges: Int[Tensor, "2 edges"],
+    num_nodes: int,
+) -> Float[Tensor, " edges *heads"]:
+    """Normalise the scores of the edges that lead to each node.
+
+    Args:
+        scores: one per edge, and per head where there are heads.
+        edges: in each column a source and a target.
+        num_nodes: number of nodes, which are counted from 0.
+
+    Raises:
+        ValueError: from :func:`edge_ends`, or if there is not one score per edge.
+
+    Example:
+        >>> edge_softmax(torch.zeros(3), torch.tensor([[0, 1, 0], [0, 0, 1]]), 2)
+        tensor([0.5000, 0.5000, 1.0000])
+    """
+    if torch.compiler.is_compiling():
+        return segment_softmax(scores, edge_ends(edges, num_nodes)[1], num_nodes)
+    return edge_pattern(edges, num_nodes).softmax(scores)
 
 
 def edge_sums(
@@ -162,11 +192,33 @@ def edge_sums(
         tensor([[12.],
                 [22.]])
     """
-    source, target = edge_ends(edges, len(of_query))
     if torch.compiler.is_compiling():
+        target, source = _targets_and_sources(edges, len(of_query))
         return of_query.index_select(0, target) + of_key.index_select(0, source)
-    pattern = pattern_of(edges, edges.flip(0), len(of_query), len(of_key))
-    return pattern.end_sums(of_query, of_key)
+    return edge_pattern(edges, len(of_query)).end_sums(of_query, of_key)
+
+
+def edge_pattern(edges: Int[Tensor, "2 edges"], num_nodes: int) -> SparsePattern:
+    """Edges as the places of a sparse matrix: a row for each target that attends.
+
+    They are checked and sorted once, as long as they do not change.
+
+    Args:
+        edges: in each column a source and a target.
+        num_nodes: number of nodes, which are counted from 0.
+
+    Raises:
+        ValueError: from :func:`edge_ends`.
+
+    Example:
+        >>> weights, value = torch.tensor([0.5, 0.5]), torch.tensor([[1.0], [3.0]])
+        >>> edge_pattern(torch.tensor([[0, 1], [1, 1]]), 2).product(weights, value)
+        tensor([[0.],
+                [2.]])
+    """
+    return pattern_of(
+        edges, lambda: _targets_and_sources(edges, num_nodes), num_nodes, num_nodes
+    )
 
 
 def add_self_loops(
@@ -222,3 +274,9 @@ def edge_ends(
                 f"{low} to {high}"
             )
     return edges[0], edges[1]
+
+
+def _targets_and_sources(edges: Tensor, num_nodes: int) -> Tensor:
+    """Check a list of edges and turn it upside down: rows and columns of a matrix."""
+    edge_ends(edges, num_nodes)
+    return edges.flip(0)

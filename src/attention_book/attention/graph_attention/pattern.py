@@ -1,6 +1,7 @@
 """Products with sparse matrices whose places stay and whose entries change."""
 
 import warnings
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from attention_book.functional import segment_sum
+from attention_book.functional import (
+    in_order,
+    segment_softmax,
+    segment_starts,
+    segment_sum,
+)
 
 
 class SparsePattern:
@@ -137,6 +143,22 @@ class SparsePattern:
         """
         return _EndSums.apply(left, right, self)
 
+    def softmax(
+        self, scores: Float[Tensor, " entries *heads"]
+    ) -> Float[Tensor, " entries *heads"]:
+        """Normalise scores within rows; see :func:`segment_softmax`.
+
+        Args:
+            scores: one for each entry, and head where there are heads.
+        """
+        return segment_softmax(scores, self.row, self.num_rows, starts=self._starts)
+
+    @cached_property
+    def _starts(self) -> Tensor | None:
+        """Where the rows start and the last one ends, if their entries are in order."""
+        known = in_order(self.row)
+        return segment_starts(self.row, self.num_rows) if known else None
+
     def row_sums(
         self, vectors: Float[Tensor, "entries dim"]
     ) -> Float[Tensor, "rows dim"]:
@@ -175,8 +197,7 @@ class _Bags:
         place = torch.empty_like(bag)
         place[entries] = torch.arange(len(bag), device=bag.device)
         vectors = (pattern.column[:, None] * heads + head).flatten()[entries]
-        every = torch.arange(pattern.num_rows * heads + 1, device=bag.device)
-        start = torch.searchsorted(bag[entries], every)
+        start = segment_starts(bag[entries], pattern.num_rows * heads)
         # Half as wide, the numbers are read in less time.
         largest = max(len(bag), heads * pattern.num_rows, heads * pattern.num_columns)
         dtype = torch.int32 if largest < 2**31 else torch.int64
@@ -203,7 +224,7 @@ class _Bags:
 
 
 def sparse_product(
-    places: Int[Tensor, "2 entries"],
+    places: Callable[[], Int[Tensor, "2 entries"]],
     entries: Float[Tensor, " entries *heads"],
     vectors: Float[Tensor, "columns *heads dim"],
     num_rows: int,
@@ -213,23 +234,24 @@ def sparse_product(
     """Multiply a sparse matrix, or one for each head, by vectors.
 
     Args:
-        places: row and column of each entry.
+        places: returns row and column of each entry; called if they are not known.
         entries: see :meth:`SparsePattern.product`.
         vectors: one for each column, and head where there are heads.
         num_rows: number of rows.
-        owner: the tensor from which the places were read. As long as it lives and does
+        owner: the tensor from which the places are read. As long as it lives and does
             not change, they are not sorted again.
 
     Example:
         >>> edges = torch.tensor([[1, 0, 0], [1, 0, 1]])
         >>> entries, vectors = torch.tensor([3.0, 1, 2]), torch.tensor([[1.0], [10]])
-        >>> sparse_product(edges, entries, vectors, 2, owner=edges)
+        >>> sparse_product(lambda: edges, entries, vectors, 2, owner=edges)
         tensor([[21.],
                 [30.]])
     """
     if torch.compiler.is_compiling():  # which fuses this, and could keep nothing
-        taken = entries[..., None] * vectors.index_select(0, places[1])
-        return segment_sum(taken, places[0], num_rows)
+        row, column = places()
+        taken = entries[..., None] * vectors.index_select(0, column)
+        return segment_sum(taken, row, num_rows)
     pattern = pattern_of(owner, places, num_rows, len(vectors))
     return pattern.product(entries, vectors)
 
@@ -239,7 +261,7 @@ _patterns: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
 def pattern_of(
     owner: Tensor,
-    places: Int[Tensor, "2 entries"],
+    places: Callable[[], Int[Tensor, "2 entries"]],
     num_rows: int,
     num_columns: int,
 ) -> SparsePattern:
@@ -248,24 +270,25 @@ def pattern_of(
     A graph is the same at each step of training, so its edges are sorted once.
 
     Args:
-        owner: the tensor from which the places were read.
-        places: row and column of each entry.
+        owner: the tensor from which the places are read.
+        places: returns row and column of each entry; called if they are not known.
         num_rows: number of rows.
         num_columns: number of columns.
 
     Example:
         >>> edges = torch.tensor([[0, 1], [1, 1]])
-        >>> kept = pattern_of(edges, edges, 2, 2)
-        >>> pattern_of(edges, edges, 2, 2) is kept
+        >>> kept = pattern_of(edges, lambda: edges, 2, 2)
+        >>> pattern_of(edges, lambda: edges, 2, 2) is kept
         True
     """
     if owner.is_inference():
-        return SparsePattern(places[0], places[1], num_rows, num_columns)
+        row, column = places()
+        return SparsePattern(row, column, num_rows, num_columns)
     state = owner._version, num_rows, num_columns
     kept = _patterns.get(owner)
     if kept is None or kept[0] != state:
         # A copy: views of their owner would keep it alive for ever.
-        row, column = places.clone()
+        row, column = places().clone()
         pattern = SparsePattern(row, column, num_rows, num_columns)
         _patterns[owner] = kept = state, pattern
     return kept[1]

@@ -55,6 +55,10 @@ class BertConfig:
             in the authors' code). It suits a width of 768, about
             :math:`0.55 / \sqrt{H}`; in a model of 64 features the layers would hardly
             add anything at first.
+        embedding_std: another one for the three embeddings; None: ``initial_std``. The
+            norm after their sum hides their size from the layers, but the word
+            embedding is the output's matrix too: the larger it starts, the larger are
+            the first, random logits.
         causal: whether a token attends to itself and to earlier tokens only: the
             left-to-right model of the paper's table 5.
 
@@ -77,6 +81,7 @@ class BertConfig:
     norm_epsilon: float = 1e-12
     next_sentence: bool = True
     initial_std: float = 0.02
+    embedding_std: float | None = None
     causal: bool = False
 
     def __post_init__(self) -> None:
@@ -91,8 +96,9 @@ class BertConfig:
                 f"activation must be one of {', '.join(ACTIVATIONS)}, got "
                 f"{self.activation!r}"
             )
-        for name in "norm_epsilon", "initial_std":
-            if not (value := getattr(self, name)) > 0:
+        for name in "norm_epsilon", "initial_std", "embedding_std":
+            value = getattr(self, name)
+            if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
 
 

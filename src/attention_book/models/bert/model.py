@@ -95,9 +95,10 @@ class Bert(nn.Module):
 
     Source: arXiv:1810.04805, section 3 and appendix A.2; layers as in
         arXiv:1706.03762. Initial values are those of the authors' code: matrices and
-        embeddings normal with standard deviation ``config.initial_std``, cut off at two
-        of them, biases 0, gains 1. That code adds -10,000 to the scores of padding,
-        where this gives it a weight of exactly 0.
+        embeddings normal with standard deviation ``config.initial_std``, or
+        ``config.embedding_std``, cut off at two of them, biases 0, gains 1. That code
+        adds -10,000 to the scores of padding, where this gives it a weight of exactly
+        0.
 
     Example:
         >>> import torch
@@ -115,7 +116,12 @@ class Bert(nn.Module):
         self.encoder = Encoder(_layers(config))
         self.pooler = nn.Linear(config.embed_dim, config.embed_dim)  # W_p, b_p
         self.apply(partial(_start, std=config.initial_std))
-        _truncated_normal(self.embeddings.positions.table, config.initial_std)
+        positions = self.embeddings.positions.table
+        _truncated_normal(positions, config.initial_std)
+        if config.embedding_std is not None:
+            words, segments = self.embeddings.words, self.embeddings.segments
+            for table in (words.weight, positions, segments.weight):
+                table.data.mul_(config.embedding_std / config.initial_std)
 
     def forward(
         self,

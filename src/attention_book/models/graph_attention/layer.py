@@ -167,7 +167,7 @@ class HeadProjection(nn.Module):
                 entries = apply_dropout(entries, dropout)[:, None]
                 weight = self.weight.transpose(0, 1).flatten(1)[:, None]
             product = sparse_product(
-                nodes.indices(), entries, weight, len(nodes), owner=nodes
+                nodes.indices, entries, weight, len(nodes), owner=nodes
             )
             return product.to(weight.dtype).reshape(len(nodes), heads, -1)
         if per_head:
