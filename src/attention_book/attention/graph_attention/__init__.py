@@ -7,6 +7,7 @@ from attention_book.attention.graph_attention.edges import (
     edge_ends,
     edge_mask,
     edge_pattern,
+    edge_product,
     edge_softmax,
     edge_sums,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "edge_ends",
     "edge_mask",
     "edge_pattern",
+    "edge_product",
     "edge_softmax",
     "edge_sums",
     "glorot_",
