@@ -412,7 +412,7 @@ def segment_starts(
         tensor([0, 2, 2, 3])
     """
     every = torch.arange(num_segments + 1, device=segment.device)
-    return torch.searchsorted(segment, every)
+    return torch.searchsorted(segment.contiguous(), every)  # otherwise it warns
 
 
 def in_order(numbers: Int[Tensor, " entries"]) -> bool:
