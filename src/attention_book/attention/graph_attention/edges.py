@@ -7,8 +7,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attention_book.attention.graph_attention.pattern import SparsePattern, pattern_of
-from attention_book.functional import apply_dropout, segment_softmax, segment_sum
+from attention_book.attention.graph_attention.pattern import (
+    SparsePattern,
+    pattern_of,
+    sparse_product,
+)
+from attention_book.functional import apply_dropout, segment_softmax
 
 
 def edge_mask(
@@ -162,11 +166,8 @@ def edge_product(
         tensor([[0.],
                 [2.]])
     """
-    if torch.compiler.is_compiling():  # which fuses this, and could keep nothing
-        source, target = edge_ends(edges, len(value))
-        taken = weights[..., None] * value.index_select(0, source)
-        return segment_sum(taken, target, len(value))
-    return edge_pattern(edges, len(value)).product(weights, value)
+    places = partial(_targets_and_sources, edges, len(value))
+    return sparse_product(places, weights, value, len(value), owner=edges)
 
 
 def edge_softmax(
